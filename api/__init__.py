@@ -1,0 +1,1 @@
+"""Serve REST, WebSocket and the dashboard."""

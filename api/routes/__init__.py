@@ -1,0 +1,1 @@
+"""Map HTTP paths to services."""

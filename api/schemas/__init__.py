@@ -1,0 +1,1 @@
+"""Describe what goes over HTTP."""

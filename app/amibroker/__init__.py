@@ -1,0 +1,1 @@
+"""Speak with AmiBroker: signals in, bars out."""

@@ -1,0 +1,1 @@
+"""Store domain state in PostgreSQL."""

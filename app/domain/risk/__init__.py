@@ -1,0 +1,1 @@
+"""Decide which intents may leave and when exposure must go."""

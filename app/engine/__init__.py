@@ -1,0 +1,1 @@
+"""Turn one event into a decision; the same step for live, paper and replay."""

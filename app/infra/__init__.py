@@ -1,0 +1,1 @@
+"""Adapt the outside world: clock, queue, streams, vault, embedded engines."""

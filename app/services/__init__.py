@@ -1,0 +1,1 @@
+"""Carry out use cases over ports handed in."""

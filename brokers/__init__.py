@@ -1,0 +1,1 @@
+"""Hold one adapter per broker behind app.domain.ports."""

@@ -1,0 +1,1 @@
+"""Serve broker wire protocols from independent processes with books of their own."""

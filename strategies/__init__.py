@@ -1,0 +1,1 @@
+"""Turn market events into signals; pure."""

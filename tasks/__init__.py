@@ -1,0 +1,1 @@
+"""Wrap services as Celery tasks."""
