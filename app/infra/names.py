@@ -40,7 +40,7 @@ class RunKind(StrEnum):
 
 
 TICKS_STREAM = "ticks:{venue}"
-"""One entry per exchange instant: JSON field "r" = {"ts": iso, "t": [[instrument_id, last, bid, ask], ...]}."""
+"""One entry per exchange instant; field "r" is JSON: {"ts": iso, "t": [[id, last, bid, ask], ...]}."""
 BARS_STREAM = "bars:{venue}"
 """One entry per closed bar with its indicators: JSON field "b"."""
 WAKE_STREAM = "wake:{run}"
