@@ -73,7 +73,7 @@ def exit_side(leg: Leg) -> Side:
     return Side.BUY if leg.net_qty < 0 else Side.SELL
 
 
-def next_exit_step(  # noqa: PLR0911  each return is one rule
+def next_exit_step(
     leg: Leg,
     live: LiveExit | None,
     *,
@@ -140,7 +140,9 @@ def _has_passed(tick: Tick, side: Side, level: Decimal) -> bool:
 
 def _is_stop_stuck(leg: Leg, live: LiveExit, tick: Tick | None) -> bool:
     """Whether the market ran through the stop's limit and left it behind."""
-    is_through = tick is not None and tick.last != live.price and _has_passed(tick, exit_side(leg), live.price)
+    is_through = (
+        tick is not None and tick.last != live.price and _has_passed(tick, exit_side(leg), live.price)
+    )
     return is_through and live.age_s >= STOP_STUCK_AFTER_S
 
 
