@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import jwt
 import pyotp
@@ -12,7 +13,7 @@ from brokers.simulators.kotak.draw import fraction
 
 TOTP_STEP_S = 30
 _SIGNING_KEY = "kotak simulator signing key, 32+ bytes long"
-_DEFAULT_CASH = "10000000.00"
+_DEFAULT_CASH = "10000000.00"  # rupees
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,12 +27,14 @@ class Account:
     mpin: str
     allowed_ips: list[str] = field(default_factory=list)
     limits: dict[str, str] = field(default_factory=dict)
+    login_hang: bool = False  # fault: logins hang for as long as this is set
+    login_error: bool = False  # fault: logins are refused for as long as this is set
     used_steps: set[int] = field(default_factory=set)
 
     @property
-    def cash(self) -> str:
-        """Return the cash available, rupees."""
-        return self.limits.get("Net", _DEFAULT_CASH)
+    def cash(self) -> int:
+        """Return the cash at the start of the day, paise."""
+        return int(Decimal(self.limits.get("Net", _DEFAULT_CASH)) * 100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +139,10 @@ class Accounts:
                 return session if self._clock.now() < session.expires_at else None
         return None
 
-    def kill_sessions(self, uccs: Iterable[str] | None) -> int:
-        """End the sessions of some accounts, or of all; return how many ended."""
-        chosen = None if uccs is None else set(uccs)
-        dead = [token for token, item in self.sessions.items() if chosen is None or item.ucc in chosen]
+    def kill_sessions(self, uccs: Iterable[str]) -> int:
+        """End the sessions of some accounts; return how many ended."""
+        chosen = set(uccs)
+        dead = [token for token, item in self.sessions.items() if item.ucc in chosen]
         for token in dead:
             del self.sessions[token]
         return len(dead)

@@ -27,6 +27,7 @@ def control_routes(sim: Simulator) -> list[Route]:
         _control(sim, "GET", "/_sim/fills", _fills),
         _control(sim, "GET", "/_sim/positions", _positions),
         _control(sim, "GET", "/_sim/requests", _requests),
+        _control(sim, "GET", "/_sim/feeds", _feeds),
         _control(sim, "GET", "/_sim/faults", _get_faults),
         _control(sim, "POST", "/_sim/faults", _set_faults),
         _control(sim, "POST", "/_sim/accounts", _put_accounts),
@@ -68,7 +69,11 @@ async def _set_clock(sim: Simulator, request: Request) -> object:
 
 def _ticks(sim: Simulator) -> dict[str, object]:
     following = sim.grid.next_after(sim.tape.instant)
-    return {"tick_seq": sim.tape.seq, "next_tick_at": following.isoformat() if following else None}
+    return {
+        "tick_seq": sim.tape.seq,
+        "next_tick_at": following.isoformat() if following else None,
+        "pending": sim.exchange.pending,
+    }
 
 
 async def _schedule(sim: Simulator, _request: Request) -> object:
@@ -152,7 +157,13 @@ def _position(ucc: str, position: Position) -> Row:
 
 
 async def _requests(sim: Simulator, request: Request) -> object:
-    return sim.journal.since(int(request.query_params.get("since", "0")))
+    seen = sim.journal.since(int(request.query_params.get("since", "0")))
+    path = request.query_params.get("path")
+    return seen if path is None else [item for item in seen if item["path"] == path]
+
+
+async def _feeds(sim: Simulator, _request: Request) -> object:
+    return {"order_feeds": sim.order_feeds.count(), "market_feeds": sim.market_feed.count()}
 
 
 async def _get_faults(sim: Simulator, _request: Request) -> object:
@@ -174,8 +185,7 @@ async def _set_faults(sim: Simulator, request: Request) -> object:
         kills = [item for item in raw if item.get("kind") == "session_kill"]
         sim.faults.set_extra([item for item in raw if item.get("kind") != "session_kill"])
         for kill in kills:
-            killed = sim.accounts.kill_sessions(kill.get("ucc"))
-            sim.faults.injected["session_kill"] += killed
+            sim.faults.injected["session_kill"] += sim.kill_sessions(kill.get("ucc"))
     return await _get_faults(sim, request)
 
 

@@ -38,6 +38,7 @@ class Exchange:
     mutate_tags: bool = True
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     _resting: dict[int, dict[str, Order]] = field(default_factory=dict)
+    pending: int = 0  # steps under way in real time: nothing of ours is in flight at 0
     _numbers: int = 0
     _fills: int = 0
 
@@ -60,6 +61,14 @@ class Exchange:
         order.states.append(state)
         self.listener.on_order(order)
         self._later(self._validate, order)
+
+    def accept_later(self, ledger: Ledger, order: Order, terms: Terms, *, delay_s: float) -> None:
+        """Take an order in after a delay in real seconds, as if it had been under way all that time."""
+        self._later(self._accept_late, ledger, order, terms, delay=delay_s)
+
+    def _accept_late(self, ledger: Ledger, order: Order, terms: Terms) -> None:
+        order.placed_at, order.placed_epoch = self.clock.now(), time.time()
+        self.accept(ledger, order, terms)
 
     def next_number(self) -> str:
         """Return a broker order number: yymmdd and a sequence, 15 digits."""
@@ -93,7 +102,12 @@ class Exchange:
                 self._end(order, Status.CANCELLED, "cancelled at the end of the session")
 
     def _later(self, step: Callable[..., None], *args: object, delay: float = _STEP_S) -> None:
-        asyncio.get_running_loop().call_later(delay, step, *args)
+        self.pending += 1
+        asyncio.get_running_loop().call_later(delay, self._run_step, step, *args)
+
+    def _run_step(self, step: Callable[..., None], *args: object) -> None:
+        self.pending -= 1
+        step(*args)
 
     def _record(self, order: Order, **changes: object) -> None:
         state = replace(
@@ -152,14 +166,13 @@ class Exchange:
         quote = self.tape.quotes[order.contract.token]
         price = rules.protected_limit(order.side, quote.ltp)
         if self.faults.draw("market_parked", "place", order.ucc, order.draw_key):
-            order.parked = True
             price = quote.bid if order.side == "B" else quote.ask
         terms = replace(order.terms, kind="L", price=price)
         order.states[-1] = replace(order.state, terms=terms)
 
     def _match(self, order: Order, *, resting: bool) -> None:
         quote = self.tape.quotes.get(order.contract.token)
-        if quote is None or order.parked or self.tape.seq < order.not_before_seq:
+        if quote is None or order.stalled or self.tape.seq < order.not_before_seq:
             return
         if order.armed:
             if not matching.triggers(order.side, order.terms.trigger, quote.ltp):
@@ -180,7 +193,7 @@ class Exchange:
             return
         order.split = True
         if self.faults.draw("partial_stall", "place", order.ucc, order.draw_key):
-            order.parked = True
+            order.stalled = True
         elif self.faults.profile.split_waits_for_tick:
             order.not_before_seq = self.tape.seq + 1
         else:
@@ -242,7 +255,7 @@ class Exchange:
         tag = order.state.shown_tag
         if self.mutate_tags and tag:
             tag = f"{int(fraction(self.seed, 'admin', order.number, count) * 1e12):012d}-ADMINAPI"
-        order.parked = False
+        order.stalled = False
         order.not_before_seq = 0
         self._record(
             order, status=Status.MODIFIED, terms=terms, shown_tag=tag, modifications=count, reason=""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from brokers.simulators.kotak.draw import fraction, lognormal
+from brokers.simulators.kotak.profiles import PROFILES
 
 KINDS = frozenset(
     {
@@ -30,6 +31,7 @@ KINDS = frozenset(
         "session_kill",
         "stale_quotes",
         "feed_drop",
+        "feed_close",
         "feed_silence",
         "feed_lost",
         "feed_duplicate",
@@ -80,79 +82,6 @@ class Hit:
     accepted: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """A named climate: latencies (median and 99th percentile, real seconds), partial fills, rules."""
-
-    name: str
-    latency: tuple[float, float]
-    split_rate: float
-    split_waits_for_tick: bool
-    book_lag_s: float
-    orders_per_second: int
-    rules: tuple[Mapping[str, object], ...] = ()
-
-
-PROFILES: Mapping[str, Profile] = {
-    "calm": Profile(
-        name="calm",
-        latency=(0.060, 0.300),
-        split_rate=0.03,
-        split_waits_for_tick=False,
-        book_lag_s=0.1,
-        orders_per_second=10,
-    ),
-    "open": Profile(
-        name="open",
-        latency=(0.150, 2.5),
-        split_rate=0.10,
-        split_waits_for_tick=True,
-        book_lag_s=0.5,
-        orders_per_second=10,
-        rules=(
-            {"kind": "ack_lost", "endpoint": "place", "rate": 0.010},
-            {"kind": "ack_lost", "endpoint": "modify", "rate": 0.005},
-            {"kind": "ack_lost", "endpoint": "cancel", "rate": 0.005},
-            {"kind": "late_placement", "endpoint": "place", "rate": 0.30, "seconds": 2.0, "seconds_max": 8.0},
-            {"kind": "request_lost", "endpoint": "place", "rate": 0.005},
-            {"kind": "hang", "endpoint": "place", "rate": 0.002, "seconds": 6.0},
-            {"kind": "http_5xx_html", "endpoint": "orders", "rate": 0.002},
-            {"kind": "login_slow", "rate": 0.15, "once_per_ucc": True, "seconds": 1.0, "seconds_max": 5.0},
-            {"kind": "login_fail", "rate": 0.03, "once_per_ucc": True},
-            {"kind": "feed_lost", "rate": 0.01},
-            {"kind": "feed_duplicate", "rate": 0.02},
-            {"kind": "feed_reorder", "rate": 0.02},
-            {"kind": "feed_drop", "rate": 0.001},
-        ),
-    ),
-    "storm": Profile(
-        name="storm",
-        latency=(0.6, 8.0),
-        split_rate=0.20,
-        split_waits_for_tick=True,
-        book_lag_s=3.0,
-        orders_per_second=3,
-        rules=(
-            {"kind": "ack_lost", "endpoint": "place", "rate": 0.05},
-            {"kind": "ack_lost", "endpoint": "cancel", "rate": 0.03},
-            {"kind": "late_placement", "endpoint": "place", "rate": 0.50, "seconds": 2.0, "seconds_max": 8.0},
-            {"kind": "request_lost", "endpoint": "place", "rate": 0.03},
-            {"kind": "hang", "endpoint": "place", "rate": 0.02, "seconds": 8.0},
-            {"kind": "http_5xx_html", "rate": 0.02},
-            {"kind": "http_5xx_json", "rate": 0.01},
-            {"kind": "market_parked", "rate": 0.05},
-            {"kind": "partial_stall", "rate": 0.05},
-            {"kind": "login_slow", "rate": 0.40, "once_per_ucc": True, "seconds": 2.0, "seconds_max": 8.0},
-            {"kind": "login_fail", "rate": 0.20, "once_per_ucc": True},
-            {"kind": "feed_lost", "rate": 0.10},
-            {"kind": "feed_duplicate", "rate": 0.05},
-            {"kind": "feed_reorder", "rate": 0.05},
-            {"kind": "feed_drop", "rate": 0.01},
-        ),
-    ),
-}
-
-
 def parse_rule(raw: Mapping[str, object]) -> Rule:
     """Build a rule from JSON; `from` and `to` are ISO 8601, `ucc` a list.
 
@@ -184,6 +113,7 @@ class FaultPlan:
         self.extra: list[Rule] = []
         self.profile = PROFILES["calm"]
         self._rules: list[Rule] = []
+        self._by_kind: dict[str, list[tuple[str, Rule]]] = {}
         self.use(profile)
 
     def use(self, profile: str) -> None:
@@ -195,18 +125,24 @@ class FaultPlan:
             raise ValueError(f"unknown fault profile {profile!r}; known are {sorted(PROFILES)}")
         self.profile = PROFILES[profile]
         self._rules = [parse_rule(raw) for raw in self.profile.rules]
+        self._index()
+
+    def _index(self) -> None:
+        # A rule's name goes into its draws, so rules added at run time leave those of the profile alone.
+        named = [(f"extra{n}", rule) for n, rule in enumerate(self.extra)]
+        named += [(f"profile{n}", rule) for n, rule in enumerate(self._rules)]
+        self._by_kind = {kind: [item for item in named if item[1].kind == kind] for kind in KINDS}
 
     def set_extra(self, raw: Iterable[Mapping[str, object]]) -> None:
         """Replace the rules given at run time."""
         self.extra = [parse_rule(item) for item in raw]
+        self._index()
 
     def draw(self, kind: str, endpoint: str, ucc: str, key: str | None = None) -> Hit | None:
         """Return the hit if this fault strikes now; a key makes the draw independent of arrival order."""
         now = self._now()
-        named = [(f"extra{n}", rule) for n, rule in enumerate(self.extra)]
-        named += [(f"profile{n}", rule) for n, rule in enumerate(self._rules)]
-        for name, rule in named:
-            if rule.kind != kind or not rule.covers(endpoint, ucc, now):
+        for name, rule in self._by_kind.get(kind, ()):
+            if not rule.covers(endpoint, ucc, now):
                 continue
             names = (self._seed, kind, name, endpoint, ucc, key or self._serial(kind, endpoint, ucc))
             if fraction("hit", *names) >= rule.rate:

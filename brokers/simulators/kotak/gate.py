@@ -173,32 +173,42 @@ async def _cut(request: Request) -> Response:
 
 async def _through_faults(call: Call, handler: Handler) -> Response:
     faults, endpoint, ucc = call.sim.faults, call.endpoint, call.ucc
-    if faults.draw("request_lost", endpoint, ucc, call.key):
+    lost = faults.draw("request_lost", endpoint, ucc, call.key)
+    if lost is not None:
+        await asyncio.sleep(lost.seconds)
         raise Dropped("request lost before it was accepted")
-    early = _early_reply(call)
-    if early is not None:
-        return early
+    if _too_fast(call):
+        return throttled()
+    for kind, reply in _FAULTY_REPLIES.items():
+        faulty = faults.draw(kind, endpoint, ucc, call.key)
+        if faulty is not None:
+            if faulty.accepted:
+                await handler(call)
+            return reply(call.request)
     hang = faults.draw("hang", endpoint, ucc, call.key)
     if hang is not None:
         await asyncio.sleep(hang.seconds)
-    if endpoint not in WRITES:
-        return await handler(call)
+    return await (_write(call, handler) if endpoint in WRITES else handler(call))
+
+
+async def _write(call: Call, handler: Handler) -> Response:
+    faults, endpoint, ucc = call.sim.faults, call.endpoint, call.ucc
     latency = faults.latency(endpoint, ucc, call.tag or faults.serial(endpoint, ucc))
     await asyncio.sleep(latency / 2)
     response = await handler(call)
     await asyncio.sleep(latency / 2)
-    if endpoint != "place" and faults.draw("ack_lost", endpoint, ucc):
+    # A lost reply to place is drawn by its handler, because such an order may also come late.
+    lost = None if endpoint == "place" else faults.draw("ack_lost", endpoint, ucc)
+    if lost is not None:
+        await asyncio.sleep(lost.seconds)
         raise Dropped("reply lost after it was accepted")
     return response
 
 
-def _early_reply(call: Call) -> Response | None:
-    faults, endpoint, ucc = call.sim.faults, call.endpoint, call.ucc
-    per_second = faults.profile.orders_per_second if endpoint in WRITES else _READS_PER_SECOND
-    bucket = "orders" if endpoint in WRITES else endpoint
-    if ucc and not call.sim.limiter.admits(bucket, ucc, per_second):
-        return throttled()
-    for kind, reply in _FAULTY_REPLIES.items():
-        if faults.draw(kind, endpoint, ucc, call.key):
-            return reply(call.request)
-    return None
+def _too_fast(call: Call) -> bool:
+    if not call.ucc:
+        return False
+    writes = call.endpoint in WRITES
+    bucket = "writes" if writes else call.endpoint
+    per_second = call.sim.faults.profile.orders_per_second if writes else _READS_PER_SECOND
+    return not call.sim.limiter.admits(bucket, call.ucc, per_second)

@@ -8,6 +8,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from brokers.simulators.kotak import packets
 from brokers.simulators.kotak.accounts import Accounts
 from brokers.simulators.kotak.contracts import INDEX_NAME, INDEX_TOKEN
+from brokers.simulators.kotak.faults import FaultPlan
 from brokers.simulators.kotak.sockets import Outbox
 from brokers.simulators.kotak.tape import Tape
 
@@ -29,8 +30,9 @@ class Subscriber:
 class MarketFeed:
     """Hold the feed connections and send every tick to each as one batch."""
 
-    def __init__(self, accounts: Accounts, tape: Tape) -> None:
+    def __init__(self, accounts: Accounts, tape: Tape, faults: FaultPlan) -> None:
         self._accounts = accounts
+        self._faults = faults
         self._tape = tape
         self._subscribers: set[Subscriber] = set()
         self._by_key = {contract.key: contract for contract in tape.contracts}
@@ -40,7 +42,17 @@ class MarketFeed:
         return len(self._subscribers)
 
     def on_tick(self, *, opening: bool = False, closing: bool = False) -> None:
-        """Send the current pictures; the open and the close announce themselves."""
+        """Send the current pictures; the open and the close announce themselves.
+
+        A fault may leave the feed up without ticks (`stale_quotes`) or cut it (`feed_drop`, `feed_close`).
+        """
+        if self._faults.draw("stale_quotes", "apifeed", ""):
+            return
+        if self._faults.draw("feed_drop", "apifeed", ""):
+            for subscriber in tuple(self._subscribers):
+                subscriber.box.cut()
+            return
+        close_behind = self._faults.draw("feed_close", "apifeed", "") is not None
         cache: dict[tuple[str, int], bytes] = {}
         for subscriber in self._subscribers:
             parts = self._announce(subscriber, opening=opening, closing=closing)
@@ -49,6 +61,8 @@ class MarketFeed:
             frame = b"".join(parts)
             if frame:
                 subscriber.box.put(frame)
+            if close_behind:
+                subscriber.box.close()
 
     def _announce(self, subscriber: Subscriber, *, opening: bool, closing: bool) -> list[bytes]:
         if not opening and not closing:
@@ -92,8 +106,8 @@ class MarketFeed:
                 hello = json.loads(await socket.receive_text())
         except (TimeoutError, WebSocketDisconnect, ValueError):
             return
-        session = self._accounts.find_feed_session(str(hello.get("auth")))
-        if session is None or hello.get("format") != "native_batch":
+        known = isinstance(hello, dict) and self._accounts.find_feed_session(str(hello.get("auth")))
+        if not known or hello.get("format") != "native_batch":
             await socket.send_text(json.dumps({"message_code": 1118, "message": "Authentication Failed"}))
             await socket.close()
             return

@@ -14,6 +14,7 @@ from brokers.simulators.kotak.sockets import Outbox
 
 _HELLO = re.compile(r"^\{type:cn,Authorization:(?P<token>[^,]*),Sid:(?P<sid>[^,]*),src:(?P<src>[^}]*)\}$")
 _FIRST_FRAME_S = 10.0
+_HELD_S = 0.5  # a reordered frame waits for the next one, at most this long
 
 
 class OrderFeeds:
@@ -32,8 +33,19 @@ class OrderFeeds:
             return
         frame = json.dumps({"type": kind, "data": row})
         for frame_now in self._through_faults(ucc, frame):
+            self._send(ucc, frame_now)
+        if self._faults.draw("feed_close", "realtime", ucc):
             for box in tuple(self._boxes[ucc]):
-                box.put(frame_now)
+                box.close()
+
+    def _send(self, ucc: str, frame: str) -> None:
+        for box in tuple(self._boxes[ucc]):
+            box.put(frame)
+
+    def _release(self, ucc: str) -> None:
+        frame = self._held.pop(ucc, None)
+        if frame is not None:
+            self._send(ucc, frame)
 
     def cut(self, ucc: str) -> None:
         """Drop every connection of an account."""
@@ -60,6 +72,7 @@ class OrderFeeds:
             return after
         if held is None and self._faults.draw("feed_reorder", "realtime", ucc):
             self._held[ucc] = frame
+            asyncio.get_running_loop().call_later(_HELD_S, self._release, ucc)
             return []
         copies = 2 if self._faults.draw("feed_duplicate", "realtime", ucc) else 1
         return [frame] * copies + after

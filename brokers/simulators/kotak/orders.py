@@ -97,7 +97,7 @@ class Order:
     states: list[OrderState] = field(default_factory=list)
     working: bool = False
     armed: bool = False  # a stop whose trigger has not been reached
-    parked: bool = False  # injected: rests and never fills until modified
+    stalled: bool = False  # injected: rests and never fills until modified
     split: bool = False  # has had its partial fill
     not_before_seq: int = 0  # tick from which it may fill again
     canceling: bool = False

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -55,7 +55,7 @@ class Simulator:
         self.journal = Journal()
         self.limiter = RateLimiter()
         self.order_feeds = OrderFeeds(self.accounts, self.faults)
-        self.market_feed = MarketFeed(self.accounts, self.tape)
+        self.market_feed = MarketFeed(self.accounts, self.tape, self.faults)
         self.exchange = Exchange(
             clock=self.clock,
             grid=self.grid,
@@ -70,15 +70,23 @@ class Simulator:
     def put_account(self, raw: Mapping[str, object]) -> Account:
         """Add or change an account and give it a ledger."""
         account = self.accounts.put(raw)
-        cash = round(float(account.cash) * 100)
-        ledger = self.exchange.ledgers.setdefault(account.ucc, Ledger(ucc=account.ucc, cash=cash))
-        ledger.cash = cash
+        ledger = self.exchange.ledgers.setdefault(account.ucc, Ledger(ucc=account.ucc, cash=account.cash))
+        ledger.cash = account.cash
         return account
 
     def visible_until(self, ucc: str, endpoint: str) -> float:
-        """Return the monotonic instant up to which reports show the books: they lag a little."""
+        """Return the monotonic instant up to which a report shows the book; 0 shows an empty one."""
+        if self.faults.draw("book_empty", endpoint, ucc):
+            return 0.0
         hit = self.faults.draw("book_lag", endpoint, ucc)
         return time.monotonic() - (hit.seconds if hit else self.faults.profile.book_lag_s)
+
+    def kill_sessions(self, uccs: Iterable[str] | None) -> int:
+        """End the sessions of some accounts, or of all, and cut their order feeds; return how many."""
+        chosen = list(self.accounts.by_ucc if uccs is None else uccs)
+        for ucc in chosen:
+            self.order_feeds.cut(ucc)
+        return self.accounts.kill_sessions(chosen)
 
     async def advance(self) -> None:
         """Process every grid instant that virtual time has passed, in order."""
@@ -101,10 +109,7 @@ class Simulator:
     def _tick(self, instant: datetime) -> None:
         closing = instant == self.grid.closes
         opening = self.tape.instant is None
-        if not self.faults.draw("stale_quotes", "apifeed", ""):
-            self.tape.advance(instant, closing=closing)
-        else:
-            self.tape.skip(instant)
+        self.tape.advance(instant, closing=closing)
         self.market_feed.on_tick(opening=opening, closing=closing)
         if closing:
             self.exchange.on_close()

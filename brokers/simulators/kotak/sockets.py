@@ -5,7 +5,7 @@ import asyncio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 _QUEUE = 2_000
-Frame = str | bytes
+Frame = str | bytes | None  # None closes
 
 
 class Outbox:
@@ -22,6 +22,10 @@ class Outbox:
         except asyncio.QueueFull:
             self.cut()
 
+    def close(self) -> None:
+        """Close right behind the frames that are queued."""
+        self.put(None)
+
     def cut(self) -> None:
         """Drop the connection without a close frame."""
         abort(self.socket.scope["state"])
@@ -31,6 +35,9 @@ class Outbox:
         try:
             while True:
                 frame = await self._frames.get()
+                if frame is None:
+                    await self.socket.close(1001)
+                    return
                 if isinstance(frame, bytes):
                     await self.socket.send_bytes(frame)
                 else:

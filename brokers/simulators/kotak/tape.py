@@ -47,14 +47,10 @@ class Tape:
         """Return the index in paise; before the first tick the pre-open print."""
         return self.index_stats.last if self.index_stats else self.previous_close
 
-    def skip(self, instant: datetime) -> None:
-        """Let a tick pass without new quotes: the feed stays up but shows old prices."""
-        self.instant = instant
-        self.seq += 1
-
     def advance(self, instant: datetime, *, closing: bool = False) -> None:
         """Move to the next grid instant; at the close only the sequence and the instant move."""
-        self.skip(instant)
+        self.instant = instant
+        self.seq += 1
         if closing:
             return
         price = self._path.price(instant)

@@ -12,6 +12,8 @@ from brokers.simulators.kotak.simulator import Simulator
 
 DATA_CENTER = "E43"
 _SOURCE = "ks"
+_HANG_STEP_S = 0.25
+_LONGEST_HANG_S = 120.0
 
 
 def login_routes(sim: Simulator) -> list[Route]:
@@ -43,6 +45,11 @@ async def _login(call: Call) -> Response:
 
 
 async def _login_fault(call: Call) -> Response | None:
+    account = call.sim.accounts.by_ucc.get(call.ucc)
+    if account is not None and account.login_error:
+        return login_error("10500", "Login service is busy, please try again")
+    if account is not None and account.login_hang:
+        await _hang(account)
     faults = call.sim.faults
     slow = faults.draw("login_slow", "login", call.ucc)
     if slow is not None:
@@ -56,6 +63,14 @@ async def _login_fault(call: Call) -> Response | None:
     if faults.draw("login_fail", "login", call.ucc):
         return login_error("10500", "Login service is busy, please try again")
     return None
+
+
+async def _hang(account: Account) -> None:
+    waited = 0.0
+    while account.login_hang and waited < _LONGEST_HANG_S:
+        await asyncio.sleep(_HANG_STEP_S)
+        waited += _HANG_STEP_S
+    raise Dropped("login hung until it was cut")
 
 
 async def _validate(call: Call) -> Response:

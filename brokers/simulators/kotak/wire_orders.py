@@ -46,14 +46,11 @@ async def _place(call: Call) -> Response:
     late = faults.draw("late_placement", "place", order.ucc, call.key)
     if late is None:
         call.sim.exchange.accept(ledger, order, terms)
+        await asyncio.sleep(lost.seconds)
         raise Dropped("reply lost after it was accepted")
-    asyncio.get_running_loop().call_later(late.seconds, _accept_late, call.sim, order, terms)
+    call.sim.exchange.accept_later(ledger, order, terms, delay_s=late.seconds)
+    await asyncio.sleep(lost.seconds)
     raise Dropped(f"reply lost, the order appears {late.seconds:.1f} s later")
-
-
-def _accept_late(sim: Simulator, order: Order, terms: Terms) -> None:
-    order.placed_at, order.placed_epoch = sim.clock.now(), time.time()
-    sim.exchange.accept(sim.exchange.ledgers[order.ucc], order, terms)
 
 
 def _new_order(call: Call, ledger: Ledger, data: Data) -> Order:
@@ -89,6 +86,8 @@ async def _modify(call: Call) -> Response:
     data = _fields(call, _MODIFY)
     order = _live_order(ledger, data["no"])
     terms = _terms(data, validity="vd")
+    if order.canceling:
+        raise Refused(1021, "order is being cancelled")
     if terms.qty <= order.state.filled:
         raise Refused(1009, "please provide valid quantity")
     call.sim.exchange.modify(order, terms)

@@ -35,8 +35,6 @@ def _ledger(call: Call) -> Ledger:
 async def _orders(call: Call) -> Response:
     ledger = _ledger(call)
     until = call.sim.visible_until(ledger.ucc, "orders")
-    if call.sim.faults.draw("book_empty", "orders", ledger.ucc):
-        return no_data()
     shown = [(order, order.as_of(until)) for order in ledger.orders.values()]
     return listing([order_row(order, state) for order, state in reversed(shown) if state is not None])
 
