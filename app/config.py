@@ -1,0 +1,65 @@
+"""Read every setting once, at start, into one frozen value."""
+
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.domain.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """Hold the configuration; each field is the environment variable OPENBELL_<NAME>, see .env.example."""
+
+    model_config = SettingsConfigDict(env_prefix="OPENBELL_", env_file=".env", extra="forbid", frozen=True)
+
+    home: Path = Path(".openbell")
+    redis_url: SecretStr | None = None
+    database_url: SecretStr | None = None
+    secret_keys: Annotated[SecretStr | None, NoDecode] = None
+    """Comma-separated Fernet keys, newest first; unset -> a key file is made under `home`."""
+    jwt_secret: SecretStr | None = None
+    is_live_trading_allowed: bool = False
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8000, ge=0, le=65535)
+    flower_port: int = Field(default=5555, ge=0, le=65535)
+    flower_password: SecretStr | None = None
+
+    clock_file: Path | None = None
+    """Virtual clock of the demo; unset -> the system clock."""
+    broker_urls: dict[str, str] = Field(default_factory=dict)
+    """Base URL per broker code, JSON; set only to point an adapter at a simulator."""
+
+    login_concurrency: int = Field(default=16, ge=1, le=200)
+    login_timeout_s: float = Field(default=10.0, gt=0)
+    order_timeout_s: float = Field(default=10.0, gt=0)
+    read_timeout_s: float = Field(default=5.0, gt=0)
+    not_placed_after_s: float | None = Field(default=None, gt=0)
+    """How long after sending two clean reads may prove an order absent; unset -> the adapter's own value."""
+    reconcile_period_s: float = Field(default=5.0, gt=0)
+    lease_ttl_s: float = Field(default=2.0, gt=0.2)
+    run_length_s: float = Field(default=900.0, gt=1)
+    users_per_shard: int = Field(default=50, ge=1)
+    orders_per_second: int = Field(default=8, ge=1, le=10)
+    tick_max_age_s: float = Field(default=5.0, gt=0)
+    step_budget_s: float = Field(default=0.5, gt=0)
+    log_level: str = "INFO"
+
+    @property
+    def lease_ttl(self) -> timedelta:
+        """Length of a lease in real time."""
+        return timedelta(seconds=self.lease_ttl_s)
+
+
+@cache
+def load_settings() -> Settings:
+    """Return the settings of this process; raises ConfigError naming each bad variable."""
+    try:
+        return Settings()
+    except ValidationError as e:
+        lines = [f"OPENBELL_{'_'.join(map(str, x['loc'])).upper()}: {x['msg']}" for x in e.errors()]
+        raise ConfigError("The configuration cannot be used:\n" + "\n".join(lines)) from e

@@ -1,0 +1,47 @@
+"""Declare the tables, grouped by what they hold."""
+
+from app.db.base import Base
+from app.db.models.day import (
+    AlarmRow,
+    InjectedSessionRow,
+    InstrumentRow,
+    LeaseRow,
+    LoginRow,
+    PhaseRunRow,
+)
+from app.db.models.market import BarRow, IndicatorRow
+from app.db.models.people import (
+    AccountRow,
+    AuditRow,
+    BrokerSessionRow,
+    CredentialRow,
+    DeploymentRow,
+    TotpUseRow,
+    UserRow,
+)
+from app.db.models.trading import BrokerTradeRow, FillRow, LegRow, OrderEventRow, OrderRow, SignalRow
+
+__all__ = [
+    "AccountRow",
+    "AlarmRow",
+    "AuditRow",
+    "BarRow",
+    "Base",
+    "BrokerSessionRow",
+    "BrokerTradeRow",
+    "CredentialRow",
+    "DeploymentRow",
+    "FillRow",
+    "IndicatorRow",
+    "InjectedSessionRow",
+    "InstrumentRow",
+    "LeaseRow",
+    "LegRow",
+    "LoginRow",
+    "OrderEventRow",
+    "OrderRow",
+    "PhaseRunRow",
+    "SignalRow",
+    "TotpUseRow",
+    "UserRow",
+]

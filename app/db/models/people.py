@@ -1,0 +1,112 @@
+"""Hold who trades: users, their broker accounts with secrets, and what runs on them."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, LargeBinary, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Stamped, one_of
+from app.domain.accounts import AccountMode, BrokerCode, TradingState
+from app.domain.deployments import DeploymentState
+from app.domain.users import Role
+
+
+class UserRow(Stamped, Base):
+    """Hold a person who signs in; `trading_state` stops all of the user's accounts."""
+
+    __tablename__ = "users"
+    __table_args__ = (one_of("role", Role), one_of("trading_state", TradingState))
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    password_hash: Mapped[str | None]
+    trading_state: Mapped[str] = mapped_column(server_default=TradingState.ACTIVE)
+
+
+class AccountRow(Stamped, Base):
+    """Hold one account at one broker; every order row and every secret hangs on it."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        UniqueConstraint("user_id", "name"),
+        one_of("broker", BrokerCode),
+        one_of("mode", AccountMode),
+        one_of("trading_state", TradingState),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    name: Mapped[str]
+    broker: Mapped[str]
+    mode: Mapped[str] = mapped_column(server_default=AccountMode.PAPER)
+    egress: Mapped[str] = mapped_column(server_default="")
+    ip_group: Mapped[str] = mapped_column(server_default="")
+    is_enabled: Mapped[bool] = mapped_column(server_default="true")
+    trading_state: Mapped[str] = mapped_column(server_default=TradingState.ACTIVE)
+    state_reason: Mapped[str] = mapped_column(server_default="")
+
+
+class CredentialRow(Stamped, Base):
+    """Hold an account's credentials, encrypted; the key lives outside the database."""
+
+    __tablename__ = "credentials"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class BrokerSessionRow(Stamped, Base):
+    """Hold an account's open broker session, encrypted, for the other processes."""
+
+    __tablename__ = "broker_sessions"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    generation: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[datetime]
+    egress: Mapped[str]
+    ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class TotpUseRow(Base):
+    """Remember the last TOTP window that was spent, so that no code is used twice."""
+
+    __tablename__ = "totp_uses"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    window: Mapped[int] = mapped_column(BigInteger)
+
+
+class DeploymentRow(Stamped, Base):
+    """Hold a strategy that runs for a user on an account."""
+
+    __tablename__ = "deployments"
+    __table_args__ = (UniqueConstraint("account_id", "name"), one_of("state", DeploymentState))
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    name: Mapped[str]
+    strategy: Mapped[str]
+    params: Mapped[dict[str, Any]]
+    limits: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(server_default=DeploymentState.ACTIVE)
+    state_reason: Mapped[str] = mapped_column(server_default="")
+    armed_on: Mapped[date | None]
+    loop_fence: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class AuditRow(Base):
+    """Record every act that can move money; a trigger refuses changes (I14)."""
+
+    __tablename__ = "audit_log"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    actor: Mapped[str]
+    origin: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str]
+    reason: Mapped[str]
+    details: Mapped[dict[str, Any]]

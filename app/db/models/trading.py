@@ -1,0 +1,194 @@
+"""Hold what was wished, sent and done. An order row is the durable intent and its own outbox."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Stamped, one_of
+from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
+
+_OPEN = "status NOT IN (" + ", ".join(f"'{s.value}'" for s in sorted(TERMINAL)) + ")"
+
+
+class SignalRow(Base):
+    """Record a strategy's wish once per deployment and key; `ts_event` is the exchange's time."""
+
+    __tablename__ = "signals"
+    __table_args__ = (UniqueConstraint("deployment_id", "key"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    deployment_id: Mapped[int] = mapped_column(ForeignKey("deployments.id"))
+    day: Mapped[date] = mapped_column(index=True)
+    key: Mapped[str]
+    kind: Mapped[str]
+    reason: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    ts_event: Mapped[datetime]
+    ts_init: Mapped[datetime]
+    valid_until: Mapped[datetime | None]
+    is_expired: Mapped[bool] = mapped_column(server_default="false")
+    recorded_wall: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class OrderRow(Stamped, Base):
+    """Hold one order from the approved wish to its end.
+
+    INITIALIZED rows are the outbox: a lane claims one by moving it to SUBMITTED, and only who
+    moved it may send it (I1, I2). `is_unknown` marks a SUBMITTED order whose outcome is not proven
+    (I3). `_wall` columns are the machine's time, for measurements.
+    """
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        UniqueConstraint("account_id", "broker_order_id"),
+        UniqueConstraint("signal_id", "leg", "attempt", "part"),
+        one_of("side", Side),
+        one_of("role", OrderRole),
+        one_of("order_type", OrderType),
+        one_of("time_in_force", TimeInForce),
+        one_of("status", OrderStatus),
+        CheckConstraint("quantity > 0", name="quantity_positive"),
+        CheckConstraint("filled_qty >= 0 AND filled_qty <= quantity", name="filled_within_quantity"),
+        # I6: the database refuses a second live exit of one leg.
+        Index(
+            "uq_orders_one_live_exit",
+            "deployment_id",
+            "instrument_id",
+            "part",
+            unique=True,
+            postgresql_where=text(f"role <> '{OrderRole.ENTRY}' AND {_OPEN}"),
+        ),
+        Index("ix_orders_open", "account_id", "role", postgresql_where=text(_OPEN)),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    client_order_id: Mapped[str] = mapped_column(unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    deployment_id: Mapped[int] = mapped_column(ForeignKey("deployments.id"))
+    signal_id: Mapped[int | None] = mapped_column(ForeignKey("signals.id"))
+    day: Mapped[date] = mapped_column(index=True)
+    leg: Mapped[int]
+    attempt: Mapped[int]
+    part: Mapped[int]
+    instrument_id: Mapped[str]
+    side: Mapped[str]
+    role: Mapped[str]
+    order_type: Mapped[str]
+    time_in_force: Mapped[str]
+    quantity: Mapped[Decimal]
+    price: Mapped[Decimal | None]
+    trigger_price: Mapped[Decimal | None]
+    stop_fraction: Mapped[Decimal | None]
+    valid_until: Mapped[datetime | None]
+    reason: Mapped[str]
+
+    status: Mapped[str]
+    denial_code: Mapped[str | None]
+    reject_reason: Mapped[str] = mapped_column(server_default="")
+    broker_order_id: Mapped[str | None]
+    filled_qty: Mapped[Decimal] = mapped_column(server_default="0")
+    avg_px: Mapped[Decimal | None]
+    venue_version: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    is_unknown: Mapped[bool] = mapped_column(server_default="false")
+    was_unknown: Mapped[bool] = mapped_column(server_default="false")
+    clean_misses: Mapped[int] = mapped_column(server_default="0")
+    chase_step: Mapped[int] = mapped_column(server_default="0")
+    fence: Mapped[int | None] = mapped_column(BigInteger)
+    ts_init: Mapped[datetime]
+    submitted_wall: Mapped[datetime | None]
+    changed_wall: Mapped[datetime | None]
+    answered_wall: Mapped[datetime | None]
+    ended_wall: Mapped[datetime | None]
+
+
+class OrderEventRow(Base):
+    """Record everything that happened to an order; append-only."""
+
+    __tablename__ = "order_events"
+    __table_args__ = (one_of("kind", OrderEventKind),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
+    kind: Mapped[str]
+    source: Mapped[str]
+    details: Mapped[dict[str, Any]]
+    ts_init: Mapped[datetime]
+    wall: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class FillRow(Base):
+    """Book one step of an order's cumulative fill; append-only, and a repeated report collides."""
+
+    __tablename__ = "fills"
+    __table_args__ = (UniqueConstraint("order_id", "cumulative_qty"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    deployment_id: Mapped[int] = mapped_column(ForeignKey("deployments.id"))
+    instrument_id: Mapped[str]
+    side: Mapped[str]
+    quantity: Mapped[Decimal]
+    price: Mapped[Decimal]
+    cumulative_qty: Mapped[Decimal]
+    ts_init: Mapped[datetime]
+    wall: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class BrokerTradeRow(Base):
+    """Hold a fill as the broker's trade book lists it: the evidence that `fills` is audited against."""
+
+    __tablename__ = "broker_trades"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    trade_id: Mapped[str] = mapped_column(primary_key=True)
+    broker_order_id: Mapped[str]
+    broker_symbol: Mapped[str]
+    side: Mapped[str]
+    quantity: Mapped[Decimal]
+    price: Mapped[Decimal]
+    ts_event: Mapped[datetime]
+
+
+class LegRow(Stamped, Base):
+    """Hold one instrument of a deployment on a day: the position, its protection and its way out.
+
+    The exits lane compares what is wanted (a stop, or flat once `exit_reason` is set) with the live
+    exit order and acts; so protection survives any crash. `exposed_since` (machine time) runs while
+    a position has no stop.
+    """
+
+    __tablename__ = "legs"
+
+    deployment_id: Mapped[int] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    instrument_id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    net_qty: Mapped[Decimal] = mapped_column(server_default="0")
+    entry_qty: Mapped[Decimal] = mapped_column(server_default="0")
+    entry_px: Mapped[Decimal] = mapped_column(server_default="0")
+    cash: Mapped[Decimal] = mapped_column(server_default="0")
+    stop_fraction: Mapped[Decimal | None]
+    is_stopped: Mapped[bool] = mapped_column(server_default="false")
+    exit_reason: Mapped[str | None]
+    exit_requested_wall: Mapped[datetime | None]
+    exposed_since: Mapped[datetime | None]
+    unprotected_max_ms: Mapped[int] = mapped_column(server_default="0")
+    exit_attempts: Mapped[int] = mapped_column(server_default="0")

@@ -1,0 +1,76 @@
+"""Describe broker accounts and what they may do right now."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.domain.ids import AccountId, UserId
+
+
+class BrokerCode(StrEnum):
+    """Name the broker behind an account."""
+
+    KOTAK_NEO = "kotak_neo"
+    PAPER = "paper"
+
+
+class AccountMode(StrEnum):
+    """Say whether orders of an account reach a live broker. Paper is the default (I15)."""
+
+    PAPER = "PAPER"
+    LIVE = "LIVE"
+
+
+class TradingState(StrEnum):
+    """Say what may leave: everything, only exits, or nothing but exits by a person's order."""
+
+    ACTIVE = "ACTIVE"
+    REDUCING = "REDUCING"
+    HALTED = "HALTED"
+
+    @property
+    def allows_entries(self) -> bool:
+        """Whether new exposure may be opened."""
+        return self is TradingState.ACTIVE
+
+
+def strictest(*states: TradingState) -> TradingState:
+    """Return the strictest of the states that apply to an order (account, user, tenant)."""
+    order = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
+    return max(states, key=order.index, default=TradingState.ACTIVE)
+
+
+class LoginStatus(StrEnum):
+    """Say how far an account is today: nobody is started before READY."""
+
+    PENDING = "PENDING"
+    LOGGING_IN = "LOGGING_IN"
+    LOGGED_IN = "LOGGED_IN"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+class LoginReason(StrEnum):
+    """Say why a login did not succeed, in words that point at the remedy."""
+
+    NONE = "none"
+    BAD_CREDENTIALS = "bad_credentials"
+    BAD_TOTP = "bad_totp"
+    IP_DENIED = "ip_denied"
+    EGRESS_DOWN = "egress_down"
+    TIMEOUT = "timeout"
+    BROKER_DOWN = "broker_down"
+    PROTOCOL = "protocol"
+    NO_CREDENTIALS = "no_credentials"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerAccount:
+    """Identify one account at a broker. `egress` is a source address, "" for the default route."""
+
+    account_id: AccountId
+    user_id: UserId
+    name: str
+    broker: BrokerCode
+    mode: AccountMode
+    egress: str
+    trading_state: TradingState

@@ -1,0 +1,47 @@
+"""Carry the wishes of strategies: what they would like, never an order."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from app.domain.ids import InstrumentId, SignalKey
+from app.domain.orders import ProtectionTerms, Side
+
+
+class SignalKind(StrEnum):
+    """Open legs, or close everything of the deployment (or one instrument of it)."""
+
+    ENTER = "ENTER"
+    EXIT = "EXIT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalLeg:
+    """Wish one leg. `lots` > 0; `reference_price` is the price that the strategy saw.
+
+    `is_hedge` legs are sent and filled before the others.
+    """
+
+    instrument_id: InstrumentId
+    side: Side
+    lots: int
+    reference_price: Decimal
+    protection: ProtectionTerms | None = None
+    is_hedge: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """Wish something.
+
+    `key` is unique within the deployment and derived from facts (date, rule, bar), so that a rerun makes
+    the same key. `valid_for_s` counts real seconds from the decision; exits ignore it.
+    `instrument_id` narrows an EXIT to one instrument, None closes all.
+    """
+
+    key: SignalKey
+    kind: SignalKind
+    reason: str
+    valid_for_s: Decimal
+    legs: tuple[SignalLeg, ...] = ()
+    instrument_id: InstrumentId | None = None

@@ -1,0 +1,59 @@
+"""Name the queues, tasks and streams once, so that no two processes can disagree."""
+
+from enum import StrEnum
+
+
+class QueueName(StrEnum):
+    """Name the Celery queues; each has its own worker process."""
+
+    CONTROL = "control"
+    LOGIN = "login.kotak_neo"
+    LOOPS = "loops.nse"
+    ORDERS = "orders.kotak_neo"
+    EXITS = "exits.kotak_neo"
+    BOOKS = "books.kotak_neo"
+    INDICATORS = "indicators"
+
+
+class TaskName(StrEnum):
+    """Name the Celery tasks."""
+
+    RUN_PHASE = "day.run_phase"
+    RUN_COMMAND = "control.run_command"
+    LOGIN_BATCH = "sessions.login_batch"
+    LOGIN_REPORT = "sessions.login_report"
+    SUPERVISE = "control.supervise"
+    RETRY_LOGINS = "control.retry_logins"
+    AUDIT = "control.audit"
+    RUN_LOOPS = "loops.run"
+    RUN_ENTRIES = "orders.run"
+    RUN_EXITS = "exits.run"
+    RUN_BOOKS = "books.run"
+    COMPUTE_INDICATORS = "indicators.compute"
+
+
+class RunKind(StrEnum):
+    """Name the kinds of leased runs."""
+
+    LOOPS = "loops"
+    ENTRIES = "entries"
+    EXITS = "exits"
+    BOOKS = "books"
+
+
+TICKS_STREAM = "ticks:{venue}"
+"""One entry per exchange instant; field "r" is JSON: {"ts": iso, "t": [[id, last, bid, ask], ...]}."""
+BARS_STREAM = "bars:{venue}"
+"""One entry per closed bar with its indicators: JSON field "b"."""
+WAKE_STREAM = "wake:{run}"
+"""Wakes a leased run, named by its lease; the entry's content is a hint, the tables are the truth."""
+USER_EVENTS_STREAM = "events:{user_id}"
+"""What happened to a user's trading; JSON field "e" with a growing "seq" per user."""
+OPS_EVENTS_STREAM = "events:ops"
+"""Phases, logins, runs, alarms, health: for ops staff."""
+FEED_STATE_KEY = "feed:{venue}"
+"""Hash: last_ts (exchange instant of the last published round), last_wall, status."""
+LOOP_CURSOR_KEY = "cursor:{run}"
+"""Hash: ts (exchange instant of the last round that every loop of the run has decided on and recorded)."""
+MARKS_KEY = "marks:{venue}"
+"""Hash: instrument id -> JSON [last, bid, ask, ts_event, wall epoch s] of the latest tick."""
