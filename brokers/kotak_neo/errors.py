@@ -25,6 +25,7 @@ NEVER_LEFT = (
 )
 
 EMPTY_CODE = 5203
+_ADDRESS_OK_CODE = 1000
 AUTH_CODES = frozenset({100021, 100022, 10020})
 ADDRESS_CODES = frozenset({100008, 1037})
 _DUPLICATE_CODES = frozenset({5204, 32})
@@ -111,7 +112,9 @@ def _by_code(
     body: Mapping[object, object], code: int | None, *, asked: BrokerOrderId | None, text: str
 ) -> WriteResult:
     if code in _REFUSED:
-        return WriteResult(outcome=Outcome.REJECTED, fault=_REFUSED[code], code=str(code), message=text)
+        # 1021 stands for two things: the order has ended, or there is no such order.
+        fault = FaultClass.NOT_FOUND if "valid order number" in text else _REFUSED[code]
+        return WriteResult(outcome=Outcome.REJECTED, fault=fault, code=str(code), message=text)
     if code == EMPTY_CODE and asked is not None:
         return WriteResult(outcome=Outcome.REJECTED, fault=FaultClass.NOT_FOUND, code=str(code), message=text)
     if not text.startswith("HTTP 2"):
@@ -136,7 +139,7 @@ def read_body(reply: Reply) -> Mapping[str, object]:
     if fault is not None:
         raise fault
     body = reply.value
-    if isinstance(body, Mapping) and (is_ok(body) or code_of(body) == EMPTY_CODE):
+    if isinstance(body, Mapping) and (is_ok(body) or code_of(body) in (EMPTY_CODE, _ADDRESS_OK_CODE)):
         return body
     raise ProtocolError(
         f"expected a JSON object with stat Ok or code {EMPTY_CODE}, "

@@ -18,6 +18,21 @@ from brokers.kotak_neo.mapping import IST
 CREDENTIAL_FIELDS = ("mobile_number", "ucc", "consumer_key", "totp_secret", "mpin")
 _TOTP_STEP_S = 30
 _LEAST_TIMEOUT_S = 0.05
+_REFUSING_WORDS = (
+    "invalid",
+    "incorrect",
+    "wrong",
+    "missing",
+    "mismatch",
+    "blocked",
+    "locked",
+    "not registered",
+)
+_REMEDIES = {
+    LoginReason.IP_DENIED: "; register this source address with the broker, or correct the consumer key",
+    LoginReason.BAD_TOTP: "; check the TOTP secret and the clock of this machine",
+    LoginReason.BAD_CREDENTIALS: "; correct the account's credentials",
+}
 
 
 def totp_window(now: datetime) -> int:
@@ -96,16 +111,15 @@ def _raise_unless_in(reply: Reply, *, method: str, egress: str, secrets: tuple[s
         and code_of(value) in (None, 200)
     ):
         return
-    text = _without(secrets, reason_text(reply))
     if status is None:
         raise _no_answer(reply, egress)
-    if status == 429 or status >= 500 or (code_of(value) or 0) in range(429, 600):
-        raise UnavailableError(f"{LoginReason.BROKER_DOWN}: {method} got HTTP {status}: {text}")
+    text = _without(secrets, reason_text(reply))
     if not isinstance(value, Mapping) or "Error" in value:
         raise UnavailableError(f"{LoginReason.PROTOCOL}: {method} got an unreadable reply, HTTP {status}")
-    raise LoginRefusedError(
-        f"{method} was refused: {text}", reason=_refusal_reason(method, code_of(value), text)
-    )
+    reason = _refusal_reason(code_of(value), text)
+    if status == 429 or status >= 500 or reason is LoginReason.BROKER_DOWN:
+        raise UnavailableError(f"{LoginReason.BROKER_DOWN}: {method} got HTTP {status}: {text}")
+    raise LoginRefusedError(f"{method} was refused: {text}{_REMEDIES[reason]}", reason=reason)
 
 
 def _no_answer(reply: Reply, egress: str) -> UnavailableError:
@@ -122,14 +136,14 @@ def _no_answer(reply: Reply, egress: str) -> UnavailableError:
     return UnavailableError(f"{LoginReason.BROKER_DOWN}: the connection broke ({name})")
 
 
-def _refusal_reason(method: str, code: int | None, text: str) -> LoginReason:
+def _refusal_reason(code: int | None, text: str) -> LoginReason:
+    """Return what a person must mend; BROKER_DOWN when nothing says that somebody must (brokers.md 1.3)."""
     if code in ADDRESS_CODES:
         return LoginReason.IP_DENIED
-    if "totp" in text.lower():
-        return LoginReason.BAD_TOTP
-    if method == "totp_validate" or any(word in text.lower() for word in ("invalid", "incorrect", "wrong")):
-        return LoginReason.BAD_CREDENTIALS
-    return LoginReason.PROTOCOL
+    words = text.lower()
+    if not any(word in words for word in _REFUSING_WORDS):
+        return LoginReason.BROKER_DOWN
+    return LoginReason.BAD_TOTP if "totp" in words else LoginReason.BAD_CREDENTIALS
 
 
 def _without(secrets: tuple[str, ...], text: str) -> str:
