@@ -11,6 +11,7 @@ class QueueName(StrEnum):
     LOOPS = "loops.nse"
     ORDERS = "orders.kotak_neo"
     EXITS = "exits.kotak_neo"
+    BOOKS = "books.kotak_neo"
     INDICATORS = "indicators"
 
 
@@ -18,6 +19,7 @@ class TaskName(StrEnum):
     """Name the Celery tasks."""
 
     RUN_PHASE = "day.run_phase"
+    RUN_COMMAND = "control.run_command"
     LOGIN_BATCH = "sessions.login_batch"
     LOGIN_REPORT = "sessions.login_report"
     SUPERVISE = "control.supervise"
@@ -53,3 +55,5 @@ FEED_STATE_KEY = "feed:{venue}"
 """Hash: last_ts (exchange instant of the last published round), last_wall, status."""
 LOOP_CURSOR_KEY = "cursor:{run}"
 """Hash: ts (exchange instant of the last round that every loop of the run has decided on and recorded)."""
+MARKS_KEY = "marks:{venue}"
+"""Hash: instrument id -> JSON [last, bid, ask, ts_event, wall epoch s] of the latest tick."""

@@ -110,6 +110,7 @@ class OrderRow(Stamped, Base):
     fence: Mapped[int | None] = mapped_column(BigInteger)
     ts_init: Mapped[datetime]
     submitted_wall: Mapped[datetime | None]
+    changed_wall: Mapped[datetime | None]
     answered_wall: Mapped[datetime | None]
     ended_wall: Mapped[datetime | None]
 
