@@ -1,6 +1,6 @@
 """Refuse changes to what is recorded: the audit log, order events and fills only grow.
 
-Revision: 5b1e00a7c0de, after 7d5d769eebd9.
+Revision: 5b1e00a7c0de, after fa30d7bdad60.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "5b1e00a7c0de"
-down_revision: str | Sequence[str] | None = "7d5d769eebd9"
+down_revision: str | Sequence[str] | None = "fa30d7bdad60"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -15,15 +15,13 @@ from app.domain.orders import TERMINAL
 
 
 class AccountChanges(TypedDict, total=False):
-    """Name the columns of an account that may change."""
+    """Name the columns of an account that may change; the trading state is risk control's."""
 
     mode: AccountMode
     egress: str
     ip_group: str
     allows_shared_egress: bool
     is_enabled: bool
-    trading_state: TradingState
-    state_reason: str
 
 
 def add_account(

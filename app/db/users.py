@@ -56,11 +56,6 @@ def set_user_enabled(session: Session, user_id: UserId, *, is_enabled: bool) -> 
     session.execute(update(UserRow).where(UserRow.id == user_id).values(is_enabled=is_enabled))
 
 
-def set_user_trading_state(session: Session, user_id: UserId, state: TradingState) -> None:
-    """Set what may leave for all accounts of a user."""
-    session.execute(update(UserRow).where(UserRow.id == user_id).values(trading_state=state))
-
-
 def _row(session: Session, user_id: UserId) -> UserRow:
     row = session.scalars(select(UserRow).where(UserRow.id == user_id)).one_or_none()
     if row is None:

@@ -96,16 +96,15 @@ def test_the_database_refuses_a_deployment_on_anothers_account(
     expected = "fk_deployments_account_id_user_id_accounts"
     with pytest.raises(IntegrityError, match=expected), session.begin_nested():
         session.add(theft)
+        session.flush()
 
 
 def test_a_changed_account_is_read_back_changed(session: Session, account: BrokerAccount) -> None:
     get_account(session, account.user_id, account.account_id)
 
-    changed = change_account(
-        session, account.user_id, account.account_id, trading_state=TradingState.HALTED, state_reason="test"
-    )
+    changed = change_account(session, account.user_id, account.account_id, egress="203.0.113.7")
 
-    assert changed.trading_state is TradingState.HALTED
+    assert changed.egress == "203.0.113.7"
     assert get_account(session, account.user_id, account.account_id) == changed
 
 
