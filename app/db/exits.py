@@ -9,10 +9,9 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderRow
-from app.db.orders import OPEN_STATUSES
+from app.db.orders import OPEN_STATUSES, leg_of
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey, client_order_id
 from app.domain.orders import OrderRole, OrderStatus, OrderType, TimeInForce
-from app.domain.positions import Leg
 from app.domain.risk.exits import LiveExit, PlaceExit, exit_side
 
 _BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0)
@@ -158,13 +157,6 @@ def exit_order_row(leg: LegRow, step: PlaceExit, *, attempt: int, now: datetime)
     """Return the durable intent of a leg's next exit order, not yet added to the session."""
     key = SignalKey(f"{leg.day}:exit:{leg.instrument_id}")
     role = OrderRole.STOP if step.order_type is OrderType.STOP_LIMIT else OrderRole.EXIT
-    value = Leg(
-        net_qty=leg.net_qty,
-        entry_qty=leg.entry_qty,
-        entry_px=leg.entry_px,
-        cash=leg.cash,
-        is_stopped=leg.is_stopped,
-    )
     return OrderRow(
         client_order_id=_exit_id(DeploymentId(leg.deployment_id), key, attempt),
         user_id=leg.user_id,
@@ -176,7 +168,7 @@ def exit_order_row(leg: LegRow, step: PlaceExit, *, attempt: int, now: datetime)
         attempt=attempt,
         part=0,
         instrument_id=leg.instrument_id,
-        side=exit_side(value),
+        side=exit_side(leg_of(leg)),
         role=role,
         order_type=step.order_type,
         time_in_force=TimeInForce.DAY,
