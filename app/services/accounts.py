@@ -7,9 +7,9 @@ from app.db.accounts import (
     change_account,
     get_account,
     get_account_for_staff,
-    lock_open_business,
     list_accounts_for_staff,
     lock_egress_for_staff,
+    lock_open_business,
 )
 from app.db.accounts import list_accounts as list_accounts_of_user
 from app.db.credentials import drop_broker_session, find_credentials

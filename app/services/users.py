@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from app.db.accounts import lock_open_business, list_accounts
+from app.db.accounts import list_accounts, lock_open_business
 from app.db.users import (
     add_user,
     find_password_hash,
