@@ -1,0 +1,1 @@
+"""Check single rules with examples; no I/O."""

@@ -1,0 +1,1 @@
+"""Check rules of the domain one by one, with examples."""
