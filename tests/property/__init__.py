@@ -1,0 +1,1 @@
+"""Check laws that hold for every input."""
