@@ -140,7 +140,9 @@ def _has_passed(tick: Tick, side: Side, level: Decimal) -> bool:
 
 def _is_stop_stuck(leg: Leg, live: LiveExit, tick: Tick | None) -> bool:
     """Whether the market ran through the stop's limit and left it behind."""
-    is_through = tick is not None and tick.last != live.price and _has_passed(tick, exit_side(leg), live.price)
+    is_through = (
+        tick is not None and tick.last != live.price and _has_passed(tick, exit_side(leg), live.price)
+    )
     return is_through and live.age_s >= STOP_STUCK_AFTER_S
 
 
