@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 BOOTSTRAP = ROOT / ".bootstrap"  # uv, and Node where the system has none that is new enough
 FRONTEND = ROOT / "frontend"
+NOT_SOURCES = {"node_modules", "dist", "test-results", "playwright-report", "coverage"}
 STAMP = ".openbell-setup"
 UV_MINIMUM = (0, 11)
 NODE_MINIMUM = (20, 19)
@@ -93,7 +94,7 @@ def build_dashboard() -> None:
     sources = [
         path
         for path in sorted(FRONTEND.rglob("*"))
-        if path.is_file() and path.relative_to(FRONTEND).parts[0] not in {"node_modules", "dist"}
+        if path.is_file() and path.relative_to(FRONTEND).parts[0] not in NOT_SOURCES
     ]
     wanted = digest(sources)
     if read_stamp(FRONTEND / "dist") != wanted:
@@ -196,6 +197,7 @@ def read_stamp(folder: Path) -> str | None:
 
 def write_stamp(folder: Path, value: str) -> None:
     """Remember what a folder was made from."""
+    folder.mkdir(exist_ok=True)
     (folder / STAMP).write_text(value, encoding="ascii")
 
 

@@ -74,7 +74,7 @@ def book_fill(
     The fill, the order's progress, the leg and the event stand in the same transaction; the unique
     key (order, cumulative quantity) refuses a second booking whatever repeats.
     """
-    step = fill_step(order.filled_qty, order.avg_px, filled, avg_px)
+    step = fill_step(order.filled_qty, order.avg_px, reported_filled=filled, reported_avg=avg_px)
     if step is None:
         return False
     quantity, price = step
@@ -131,7 +131,7 @@ def _fold_into_leg(
         before, side=Side(order.side), quantity=quantity, price=price, role=OrderRole(order.role)
     )
     row.net_qty, row.cash = after.net_qty, after.cash
-    row.entry_qty, row.entry_px = after.entry_qty, after.entry_px
+    row.entry_qty, row.entry_value = after.entry_qty, after.entry_value
     row.is_stopped = after.is_stopped
     if order.role == OrderRole.ENTRY:
         row.stop_fraction = order.stop_fraction
@@ -146,7 +146,7 @@ def leg_of(row: LegRow) -> Leg:
     return Leg(
         net_qty=row.net_qty,
         entry_qty=row.entry_qty,
-        entry_px=row.entry_px,
+        entry_value=row.entry_value,
         cash=row.cash,
         is_stopped=row.is_stopped,
     )

@@ -27,6 +27,7 @@ from app.services.news import News, order_news
 log = structlog.get_logger()
 
 _K, _S = OrderEventKind, OrderStatus
+_CHANGE_OVERDUE_S = 15.0
 
 # What a report's status says happened; statuses missing here carry no news by themselves.
 _NEWS_OF_STATUS = {
@@ -137,6 +138,8 @@ class Execution:
         row.venue_version = report.version
         is_news |= self._take_terms(row, report)
         kind = _NEWS_OF_STATUS.get(report.status)
+        if self._is_change_overdue(row):
+            self._move(session, row, _K.UPDATED, source=source, details={"found": "unchanged reply lost"})
         if kind is not None and self._is_new_status(row, report.status):
             if report.status is _S.REJECTED:
                 row.reject_reason = report.reject_reason
@@ -167,6 +170,12 @@ class Execution:
                 f"{row.broker_order_id}, got a second one, {broker_order_id}"
             )
         row.broker_order_id = broker_order_id
+
+    def _is_change_overdue(self, row: OrderRow) -> bool:
+        """Whether a change was asked for so long ago that the venue's terms are its outcome."""
+        if row.status != _S.PENDING_UPDATE or row.changed_wall is None:
+            return False
+        return (self._clock.wall() - row.changed_wall).total_seconds() > _CHANGE_OVERDUE_S
 
     @staticmethod
     def _take_terms(row: OrderRow, report: OrderReport) -> bool:

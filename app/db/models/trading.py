@@ -183,7 +183,7 @@ class LegRow(Stamped, Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
     net_qty: Mapped[Decimal] = mapped_column(server_default="0")
     entry_qty: Mapped[Decimal] = mapped_column(server_default="0")
-    entry_px: Mapped[Decimal] = mapped_column(server_default="0")
+    entry_value: Mapped[Decimal] = mapped_column(server_default="0")
     cash: Mapped[Decimal] = mapped_column(server_default="0")
     stop_fraction: Mapped[Decimal | None]
     is_stopped: Mapped[bool] = mapped_column(server_default="false")

@@ -8,6 +8,7 @@ Source of the chase: market orders of Indian API users become limits that may re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from app.domain.errors import InvariantError
 from app.domain.instruments import Instrument
 from app.domain.market_data import Tick
 from app.domain.orders import OrderStatus, OrderType, Side
@@ -67,13 +68,13 @@ ExitStep = PlaceExit | ChangeExit | CancelExit
 
 
 def exit_side(leg: Leg) -> Side:
-    """Return the side that closes a leg; raises ValueError for a flat one."""
-    if leg.net_qty == 0:
-        raise ValueError("a flat leg has no exit side")
-    return Side.BUY if leg.net_qty < 0 else Side.SELL
+    """Return the side that closes a leg; raises InvariantError for a flat one."""
+    if leg.exit_side is None:
+        raise InvariantError("a flat leg has no exit side")
+    return leg.exit_side
 
 
-def next_exit_step(  # noqa: PLR0911  each return is one rule
+def next_exit_step(
     leg: Leg,
     live: LiveExit | None,
     *,
@@ -123,14 +124,14 @@ def _first_exit(
     if not wants_flat:
         if stop_fraction is None:
             return None
-        trigger, limit = stop_terms(leg.entry_px, side, stop_fraction, instrument)
+        trigger, limit = stop_terms(leg.entry_px, side, stop_fraction=stop_fraction, instrument=instrument)
         if tick is None or not _has_passed(tick, side, trigger):
             return PlaceExit(
                 order_type=OrderType.STOP_LIMIT, quantity=quantity, price=limit, trigger_price=trigger
             )
     if tick is None:
         return None
-    price = marketable_limit(side, tick, instrument)
+    price = marketable_limit(side, tick, instrument=instrument)
     return PlaceExit(order_type=OrderType.LIMIT, quantity=quantity, price=price, trigger_price=None)
 
 
@@ -160,7 +161,7 @@ def _to_marketable(
 ) -> ChangeExit | None:
     if tick is None:
         return None
-    price = marketable_limit(exit_side(leg), tick, instrument, min(chase_step, CHASE_STEPS))
+    price = marketable_limit(exit_side(leg), tick, instrument=instrument, step=min(chase_step, CHASE_STEPS))
     return ChangeExit(
         order_type=OrderType.LIMIT,
         quantity=quantity,
@@ -176,7 +177,9 @@ def _follow_position(
     """Keep the resting stop as large as the position and at the price of its average entry."""
     if live.quantity == quantity or stop_fraction is None or live.status is not OrderStatus.ACCEPTED:
         return None
-    trigger, limit = stop_terms(leg.entry_px, exit_side(leg), stop_fraction, instrument)
+    trigger, limit = stop_terms(
+        leg.entry_px, exit_side(leg), stop_fraction=stop_fraction, instrument=instrument
+    )
     return ChangeExit(
         order_type=OrderType.STOP_LIMIT,
         quantity=quantity,
