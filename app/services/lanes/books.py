@@ -34,6 +34,7 @@ from app.domain.reconciliation import (
 )
 from app.services.execution import Execution, alarm_foreign_orders
 from app.services.gateways import Gateways
+from app.services.lanes.failures import log_failure
 from app.services.lanes.wakes import Wakes
 from app.services.news import News
 from app.services.runs import Lease
@@ -76,7 +77,7 @@ class BooksRun:
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="books") as pool:
             while lease.is_valid():
                 for account_id in self._due(lease):
-                    pool.submit(self._sync_guarded, account_id, day)
+                    pool.submit(self._sync_guarded, account_id, day).add_done_callback(log_failure)
                 lease.progress = {"reads": self._reads}
                 wakes.wait(_POLL_S)
         return {"reads": self._reads}
