@@ -1,11 +1,12 @@
 """Log in to Kotak Neo, and carry the session as data to other processes."""
 
+import base64
+import hmac
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import jwt
-import pyotp
 
 from app.domain.accounts import BrokerCode, LoginReason
 from app.domain.errors import LoginRefusedError, ProtocolError, SessionExpiredError, UnavailableError
@@ -53,7 +54,7 @@ def open_session(
         UnavailableError: the message starts with a LoginReason, such as "egress_down: ...".
     """
     fields = checked_fields(credentials)
-    code = _totp_code(fields["totp_secret"], clock.now())
+    code = totp_code(fields["totp_secret"], clock.now())
     deadline = clock.monotonic() + timeout_s
     steps = (
         (
@@ -93,13 +94,25 @@ def checked_fields(credentials: Credentials) -> Mapping[str, str]:
     return credentials.fields
 
 
-def _totp_code(secret: str, now: datetime) -> str:
+def totp_code(secret: str, now: datetime) -> str:
+    """Return the six-digit code of the window; pyotp is not used, it refuses the common 80-bit secrets.
+
+    Source: RFC 6238 with SHA-1 and 30 s, RFC 4226 section 5.3 for the truncation.
+
+    Raises:
+        LoginRefusedError: the secret is not base32.
+    """
+    text = secret.replace(" ", "").upper().rstrip("=")
     try:
-        return pyotp.TOTP(secret).at(now)
+        key = base64.b32decode(text + "=" * (-len(text) % 8))
     except ValueError as e:
         raise LoginRefusedError(
             "the TOTP secret is not base32, copy it again", reason=LoginReason.BAD_TOTP
         ) from e
+    digest = hmac.digest(key, totp_window(now).to_bytes(8, "big"), "sha1")
+    start = digest[-1] & 0xF
+    number = int.from_bytes(digest[start : start + 4], "big") & 0x7FFFFFFF
+    return f"{number % 1_000_000:06d}"
 
 
 def _raise_unless_in(reply: Reply, *, method: str, egress: str, secrets: tuple[str, ...]) -> None:
