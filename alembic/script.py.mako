@@ -1,4 +1,4 @@
-"""${message}.
+"""${message[0].upper() + message[1:]}.
 
 Revision: ${up_revision}, after ${down_revision | comma,n}.
 """

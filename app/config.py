@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     login_timeout_s: float = Field(default=10.0, gt=0)
     order_timeout_s: float = Field(default=10.0, gt=0)
     read_timeout_s: float = Field(default=5.0, gt=0)
+    not_placed_after_s: float | None = Field(default=None, gt=0)
+    """How long after sending two clean reads may prove an order absent; unset -> the adapter's own value."""
     reconcile_period_s: float = Field(default=5.0, gt=0)
     lease_ttl_s: float = Field(default=2.0, gt=0.2)
     run_length_s: float = Field(default=900.0, gt=1)

@@ -1,4 +1,4 @@
-"""Append to the audit log (I14)."""
+"""Append to the audit log; the database refuses everything else (I14)."""
 
 from typing import Any
 

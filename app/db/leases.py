@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from app.db.models import LeaseRow
 from app.domain.errors import InvariantError
-from app.infra.names import QueueName, RunKind
 
 
 class LeaseLostError(InvariantError):
@@ -19,12 +18,12 @@ class LeaseLostError(InvariantError):
     code = "lease_lost"
 
 
-def want_run(session: Session, *, name: str, kind: RunKind, queue: QueueName, spec: dict[str, Any]) -> None:
+def want_run(session: Session, *, name: str, kind: str, queue: str, spec: dict[str, Any]) -> None:
     """Declare that a run shall live; the supervisor starts it. Idempotent."""
     row = insert(LeaseRow).values(name=name, kind=kind, queue=queue, spec=spec, is_wanted=True)
     session.execute(
         row.on_conflict_do_update(
-            index_elements=[LeaseRow.name], set_={"spec": spec, "is_wanted": True, "queue": queue.value}
+            index_elements=[LeaseRow.name], set_={"spec": spec, "is_wanted": True, "queue": queue}
         )
     )
 

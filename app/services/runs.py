@@ -71,7 +71,10 @@ def held_lease(
     lease = Lease(name=name, fence=fence, spec=spec, deadline=asked + ttl.total_seconds(), clock=clock)
     log.info("run_started", run=name, fence=fence, holder=holder)
     renewer = threading.Thread(
-        target=_renew_until_ended, args=(database, clock, lease, ttl, asked + length_s), daemon=True
+        target=_renew_until_ended,
+        args=(database, clock, lease),
+        kwargs={"ttl": ttl, "ends_at": asked + length_s},
+        daemon=True,
     )
     renewer.start()
     try:
@@ -83,7 +86,7 @@ def held_lease(
 
 
 def _renew_until_ended(
-    database: Database, clock: Clock, lease: Lease, ttl: timedelta, ends_at: float
+    database: Database, clock: Clock, lease: Lease, *, ttl: timedelta, ends_at: float
 ) -> None:
     period_s = ttl.total_seconds() / 3
     while not lease.ended.wait(period_s):

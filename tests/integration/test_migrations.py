@@ -4,9 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.script import ScriptDirectory
 from psycopg import sql
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import OperationalError
 
 from app.infra.engines.engines import Engines
@@ -33,6 +34,15 @@ def test_migrate_reaches_the_newest_revision_and_repeats_harmlessly(empty_url: s
     migrate(empty_url)
 
     assert revisions(empty_url) == ScriptDirectory.from_config(alembic_config()).get_heads()
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_declares(empty_url: str) -> None:
+    migrate(empty_url)
+    config = alembic_config()
+
+    with create_engine(empty_url, poolclass=NullPool).begin() as connection:
+        config.attributes["connection"] = connection
+        command.check(config)  # raises with the differences; `make revision` writes the migration
 
 
 def test_two_migrators_at_once_leave_one_schema(empty_url: str) -> None:

@@ -1,0 +1,1 @@
+"""Prove rules for every input that Hypothesis can think of."""

@@ -1,0 +1,1 @@
+"""Prove single rules by example."""
