@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import jwt
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from pydantic import SecretStr
 
 from app.domain.errors import AppError
@@ -20,8 +18,6 @@ _LONGEST_SIGN_IN = timedelta(hours=12)
 _FREE_FAILURES = 5
 _FAILURE_WINDOW_S = 60.0
 _NAMES_REMEMBERED = 1_000
-# Hashed when a name is unknown, so that the answer takes as long as for a known one.
-_DECOY = "$argon2id$v=19$m=65536,t=3,p=4$b3BlbmJlbGwtZGVjb3k$3dB0zH4gcmJ4yQvXk9nGv2j7pYtKz3xw1cV5mN8rQ2s"
 
 
 class UnauthorizedError(AppError):
@@ -91,15 +87,6 @@ class Tokens:
             signed_in_at=datetime.fromtimestamp(claims["auth_time"], UTC),
             expires_at=expires_at,
         )
-
-
-def is_password(password: SecretStr, password_hash: str | None) -> bool:
-    """Say whether a password belongs to a hash; None (no such user) takes as long and is False."""
-    try:
-        PasswordHasher().verify(password_hash or _DECOY, password.get_secret_value())
-    except (VerificationError, InvalidHashError):
-        return False
-    return password_hash is not None
 
 
 class LoginThrottle:

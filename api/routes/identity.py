@@ -2,13 +2,14 @@
 
 from fastapi import APIRouter, Request
 
-from api.auth import UnauthorizedError, is_password
+from api.auth import UnauthorizedError
 from api.deps import BearerDep, CallerDep, Parts, PartsDep, origin_of
 from api.schemas.identity import Me, SignIn, Token
 from app.db.audit import record_act
 from app.db.views.accounts import read_password, read_user
 from app.domain.errors import NotFoundError
 from app.domain.ids import UserId
+from app.infra.passwords import is_password
 
 router = APIRouter(tags=["identity"])
 
@@ -19,7 +20,7 @@ def sign_in(request: Request, parts: PartsDep, asked: SignIn) -> Token:
     parts.throttle.check(asked.name, now_s=parts.clock.monotonic())
     with parts.database.begin() as session:
         found = read_password(session, asked.name)
-    is_good = is_password(asked.password, None if found is None else found[1])
+    is_good = is_password(asked.password.get_secret_value(), None if found is None else found[1])
     _record_sign_in(parts, asked.name, origin=origin_of(request), is_good=is_good)
     if found is None or not is_good:
         parts.throttle.failed(asked.name, now_s=parts.clock.monotonic())

@@ -108,10 +108,8 @@ class Pump:
         self._send(bodies)
 
     def _read_marks(self, changes: Changes) -> Mapping[str, Decimal]:
-        try:
-            return self._live.marks(changes.open_instruments(), venue=Venue.NSE)
-        except redis.RedisError:
-            return changes.marks  # the last known ones; the summary tells people that Valkey is away
+        # While Valkey is away the last known marks stand; the summary tells people that it is.
+        return self._live.marks(changes.open_instruments(), venue=Venue.NSE) or changes.marks
 
     def _send(self, bodies: list[Body]) -> None:
         if bodies and self._loop is not None:

@@ -1,6 +1,5 @@
 """Read what the running processes say about themselves in Valkey: marks, feed, beat, workers, queues."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,8 +7,10 @@ from typing import Any, cast
 
 import redis
 
+from app.domain.ids import InstrumentId
 from app.domain.instruments import Venue
-from app.infra.names import BEAT_STATE_KEY, FEED_STATE_KEY, MARKS_KEY, WORKERS_KEY, QueueName
+from app.infra.marks import read_marks
+from app.infra.names import BEAT_STATE_KEY, FEED_STATE_KEY, WORKERS_KEY, QueueName
 
 _TIMEOUT_S = 1.0
 _QUEUE_DATABASE = 1  # where make_celery puts the broker
@@ -27,7 +28,7 @@ class Heartbeats:
 
 
 class LiveState:
-    """Read the shared state. Thread-safe; every method raises redis.RedisError when Valkey is away."""
+    """Read the shared state. Thread-safe; methods raise redis.RedisError when Valkey is away."""
 
     def __init__(self, redis_url: str) -> None:
         """Args: redis_url: without a database number, as the engines report it."""
@@ -40,16 +41,9 @@ class LiveState:
         self._data.ping()
 
     def marks(self, instrument_ids: Iterable[str], *, venue: Venue) -> dict[str, Decimal]:
-        """Return the latest price of each instrument that has one."""
-        wanted = sorted(set(instrument_ids))
-        if not wanted:
-            return {}
-        values = cast("list[str | None]", self._data.hmget(MARKS_KEY.format(venue=venue), wanted))
-        return {
-            instrument_id: Decimal(str(json.loads(value)[0]))
-            for instrument_id, value in zip(wanted, values, strict=True)
-            if value is not None
-        }
+        """Return the latest price of each instrument that has one; nothing while Valkey is away."""
+        ids = [InstrumentId(i) for i in sorted(set(instrument_ids))]
+        return {i: tick.last for i, tick in read_marks(self._data, venue, ids).items()}
 
     def heartbeats(self, *, venue: Venue) -> Heartbeats:
         """Return the processes' last signs of life and the queues' lengths."""

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
-from app.db.views.day import read_injected_session, read_phase_runs
-from app.domain.calendar import Calendar, CalendarExpiredError, SessionKind, TradingSession
+from app.db.day import injected_sessions
+from app.db.views.day import read_phase_runs
+from app.domain.calendar import Calendar, CalendarExpiredError, TradingSession
 from app.domain.instruments import Venue
 from app.domain.phases import INDIA, Phase, PhaseTimes, ScheduledPhase, phase_schedule
 
@@ -63,21 +64,8 @@ def trading_day(now: datetime) -> date:
 
 def session_of(session: Session, calendar: Calendar, *, day: date) -> TradingSession | None:
     """Return the day's session, None when the market is closed or the calendar does not cover the day."""
-    injected = read_injected_session(session, venue=Venue.NSE, segment=SEGMENT, day=day)
-    if injected is not None:
-        open_at, close_at, reason = injected
-        return TradingSession(
-            venue=Venue.NSE,
-            segment=SEGMENT,
-            date=day,
-            open_at=open_at,
-            close_at=close_at,
-            kind=SessionKind.INJECTED,
-            source="operator",
-            notes=reason,
-        )
     try:
-        return calendar.session(Venue.NSE, SEGMENT, day)
+        return calendar.with_injected(injected_sessions(session)).session(Venue.NSE, SEGMENT, day)
     except CalendarExpiredError:
         return None
 

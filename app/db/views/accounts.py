@@ -20,14 +20,14 @@ def read_user(session: Session, user_id: int) -> AnyRow | None:
         UserRow.name,
         UserRow.role,
         UserRow.trading_state,
-        UserRow.password_hash.is_not(None).label("can_sign_in"),
+        and_(UserRow.is_enabled, UserRow.password_hash.is_not(None)).label("can_sign_in"),
     )
     return session.execute(statement.where(UserRow.id == user_id)).one_or_none()
 
 
 def read_password(session: Session, name: str) -> tuple[int, str] | None:
     """Return the id and password hash behind a sign-in name, or None when it cannot sign in."""
-    statement = select(UserRow.id, UserRow.password_hash).where(UserRow.name == name)
+    statement = select(UserRow.id, UserRow.password_hash).where(UserRow.name == name, UserRow.is_enabled)
     row = session.execute(statement).one_or_none()
     return None if row is None or row.password_hash is None else (row.id, row.password_hash)
 

@@ -10,7 +10,6 @@ from app.db.models import (
     AlarmRow,
     AuditRow,
     CommandRow,
-    InjectedSessionRow,
     LeaseRow,
     PhaseRunRow,
 )
@@ -29,14 +28,6 @@ def read_phase_runs(session: Session, *, venue: Venue, day: date) -> Sequence[An
         PhaseRunRow.summary,
     ).where(PhaseRunRow.venue == venue, PhaseRunRow.day == day)
     return session.execute(statement).all()
-
-
-def read_injected_session(
-    session: Session, *, venue: Venue, segment: str, day: date
-) -> tuple[datetime, datetime, str] | None:
-    """Return open, close and reason of a session that an operator announced for a day."""
-    row = session.get(InjectedSessionRow, (venue.value, segment, day))
-    return None if row is None else (row.open_at, row.close_at, row.reason)
 
 
 def read_runs(session: Session) -> Sequence[AnyRow]:

@@ -115,7 +115,7 @@ def read_legs(
             UserRow.name.label("user_name"),
             DeploymentRow.name.label("deployment_name"),
             LegRow.net_qty,
-            LegRow.entry_px,
+            func.coalesce(LegRow.entry_value / func.nullif(LegRow.entry_qty, 0), 0).label("entry_px"),
             LegRow.cash,
             LegRow.exit_reason,
             LegRow.exposed_since,
