@@ -115,7 +115,7 @@ def phase_schedule(session: TradingSession, times: PhaseTimes) -> tuple[Schedule
     square_off = _square_off_at(session, times)
     end_of_entries = session.close_at if square_off is None else square_off
     phases = [
-        ScheduledPhase(phase=phase, due_at=due, expires_at=max(due, end_of_entries))
+        ScheduledPhase(phase=phase, due_at=due, expires_at=end_of_entries)
         for phase, due in _before_open(session, times)
     ]
     last_entry = max(session.open_at, _last_entry_at(session, times, end_of_entries))

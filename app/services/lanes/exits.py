@@ -150,7 +150,7 @@ class ExitLane:
         try:
             instrument = self._contracts.get(work.leg.day, work.instrument_id)
         except NotFoundError:
-            log.error("exit_without_contract", instrument_id=work.instrument_id)
+            log.warning("exit_without_contract", instrument_id=work.instrument_id)
             return None
         wall = self._clock.wall()
         step = next_exit_step(

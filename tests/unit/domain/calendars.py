@@ -71,10 +71,10 @@ def small_calendar() -> Calendar:
         expiry_rules=(expiry_rule(), expiry_rule(underlying="BANKNIFTY", has_weeklies=False)),
         expiring_closes=(
             ExpiringClose(
-                venue=Venue.NSE, segment="FO", since=LATER_HOURS, closes=time(15, 30), source="test"
+                venue=Venue.BSE, segment="FO", since=LATER_HOURS, closes=time(10, 0), source="test"
             ),
             ExpiringClose(
-                venue=Venue.BSE, segment="FO", since=LATER_HOURS, closes=time(10, 0), source="test"
+                venue=Venue.NSE, segment="FO", since=LATER_HOURS, closes=time(15, 30), source="test"
             ),
         ),
     )

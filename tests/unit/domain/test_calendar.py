@@ -147,6 +147,13 @@ def test_later_injection_replaces_an_earlier_one() -> None:
     assert _session(calendar, MONDAY) == second
 
 
+def test_injections_for_other_dates_stay() -> None:
+    calendar = small_calendar()
+    for day in (MONDAY, HOLIDAY):
+        calendar = calendar.with_injected([injected_session(day, ist(day, 11), ist(day, 17))])
+    assert _session(calendar, MONDAY).kind is _session(calendar, HOLIDAY).kind is SessionKind.INJECTED
+
+
 def test_only_injected_sessions_can_be_injected() -> None:
     with pytest.raises(ConfigError, match="expected an INJECTED session, got REGULAR"):
         small_calendar().with_injected([_session(small_calendar(), MONDAY)])
