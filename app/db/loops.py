@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.db.models import DeploymentRow, LegRow, SignalRow
+from app.db.orders import leg_of
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey, UserId
 from app.domain.strategy import LegView
@@ -93,6 +94,6 @@ def _to_leg(row: LegRow) -> LegView:
         instrument_id=InstrumentId(row.instrument_id),
         net_qty=row.net_qty,
         entry_qty=row.entry_qty,
-        entry_px=row.entry_px,
+        entry_px=leg_of(row).entry_px,
         is_stopped=row.is_stopped,
     )
