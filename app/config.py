@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     broker_urls: dict[str, str] = Field(default_factory=dict)
     """Base URL per broker code, JSON; set only to point an adapter at a simulator."""
 
+    strategy_modules: tuple[str, ...] = ()
+    """Importable modules with strategies of your own, JSON list; each has a tuple STRATEGIES."""
+
     login_concurrency: int = Field(default=16, ge=1, le=200)
     login_timeout_s: float = Field(default=10.0, gt=0)
     order_timeout_s: float = Field(default=10.0, gt=0)
