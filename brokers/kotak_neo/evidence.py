@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from app.domain.ids import BrokerOrderId, TradeId
 from app.domain.ports import Clock
-from app.domain.reports import FillReport, OrderReport
+from app.domain.reports import FillReport, OrderReport, PositionReport
 from brokers.kotak_neo.mapping import IST
 
 
@@ -20,6 +20,7 @@ class SeenToday:
         self._day: date | None = None
         self._filled: dict[BrokerOrderId, Decimal] = {}
         self._trades: set[TradeId] = set()
+        self._traded_symbols: set[str] = set()
 
     def note_placed(self, broker_order_id: BrokerOrderId) -> None:
         """Remember an order that the broker received."""
@@ -61,6 +62,7 @@ class SeenToday:
             trades: set[TradeId] = set()
             for fill in fills:
                 trades.add(fill.trade_id)
+                self._traded_symbols.add(fill.broker_symbol)
                 shown[fill.broker_order_id] = shown.get(fill.broker_order_id, Decimal(0)) + fill.quantity
             is_clean = self._trades <= trades and all(
                 shown.get(known, Decimal(0)) >= filled for known, filled in self._filled.items()
@@ -70,15 +72,17 @@ class SeenToday:
                 self._filled[order_id] = max(filled, self._filled.get(order_id, filled))
             return is_clean
 
-    def has_fills(self) -> bool:
-        """Whether anything was filled today, so that positions cannot be absent."""
+    def judge_positions(self, positions: Iterable[PositionReport]) -> bool:
+        """Whether the positions show every symbol that was filled today; flat ones are listed too."""
         with self._lock:
             self._roll()
-            return any(filled > 0 for filled in self._filled.values())
+            return self._traded_symbols <= {position.broker_symbol for position in positions}
 
     def _note(self, report: OrderReport) -> None:
         known = self._filled.get(report.broker_order_id, report.filled)
         self._filled[report.broker_order_id] = max(report.filled, known)
+        if report.filled > 0:
+            self._traded_symbols.add(report.broker_symbol)
 
     def _roll(self) -> None:
         today = self._clock.now().astimezone(IST).date()
@@ -86,3 +90,4 @@ class SeenToday:
             self._day = today
             self._filled = {}
             self._trades = set()
+            self._traded_symbols = set()

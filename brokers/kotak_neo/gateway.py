@@ -82,8 +82,7 @@ class KotakNeoGateway:
     def request_positions(self) -> Read[Sequence[PositionReport]]:
         rows = read_rows(self._read("positions"))
         positions = mapping.net_positions(rows or ())
-        is_clean = bool(positions) or not self._seen.has_fills()
-        return Read(data=positions, as_of=self._clock.now(), clean=is_clean)
+        return Read(data=positions, as_of=self._clock.now(), clean=self._seen.judge_positions(positions))
 
     def request_balance(self) -> Read[Balance]:
         body = read_body(self._read("limits"))

@@ -1,11 +1,13 @@
 """Log in to Kotak Neo, and carry the session as data to other processes."""
 
+import base64
+import hmac
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import jwt
-import pyotp
 
 from app.domain.accounts import BrokerCode, LoginReason
 from app.domain.errors import LoginRefusedError, ProtocolError, SessionExpiredError, UnavailableError
@@ -53,7 +55,7 @@ def open_session(
         UnavailableError: the message starts with a LoginReason, such as "egress_down: ...".
     """
     fields = checked_fields(credentials)
-    code = _totp_code(fields["totp_secret"], clock.now())
+    code = totp_code(fields["totp_secret"], clock.now())
     deadline = clock.monotonic() + timeout_s
     steps = (
         (
@@ -75,7 +77,7 @@ def restore_session(session: BrokerSession, *, clock: Clock) -> tuple[str, dict[
 
     Raises:
         SessionExpiredError: its time is over.
-        ProtocolError: the record is not ours.
+        ProtocolError: the record is of another broker.
     """
     if session.broker is not BrokerCode.KOTAK_NEO:
         raise ProtocolError(f"expected a session of {BrokerCode.KOTAK_NEO}, got {session.broker}")
@@ -93,13 +95,25 @@ def checked_fields(credentials: Credentials) -> Mapping[str, str]:
     return credentials.fields
 
 
-def _totp_code(secret: str, now: datetime) -> str:
+def totp_code(secret: str, now: datetime) -> str:
+    """Return the six-digit code of the window; pyotp is not used, it refuses the common 80-bit secrets.
+
+    Source: RFC 6238 with SHA-1 and 30 s, RFC 4226 section 5.3 for the truncation.
+
+    Raises:
+        LoginRefusedError: the secret is not base32.
+    """
+    text = secret.replace(" ", "").upper().rstrip("=")
     try:
-        return pyotp.TOTP(secret).at(now)
+        key = base64.b32decode(text + "=" * (-len(text) % 8))
     except ValueError as e:
         raise LoginRefusedError(
             "the TOTP secret is not base32, copy it again", reason=LoginReason.BAD_TOTP
         ) from e
+    digest = hmac.digest(key, totp_window(now).to_bytes(8, "big"), "sha1")
+    start = digest[-1] & 0xF
+    number = int.from_bytes(digest[start : start + 4], "big") & 0x7FFFFFFF
+    return f"{number % 1_000_000:06d}"
 
 
 def _raise_unless_in(reply: Reply, *, method: str, egress: str, secrets: tuple[str, ...]) -> None:
@@ -125,9 +139,9 @@ def _raise_unless_in(reply: Reply, *, method: str, egress: str, secrets: tuple[s
 def _no_answer(reply: Reply, egress: str) -> UnavailableError:
     fault = reply.fault
     name = type(fault).__name__
-    if egress and is_egress_fault(fault):
+    if is_egress_fault(fault):
         return UnavailableError(
-            f"{LoginReason.EGRESS_DOWN}: the source address {egress} is not usable on this machine ({name})"
+            f"{LoginReason.EGRESS_DOWN}: no way out of this machine from {egress or 'any address'} ({name})"
         )
     if name.endswith("Timeout"):
         return UnavailableError(f"{LoginReason.TIMEOUT}: no answer in time ({name})")
@@ -157,6 +171,7 @@ def _session(client: NeoClient, consumer_key: str, now: datetime) -> BrokerSessi
     for name in ("edit_token", "edit_sid", "base_url"):
         if not fields[name]:
             raise UnavailableError(f"{LoginReason.PROTOCOL}: the login reply has no {name}")
+    client.transport.endpoint.route(httpx.URL(str(fields["base_url"])))
     return BrokerSession(
         broker=BrokerCode.KOTAK_NEO,
         expires_at=min(_token_end(str(fields["edit_token"])), _next_midnight(now)),
