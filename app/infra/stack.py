@@ -2,15 +2,17 @@
 
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import httpx
-from kombu.exceptions import OperationalError
+from redis import Redis
+from redis.exceptions import RedisError
 
-from app.infra.names import QueueName
-from app.infra.processes import ProcessSpec
-from app.infra.queue import make_celery
+from app.domain.ports import Clock
+from app.infra.names import BEAT_STATE_KEY, WORKERS_KEY, QueueName
+from app.infra.processes import ProcessGroup, ProcessSpec
+from app.infra.streams import connect
 
 _PROBE_S = 1.0
 
@@ -42,15 +44,26 @@ WORKERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where the processes find each other; `redis_url` holds a password, so never log it."""
+    """Where the processes find each other; `redis_url` holds a password, so it is never logged."""
 
-    redis_url: str
+    redis_url: str = field(repr=False)
     api_url: str
     flower_url: str
 
 
+# Who stops first: what wishes, then what sends; the exits and the API last.
+_STOP_ORDER = (
+    ("beat",),
+    ("feed", "worker-loops", "worker-cpu"),
+    ("worker-orders", "worker-control"),
+    ("worker-exits", "worker-exits-2", "flower", "api"),
+)
+_GRACE_S = 10.0
+
+
 def stack_specs(
     addresses: Addresses,
+    clock: Clock,
     *,
     env: Mapping[str, str],
     flower_argv: Sequence[str],
@@ -60,14 +73,15 @@ def stack_specs(
 
     Args:
         addresses: of the queue and of what serves HTTP.
+        clock: for the age of heartbeats.
         env: the settings of this installation as OPENBELL_ variables, for all of them.
         flower_argv: how Flower is started.
         flower_env: its secrets.
     """
     python = sys.executable
     shared = {"NEO_LOG_FILE_ENABLED": "false", "NEO_LOG_LEVEL": "WARNING", **env}
+    beats = _Heartbeats(connect(addresses.redis_url, pool_size=2), since=clock.wall().timestamp())
     beat = ("-m", "celery", "-A", "tasks", "beat", "--loglevel", "warning")
-    workers = (_worker_spec(worker, addresses.redis_url, shared) for worker in WORKERS)
     return (
         ProcessSpec(
             name="api",
@@ -75,9 +89,9 @@ def stack_specs(
             env=shared,
             ready=lambda: answers(f"{addresses.api_url}/healthz"),
         ),
-        *workers,
+        *(_worker_spec(worker, beats, shared) for worker in WORKERS),
         ProcessSpec(name="feed", argv=(python, "-m", "tasks.feed"), env=shared),
-        ProcessSpec(name="beat", argv=(python, *beat), env=shared),
+        ProcessSpec(name="beat", argv=(python, *beat), env=shared, ready=beats.of_beat),
         ProcessSpec(
             name="flower",
             argv=tuple(flower_argv),
@@ -85,6 +99,16 @@ def stack_specs(
             ready=lambda: answers(addresses.flower_url),
         ),
     )
+
+
+def stop_stack(group: ProcessGroup) -> None:
+    """Stop the processes in good order; what is not running is passed over."""
+    for names in _STOP_ORDER:
+        running = {status.name for status in group.status()}
+        for name in names:
+            if name in running:
+                group.stop(name, grace_s=_GRACE_S)
+    group.stop(grace_s=_GRACE_S)
 
 
 def answers(url: str) -> bool:
@@ -102,7 +126,37 @@ def free_port() -> int:
         return port
 
 
-def _worker_spec(worker: Worker, redis_url: str, env: Mapping[str, str]) -> ProcessSpec:
+def is_free(port: int) -> bool:
+    """Say whether a port of 127.0.0.1 can be listened on."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+class _Heartbeats:
+    """Tell which workers have said that they live since the stack was started."""
+
+    def __init__(self, valkey: Redis, *, since: float) -> None:
+        self._valkey = valkey
+        self._since = since
+
+    def of_worker(self, node: str) -> bool:
+        return self._is_fresh(WORKERS_KEY, node)
+
+    def of_beat(self) -> bool:
+        return self._is_fresh(BEAT_STATE_KEY, "wall")
+
+    def _is_fresh(self, key: str, name: str) -> bool:
+        try:
+            at = self._valkey.hget(key, name)
+        except RedisError:
+            return False
+        return at is not None and float(str(at)) >= self._since
+
+
+def _worker_spec(worker: Worker, beats: _Heartbeats, env: Mapping[str, str]) -> ProcessSpec:
     node = f"{worker.name}@{socket.gethostname()}"
     argv = (
         *(sys.executable, "-m", "celery", "-A", "tasks", "worker"),
@@ -110,17 +164,4 @@ def _worker_spec(worker: Worker, redis_url: str, env: Mapping[str, str]) -> Proc
         *("--queues", ",".join(worker.queues), "--hostname", node),
         *("--without-gossip", "--without-mingle", "--loglevel", "warning"),
     )
-    return ProcessSpec(name=worker.name, argv=argv, env=env, ready=_ping(redis_url, node))
-
-
-def _ping(redis_url: str, node: str) -> Callable[[], bool]:
-    """Return the question whether a worker serves its queues."""
-
-    def is_ready() -> bool:
-        with make_celery(redis_url) as celery_app:
-            try:
-                return bool(celery_app.control.ping(destination=[node], timeout=_PROBE_S, limit=1))
-            except OperationalError:
-                return False
-
-    return is_ready
+    return ProcessSpec(name=worker.name, argv=argv, env=env, ready=lambda: beats.of_worker(node))
