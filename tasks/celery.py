@@ -18,8 +18,7 @@ log = structlog.get_logger()
 
 _HEARTBEAT_S = 2.0
 
-celery_app = make_celery(engines().redis_url)
-celery_app.Task = OpenbellTask
+celery_app = make_celery(engines().redis_url, task_class=OpenbellTask)
 celery_app.conf.update(
     beat_scheduler="tasks.schedule:CalendarScheduler",
     imports=("tasks.market_day", "tasks.runs", "tasks.supervision", "tasks.indicators", "tasks.commands"),

@@ -35,7 +35,7 @@ _JOBS: Mapping[TaskName, float] = {
 }
 
 
-class CalendarScheduler(Scheduler):  # type: ignore[misc]  # celery-types leaves the base untyped
+class CalendarScheduler(Scheduler):
     """Send phases when they are due and housekeeping jobs all the time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  Celery's signature

@@ -45,7 +45,9 @@ def list_() -> None:
     with opened() as home, home.database.begin() as session:
         users = list_users(session, home.actor)
     rows = [(u.name, u.role, "yes" if u.is_enabled else "no", u.trading_state) for u in users]
-    print_table(("NAME", "ROLE", "ENABLED", "TRADING"), rows, empty="No users yet; add one: openbell users add")
+    print_table(
+        ("NAME", "ROLE", "ENABLED", "TRADING"), rows, empty="No users yet; add one: openbell users add"
+    )
 
 
 @commands.command()

@@ -44,7 +44,9 @@ def configure_logs(level: str, *, process: str) -> None:
 
 
 def _hide_secrets(
-    _logger: Any, _method: str, event: structlog.typing.EventDict
+    _logger: Any,  # noqa: ANN401  structlog's processor signature
+    _method: str,
+    event: structlog.typing.EventDict,
 ) -> structlog.typing.EventDict:
     for key in event:
         if any(word in key.lower() for word in _SECRET_WORDS):

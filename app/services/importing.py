@@ -96,9 +96,7 @@ def _add_users(run: _Run) -> None:
     for index, entry in enumerate(run.file.entries.users):
         password = None if entry.password is None else entry.password.get_secret_value()
         with run.noting(("users", index), "name"):
-            create_user(
-                run.session, run.importer.actor, name=entry.name, role=entry.role, password=password
-            )
+            create_user(run.session, run.importer.actor, name=entry.name, role=entry.role, password=password)
 
 
 def _add_accounts(run: _Run) -> None:

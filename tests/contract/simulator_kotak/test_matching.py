@@ -27,7 +27,7 @@ def test_a_newcomer_takes_the_best_price_and_a_resting_order_gives_its_own(
     side: str,
     limit: int,
     resting: bool,
-    price: int | None,  # noqa: FBT001
+    price: int | None,
 ) -> None:
     assert matching.fill_price(side, limit, QUOTE, resting=resting) == price
 

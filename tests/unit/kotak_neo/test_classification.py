@@ -140,11 +140,13 @@ def test_an_ok_for_another_order_proves_nothing() -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["stat", "stCode", "nOrdNo", "error", "Error", "code", "errMsg", "data"]),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["stat", "stCode", "nOrdNo", "error", "Error", "code", "errMsg", "data"]),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=8,
 )
