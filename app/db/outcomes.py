@@ -203,3 +203,21 @@ def traded(session: Session, day: date) -> dict[tuple[int, str], tuple[Decimal, 
 
 def _fields(row: Row[Any]) -> dict[str, Any]:
     return dict(row._mapping)  # noqa: SLF001  SQLAlchemy's documented accessor
+
+
+_COUNTS = text("""
+SELECT
+  (SELECT phase FROM phase_runs WHERE day = :day ORDER BY due_at DESC, started_wall DESC LIMIT 1) AS phase,
+  (SELECT count(*) FROM logins WHERE day = :day AND status = 'READY') AS ready,
+  (SELECT count(*) FROM leases WHERE kind = 'loops' AND is_wanted AND expires_at > clock_timestamp()) AS loops,
+  (SELECT count(*) FROM orders WHERE day = :day) AS orders,
+  (SELECT count(*) FROM orders WHERE day = :day AND status = 'FILLED') AS filled,
+  (SELECT count(*) FROM legs WHERE day = :day AND net_qty <> 0) AS open_legs,
+  (SELECT coalesce(sum(cash), 0) FROM legs WHERE day = :day) AS cash,
+  (SELECT count(*) FROM alarms WHERE cleared_at IS NULL) AS alarms
+""")
+
+
+def day_counts(session: Session, day: date) -> dict[str, Any]:
+    """Return the numbers that an operator looks at first."""
+    return _fields(session.execute(_COUNTS, {"day": day}).one())

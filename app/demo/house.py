@@ -19,6 +19,7 @@ from app.infra.clock import VirtualClock
 from app.infra.engine_watch import EngineWatch
 from app.infra.engines.engines import Engines, ensure_engines, stop_engines
 from app.infra.engines.locks import try_lock
+from app.infra.flower import flower_url
 from app.infra.migrations import migrate
 from app.infra.stack import free_port, is_free
 
@@ -40,6 +41,16 @@ class House:
     def simulator_url(self) -> str:
         """Address of the simulated broker."""
         return f"http://127.0.0.1:{self.simulator_port}"
+
+    @property
+    def api_url(self) -> str:
+        """Address of the dashboard."""
+        return f"http://127.0.0.1:{self.settings.api_port}"
+
+    @property
+    def flower_url(self) -> str:
+        """Address of the job monitor."""
+        return flower_url(self.settings)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from app.infra.processes import ProcessSpec
 from app.infra.stack import answers
 
 _TIMEOUT_S = 30.0
+_PLACE = "/quick/order/rule/ms/place"
 
 
 def simulator_spec(
@@ -75,7 +76,7 @@ class SimulatorControl:
 
     def placements(self) -> list[Mapping[str, Any]]:
         """Return every request that asked for a new order, with its real time of arrival."""
-        return [seen for seen in self._get("/_sim/requests?since=0") if "/order/rule" in seen["path"]]
+        return list(self._get(f"/_sim/requests?since=0&path={_PLACE}"))
 
     def faults(self) -> Mapping[str, Any]:
         """Return how many faults were injected, by kind."""

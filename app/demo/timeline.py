@@ -1,7 +1,7 @@
 """Lay out the virtual day: where time may jump, and where it runs at real speed. Pure."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,7 +12,6 @@ from app.domain.phases import Phase, ScheduledPhase
 LEAD = timedelta(seconds=2)
 """A window begins this long before its moment, so that the moment itself is met at real speed."""
 _LENGTH = timedelta(seconds=30)
-_BEFORE_FIRST_PHASE = timedelta(seconds=10)
 _PREOPEN_STEP = timedelta(seconds=60)
 
 
@@ -40,11 +39,6 @@ class Timeline:
     windows: tuple[tuple[datetime, datetime], ...]
     ticks: tuple[datetime, ...]
     stops: tuple[Stop, ...]
-
-    @property
-    def start(self) -> datetime:
-        """The instant at which the demo begins."""
-        return self.phases[0].due_at - _BEFORE_FIRST_PHASE
 
     def last_tick(self, at: datetime) -> datetime | None:
         """Return the last instant up to `at` whose prices the platform must have seen; None before the open.
@@ -76,6 +70,12 @@ def real_windows(
         else:
             windows.append((start, end))
     return tuple(windows)
+
+
+def entry_offsets(params: Iterable[Mapping[str, object]]) -> list[timedelta]:
+    """Return the times after the open at which deployments with these parameters enter."""
+    offsets = {p["entry_offset_s"] for p in params if "entry_offset_s" in p}
+    return sorted(timedelta(seconds=float(str(offset))) for offset in offsets)
 
 
 def lay_out(
