@@ -23,7 +23,8 @@ _EXIT_BROKEN = 1
 def audit(
     *,
     day: Annotated[
-        datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Trading day; today when left out.")
+        datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], help="Trading day; today when left out."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:

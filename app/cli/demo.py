@@ -24,19 +24,27 @@ def demo(  # noqa: PLR0913  one option each
     *,
     accounts: Annotated[int, typer.Option(help="How many users, each with one Kotak Neo account.")] = 30,
     speed: Annotated[
-        float, typer.Option(help="Virtual seconds per real second, at most; the moments that matter run at 1.")
+        float,
+        typer.Option(help="Virtual seconds per real second, at most; the moments that matter run at 1."),
     ] = 300.0,
     day: Annotated[
         datetime, typer.Option("--date", formats=["%Y-%m-%d"], help="Day of the NIFTY minutes to replay.")
     ] = datetime(2019, 1, 2),  # noqa: DTZ001  a date for typer
     seed: Annotated[int, typer.Option(help="Seed of prices, people and faults.")] = 7,
     faults: Annotated[Faults, typer.Option(help="How the broker behaves.")] = Faults.CALM,
-    exits: Annotated[bool, typer.Option("--exit", help="End after the day; status 0 only if all is well.")] = False,
+    exits: Annotated[
+        bool, typer.Option("--exit", help="End after the day; status 0 only if all is well.")
+    ] = False,
     report: Annotated[Path | None, typer.Option(help="Write the report there, as JSON.")] = None,
-    journal: Annotated[Path | None, typer.Option(help="Write signals and intents there, to compare runs.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the dashboard; usually OPENBELL_API_PORT or a free one.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Write signals and intents there, to compare runs.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the dashboard; usually OPENBELL_API_PORT or a free one.")
+    ] = None,
     broken: Annotated[
-        str, typer.Option(help="Accounts with a fault of their own, like bad_totp:1,hung_login:1,dead_egress:1.")
+        str,
+        typer.Option(help="Accounts with a fault of their own, like bad_totp:1,hung_login:1,dead_egress:1."),
     ] = "",
     bell: Annotated[Bell, typer.Option(help="Ring the bell once, twice, or 40 s late.")] = Bell.ONCE,
     strategy_module: Annotated[

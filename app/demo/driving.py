@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import structlog
+from sqlalchemy.exc import OperationalError
 
 from app.db.outcomes import day_counts
 from app.demo.display import Counts
@@ -19,7 +20,6 @@ from app.infra.names import TaskName
 from app.infra.processes import ProcessError
 from app.infra.queue import TaskQueue, make_celery
 from app.infra.streams import connect
-from sqlalchemy.exc import OperationalError
 
 log = structlog.get_logger()
 

@@ -62,9 +62,7 @@ def _compare_orders(
         _compare_order(order, key, by_tag.get(key, []), found)
 
 
-def _compare_order(
-    ours: OrderOutcome, key: tuple[str, str], theirs: Book, found: Comparison
-) -> None:
+def _compare_order(ours: OrderOutcome, key: tuple[str, str], theirs: Book, found: Comparison) -> None:
     ucc, tag = key
     if not theirs:
         if ours.broker_order_id is not None or ours.filled_qty:
@@ -84,9 +82,7 @@ def _compare_order(
 
 def _compare_positions(traded: Traded, theirs: Book, uccs: Mapping[int, str], found: Comparison) -> None:
     ours = {(uccs[account], symbol): totals for (account, symbol), totals in traded.items()}
-    broker = {
-        (row["ucc"], row["symbol"]): (Decimal(row["bought"]), Decimal(row["sold"])) for row in theirs
-    }
+    broker = {(row["ucc"], row["symbol"]): (Decimal(row["bought"]), Decimal(row["sold"])) for row in theirs}
     nothing = (Decimal(0), Decimal(0))
     for key in sorted(ours.keys() | broker.keys()):
         here, there = ours.get(key, nothing), broker.get(key, nothing)

@@ -92,9 +92,7 @@ def _usual_placements(number: int) -> list[Placement]:
     return placements
 
 
-def _person(
-    seed: int, number: int, placements: Sequence[Placement], breakage: Breakage | None
-) -> Person:
+def _person(seed: int, number: int, placements: Sequence[Placement], breakage: Breakage | None) -> Person:
     # 127.0.0.1 is the simulator's own; each account leaves by an address of its own (SEBI's static IP).
     address = f"127.0.{1 + number // 250}.{1 + number % 250}"
     secret = _secret(seed, number, "totp")

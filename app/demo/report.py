@@ -176,7 +176,9 @@ def _reasons(day: Day) -> list[str]:
         *_some("open at the end", comparison.open_at_end),
         *_some("outcome not proven", [f"order {o.client_order_id} is {o.status}" for o in _unproven(day)]),
         *_some("login failed", _unexpected_logins(day)),
-        *_some("exposed", [f"{leg.symbol} of account {leg.account_id}" for leg in day.legs if leg.is_exposed]),
+        *_some(
+            "exposed", [f"{leg.symbol} of account {leg.account_id}" for leg in day.legs if leg.is_exposed]
+        ),
         *_some("audit", day.breaches),
     ]
     ran = {phase.phase for phase in day.phases if phase.finished_at is not None}
