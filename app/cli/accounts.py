@@ -71,7 +71,9 @@ def list_() -> None:
 @commands.command()
 def set_credentials(
     account: Account,
-    is_from_stdin: Annotated[bool, typer.Option("--stdin", help="Read lines name=value from standard input.")] = False,  # noqa: FBT002
+    is_from_stdin: Annotated[
+        bool, typer.Option("--stdin", help="Read lines name=value from standard input.")
+    ] = False,
 ) -> None:
     """Store what a login needs, encrypted; asks for each field without showing it."""
     with opened() as home:
@@ -88,7 +90,9 @@ def set_credentials(
 def live(
     account: Account,
     reason: Reason,
-    confirm: Annotated[str | None, typer.Option(help='The words "LIVE <account name>"; asked for when left out.')] = None,
+    confirm: Annotated[
+        str | None, typer.Option(help='The words "LIVE <account name>"; asked for when left out.')
+    ] = None,
 ) -> None:
     """Send the account's orders to the live broker from now on."""
     with opened() as home, home.database.begin() as session:
@@ -123,7 +127,7 @@ def egress(
     ip_group: Annotated[str | None, typer.Option(help="Family that may share the address.")] = None,
     allows_shared_egress: Annotated[
         bool, typer.Option("--share-with-strangers", help="You answer for other people on this address.")
-    ] = False,  # noqa: FBT002
+    ] = False,
 ) -> None:
     """Let the account leave through another source address; it must be flat, and logs in anew."""
     with opened() as home, home.database.begin() as session:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from sqlalchemy.orm import Session
+
 from app.config import Settings, load_settings
 from app.db.accounts import find_account
 from app.db.deployments import find_deployment
@@ -17,7 +19,6 @@ from app.infra.engines.engines import ensure_engines
 from app.infra.vault import Vault
 from app.services.credentials import open_vault
 from app.services.users import get_user_by_name
-from sqlalchemy.orm import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

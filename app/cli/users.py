@@ -28,8 +28,8 @@ FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the pass
 def add(
     name: Name,
     role: Annotated[Role, typer.Option(help="ADMIN all, OPS watch and stop all, TRADER own.")] = Role.TRADER,
-    is_from_stdin: FromStdin = False,  # noqa: FBT002  how typer spells a flag
-    has_password: Annotated[bool, typer.Option("--password/--no-password", help="May sign in.")] = True,  # noqa: FBT002
+    is_from_stdin: FromStdin = False,
+    has_password: Annotated[bool, typer.Option("--password/--no-password", help="May sign in.")] = True,
 ) -> None:
     """Add a user; asks for the password."""
     with opened() as home:
@@ -45,11 +45,13 @@ def list_() -> None:
     with opened() as home, home.database.begin() as session:
         users = list_users(session, home.actor)
     rows = [(u.name, u.role, "yes" if u.is_enabled else "no", u.trading_state) for u in users]
-    print_table(("NAME", "ROLE", "ENABLED", "TRADING"), rows, empty="No users yet; add one: openbell users add")
+    print_table(
+        ("NAME", "ROLE", "ENABLED", "TRADING"), rows, empty="No users yet; add one: openbell users add"
+    )
 
 
 @commands.command()
-def passwd(name: Name, is_from_stdin: FromStdin = False) -> None:  # noqa: FBT002
+def passwd(name: Name, is_from_stdin: FromStdin = False) -> None:
     """Set a user's password."""
     with opened() as home:
         password = read_password(is_from_stdin=is_from_stdin)

@@ -13,9 +13,7 @@ from app.domain.users import Actor, require_admin
 from app.services.acts import record
 
 
-def inject_session(
-    session: Session, actor: Actor, trading_session: TradingSession
-) -> None:
+def inject_session(session: Session, actor: Actor, trading_session: TradingSession) -> None:
     """Announce a session; it replaces what the calendar says for its market and date.
 
     Raises: ForbiddenError; InvalidInputError without a reason.

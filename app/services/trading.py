@@ -14,7 +14,6 @@ from app.db.leases import check_fence
 from app.db.models import LegRow, OrderEventRow, OrderRow, SignalRow
 from app.db.risk_state import EntryWindow, lock_risk_states
 from app.db.session import Database
-from app.domain.deployments import Deployment
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderEventKind, OrderIntent, OrderStatus

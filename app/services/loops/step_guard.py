@@ -19,7 +19,7 @@ EXIT_CODE_STUCK = 70
 _GRACE_S = 5.0
 
 
-class StepTimedOut(BaseException):  # noqa: N818  not an Exception: a strategy's own handlers must not catch it
+class StepTimedOut(BaseException):
     """A step took longer than its budget and was interrupted."""
 
 
