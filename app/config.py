@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     not_placed_after_s: float | None = Field(default=None, gt=0)
     """How long after sending two clean reads may prove an order absent; unset -> the adapter's own value."""
     reconcile_period_s: float = Field(default=5.0, gt=0)
-    lease_ttl_s: float = Field(default=2.0, gt=0.2)
+    lease_ttl_s: float = Field(default=3.0, gt=0.2)
     run_length_s: float = Field(default=900.0, gt=1)
     users_per_shard: int = Field(default=50, ge=1)
     orders_per_second: int = Field(default=8, ge=1, le=10)

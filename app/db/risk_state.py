@@ -68,9 +68,7 @@ def lock_risk_states(
 
 def _legs(session: Session, account_ids: Sequence[AccountId], day: date) -> dict[int, list[LegRow]]:
     found: dict[int, list[LegRow]] = {}
-    for leg in session.scalars(
-        select(LegRow).where(LegRow.account_id.in_(account_ids), LegRow.day == day)
-    ):
+    for leg in session.scalars(select(LegRow).where(LegRow.account_id.in_(account_ids), LegRow.day == day)):
         found.setdefault(leg.account_id, []).append(leg)
     return found
 
@@ -99,7 +97,7 @@ def _recent_entries(session: Session, account_ids: Sequence[AccountId]) -> dict[
     return {account_id: count for account_id, count in session.execute(statement)}  # noqa: C416  rows
 
 
-def _state(  # noqa: PLR0913  the parts of one state
+def _state(
     account_state: TradingState,
     user_state: TradingState,
     *,

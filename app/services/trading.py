@@ -37,7 +37,13 @@ class Trading:
     """Turn the wishes of a round into durable intents, all users of a shard in one commit."""
 
     def __init__(
-        self, *, database: Database, clock: Clock, news: News, windows: EntryWindows, today: Callable[[], date]
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        news: News,
+        windows: EntryWindows,
+        today: Callable[[], date],
     ) -> None:
         """Args: windows: when entries may leave on a day; today: the exchange's date."""
         self._database = database
@@ -53,16 +59,12 @@ class Trading:
             LeaseLostError: another holder took over; nothing was written.
         """
         day = self._today()
-        quotes = quotes_for(
-            (w.signal for w in wishes), market, age_of=lambda i: self._age(market, i)
-        )
+        quotes = quotes_for((w.signal for w in wishes), market, age_of=lambda i: self._age(market, i))
         orders: list[OrderRow] = []
         with self._database.begin() as session:
             check_fence(session, lease.name, fence=lease.fence)
             account_ids = sorted({w.deployment.account_id for w in wishes})
-            states = lock_risk_states(
-                session, account_ids, day=day, window=self._windows(day), quotes=quotes
-            )
+            states = lock_risk_states(session, account_ids, day=day, window=self._windows(day), quotes=quotes)
             for wish in wishes:
                 signal_id = self._insert_signal(session, wish, day)
                 if signal_id is None:
@@ -188,7 +190,9 @@ class Trading:
         log.info("decisions_recorded", signals=len(wishes), orders=len(orders))
 
 
-def load_emitted(session: Session, deployment_ids: Sequence[DeploymentId], day: date) -> dict[int, set[SignalKey]]:
+def load_emitted(
+    session: Session, deployment_ids: Sequence[DeploymentId], day: date
+) -> dict[int, set[SignalKey]]:
     """Return the keys of today's recorded signals by deployment."""
     statement = select(SignalRow.deployment_id, SignalRow.key).where(
         SignalRow.deployment_id.in_(deployment_ids), SignalRow.day == day
