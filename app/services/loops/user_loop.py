@@ -37,7 +37,8 @@ T = TypeVar("T")
 class _Running:
     state: DeploymentToday
     strategy: Strategy
-    needs: frozenset[tuple[InstrumentId, BarSpec]]
+    needs: frozenset[IndicatorNeed]
+    sources: frozenset[tuple[InstrumentId, BarSpec]]
     # Recorded or wished since the state was read; the database is the truth, this is its shadow.
     wished: set[SignalKey] = field(default_factory=set)
 
@@ -67,6 +68,10 @@ class UserLoop:
     def deployment_count(self) -> int:
         """How many deployments are asked."""
         return len(self._running)
+
+    def needs(self) -> frozenset[IndicatorNeed]:
+        """Return the indicators that the running strategies want to see."""
+        return frozenset().union(*(running.needs for running in self._running.values()))
 
     def update(
         self, states: Iterable[DeploymentToday], *, now: datetime
@@ -100,7 +105,7 @@ class UserLoop:
         for deployment_id, running in list(self._running.items()):
             if only is not None and deployment_id != only:
                 continue
-            if isinstance(event, BarEvent) and _source(event) not in running.needs:
+            if isinstance(event, BarEvent) and _source(event) not in running.sources:
                 continue
             for signal in self._step(running, event, self._view(running, market, now)):
                 running.wished.add(signal.key)
@@ -129,8 +134,9 @@ class UserLoop:
 
         def build() -> _Running:
             strategy = self._tools.build(deployment.strategy, deployment.params)
-            needs = frozenset((need.instrument_id, need.spec) for need in strategy.indicator_needs())
-            return _Running(state=state, strategy=strategy, needs=needs)
+            needs = frozenset(strategy.indicator_needs())
+            sources = frozenset((need.instrument_id, need.spec) for need in needs)
+            return _Running(state=state, strategy=strategy, needs=needs, sources=sources)
 
         running = self._contain(deployment, build)
         if running is not None:
