@@ -163,7 +163,7 @@ class Feed:
         """Store bars in the order in which they closed, then ask for their indicators."""
         while True:
             bars = await self._bars.get()
-            while not await asyncio.to_thread(self._save, bars):
+            while not await asyncio.to_thread(self._save, bars):  # noqa: ASYNC110  the database rings no bell
                 await asyncio.sleep(_RETRY_S)
             await self._indicators.ask([(b.instrument_id, b.spec.minutes, b.start) for b in bars])
             self._bars.task_done()

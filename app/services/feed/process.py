@@ -50,7 +50,7 @@ async def run_feed(
 
 
 def subscribed(instruments: Iterable[Instrument], day: date) -> list[Instrument]:
-    """Return the indices and each underlying's options of the nearest two expiries, in the order of their ids."""
+    """Return the indices and each underlying's options of the nearest two expiries, ordered by id."""
     ordered = sorted(instruments, key=lambda instrument: instrument.instrument_id)
     alive: dict[InstrumentId, set[date]] = {}
     for instrument in ordered:
