@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,11 +22,13 @@ from app.infra.engines.engines import (
     Engines,
     engine_pids,
     ensure_engines,
+    keep_engines,
     restart_postgres,
     restart_valkey,
     stop_engines,
 )
 from app.infra.engines.errors import EngineError
+from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -73,6 +76,36 @@ def test_kill_9_of_both_loses_nothing_and_keeps_the_addresses(home: Path) -> Non
 
     assert after == before
     assert read(after) == ("committed", "written")
+
+
+def test_engines_that_die_while_they_are_kept_come_back(home: Path) -> None:
+    engines = start(home)
+    write(engines)
+    ended, events = threading.Event(), list[str]()
+    watch = threading.Thread(
+        target=keep_engines, args=(home, None, None), kwargs={"ended": ended, "on_event": events.append}
+    )
+    watch.start()
+    try:
+        for pid in engine_pids(home).values():
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: len(events) == 2)
+    finally:
+        ended.set()
+        watch.join()
+
+    assert sorted(event.split()[0] for event in events) == ["postgres", "valkey"]
+    assert read(engines) == ("committed", "written")
+
+
+def test_a_cluster_that_was_half_made_is_thrown_away(home: Path) -> None:
+    leftover = home / "postgres" / "data.new" / "base"
+    leftover.mkdir(parents=True)
+
+    write(start(home))
+
+    assert not leftover.parent.exists()
 
 
 def test_restarting_each_engine_in_the_middle_keeps_the_data(home: Path) -> None:
