@@ -89,7 +89,7 @@ def test_believes_the_cause_that_the_sdk_keeps() -> None:
     load_sdk()
     from neo_api_client.exceptions import ApiException
 
-    error = ApiException(status=0, reason="Request timeout after 30 seconds")
+    error = ApiException(0, "Request timeout after 30 seconds")  # type: ignore[no-untyped-call]  # the SDK's
     error.__cause__ = httpx.PoolTimeout("full")
 
     assert classify_write(Reply(value={"error": error}, wire=Wire(attempts=1))).outcome is Outcome.NOT_SENT
@@ -140,11 +140,13 @@ def test_an_ok_for_another_order_proves_nothing() -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["stat", "stCode", "nOrdNo", "error", "Error", "code", "errMsg", "data"]),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["stat", "stCode", "nOrdNo", "error", "Error", "code", "errMsg", "data"]),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=8,
 )
