@@ -13,8 +13,8 @@ HEADER = (
     "dStrikePrice;,lFreezeQty"
 )
 # 2026-02-03 14:30 IST in seconds since 1980-01-01 00:00 IST.
-OPTION = "40041,nse_fo,OPTIDX,NIFTY,NIFTY2620326500CE,CE,5,65,1454682600,2650000.0,1801"
-FUTURE = "40042,nse_fo,FUTIDX,NIFTY,NIFTY26FEBFUT,XX,10,65,1454682600,-1.0,1801"
+OPTION = "40041,nse_fo,OPTIDX,NIFTY,NIFTY2620326500CE,CE,5,65,1454596200,2650000.0,1801"
+FUTURE = "40042,nse_fo,FUTIDX,NIFTY,NIFTY26FEBFUT,XX,10,65,1454596200,-1.0,1801"
 
 
 def _file(*rows: str) -> str:
@@ -40,7 +40,7 @@ def test_paise_odd_names_and_the_1980_epoch_are_understood() -> None:
         OPTION.replace("nse_fo", "nse_cm"),
         OPTION.replace(",5,65,", ",0,65,"),
         OPTION.replace(",5,65,", ",5,,"),
-        OPTION.replace("1454682600", "soon"),
+        OPTION.replace("1454596200", "soon"),
         OPTION.replace("2650000.0", "NaN"),
         "40041,nse_fo,OPTIDX,NIFTY",
     ],

@@ -6,7 +6,9 @@ from pathlib import Path
 
 PROGRAM = """
 import json, logging, os, sys, ssl, structlog
-structlog.configure(processors=[structlog.processors.JSONRenderer()], logger_factory=structlog.PrintLoggerFactory())
+structlog.configure(
+    processors=[structlog.processors.JSONRenderer()], logger_factory=structlog.PrintLoggerFactory()
+)
 before = structlog.get_config()
 from brokers.kotak_neo.sdk import load_sdk, new_api
 assert "neo_api_client" not in sys.modules
@@ -19,7 +21,8 @@ transport = AccountTransport(
     endpoint=Endpoint("http://127.0.0.1:1"), tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), egress=""
 )
 client = NeoClient(consumer_key="SECRET-KEY", transport=transport)
-client.call("totp_login", lane=Lane.READS, timeout_s=1.0, mobile_number="+91SECRET", ucc="SECRET", totp="123456")
+secrets = {"mobile_number": "+91SECRET", "ucc": "SECRET", "totp": "SECRET"}
+client.call("totp_login", lane=Lane.READS, timeout_s=1.0, **secrets)
 assert structlog.contextvars.get_contextvars() == {}
 structlog.get_logger().info("ours")
 """
