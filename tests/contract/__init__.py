@@ -1,1 +1,1 @@
-"""Prove behaviour."""
+"""Prove that both sides of every wire keep to its contract."""
