@@ -1,6 +1,6 @@
-"""Make the first schema.
+"""First schema.
 
-Revision: fa30d7bdad60, the first.
+Revision: fa30d7bdad60, after .
 """
 
 from collections.abc import Sequence
@@ -234,6 +234,46 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("cleared_at IS NULL"),
     )
+    op.create_table(
+        "commands",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("payload", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), server_default="PENDING", nullable=False),
+        sa.Column(
+            "result",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'::jsonb"),
+            nullable=False,
+        ),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+        ),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "kind IN ('KILL_SWITCH', 'SQUARE_OFF', 'TRIGGER_PHASE', 'RETRY_LOGIN', 'PAUSE_DEPLOYMENT', 'RESUME_DEPLOYMENT')",
+            name=op.f("ck_commands_kind"),
+        ),
+        sa.CheckConstraint(
+            "status IN ('PENDING', 'RUNNING', 'DONE', 'FAILED')", name=op.f("ck_commands_status")
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_commands_user_id_users")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_commands")),
+    )
+    op.create_index(
+        "ix_commands_unfinished",
+        "commands",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("finished_at IS NULL"),
+    )
+    op.create_index(op.f("ix_commands_user_id"), "commands", ["user_id"], unique=False)
     op.create_table(
         "broker_sessions",
         sa.Column("account_id", sa.BigInteger(), nullable=False),
@@ -633,6 +673,11 @@ def downgrade() -> None:
     op.drop_table("credentials")
     op.drop_table("broker_trades")
     op.drop_table("broker_sessions")
+    op.drop_index(op.f("ix_commands_user_id"), table_name="commands")
+    op.drop_index(
+        "ix_commands_unfinished", table_name="commands", postgresql_where=sa.text("finished_at IS NULL")
+    )
+    op.drop_table("commands")
     op.drop_index("uq_alarms_open", table_name="alarms", postgresql_where=sa.text("cleared_at IS NULL"))
     op.drop_table("alarms")
     op.drop_index(op.f("ix_accounts_user_id"), table_name="accounts")

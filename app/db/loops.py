@@ -24,12 +24,12 @@ class DeploymentToday:
     legs: Mapping[InstrumentId, LegView]
 
 
-def load_shard(session: Session, user_ids: Sequence[UserId], day: date) -> list[DeploymentToday]:
-    """Return what runs for these users on a day: active, armed deployments in the order of their ids."""
+def load_shard(session: Session, *, shard: int, of: int, day: date) -> list[DeploymentToday]:
+    """Return the active, armed deployments of the users with `user_id % of == shard`, in order of id."""
     rows = session.scalars(
         select(DeploymentRow)
         .where(
-            DeploymentRow.user_id.in_(user_ids),
+            DeploymentRow.user_id % of == shard,
             DeploymentRow.state == DeploymentState.ACTIVE,
             DeploymentRow.armed_on == day,
         )
@@ -37,12 +37,12 @@ def load_shard(session: Session, user_ids: Sequence[UserId], day: date) -> list[
     )
     emitted: dict[int, set[SignalKey]] = defaultdict(set)
     keys = select(SignalRow.deployment_id, SignalRow.key).where(
-        SignalRow.user_id.in_(user_ids), SignalRow.day == day
+        SignalRow.user_id % of == shard, SignalRow.day == day
     )
     for deployment_id, key in session.execute(keys):
         emitted[deployment_id].add(SignalKey(key))
     legs: dict[int, dict[InstrumentId, LegView]] = defaultdict(dict)
-    for leg in session.scalars(select(LegRow).where(LegRow.user_id.in_(user_ids), LegRow.day == day)):
+    for leg in session.scalars(select(LegRow).where(LegRow.user_id % of == shard, LegRow.day == day)):
         legs[leg.deployment_id][InstrumentId(leg.instrument_id)] = _to_leg(leg)
     return [
         DeploymentToday(deployment=_to_deployment(row), emitted=frozenset(emitted[row.id]), legs=legs[row.id])

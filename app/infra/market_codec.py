@@ -11,8 +11,10 @@ from app.domain.errors import InvalidInputError
 from app.domain.ids import InstrumentId
 from app.domain.market_data import Bar, BarSpec, IndicatorBar, Tick
 
-KEEP_ROUNDS = 3_000
+KEEP_ROUNDS = 6_000
+"""Entries kept on a ticks stream: at 5 rounds a second 20 minutes, enough to rebuild an open bar."""
 KEEP_BARS = 5_000
+"""Entries kept on a bars stream: more than a session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,12 @@ from app.domain.users import Actor, require_admin, require_control
 from app.services.acts import record
 
 
+class EgressTakenError(ConflictError):
+    """The source address belongs to another person's account at this broker."""
+
+    code = "egress_taken"
+
+
 def create_account(
     session: Session,
     actor: Actor,
@@ -33,8 +39,7 @@ def create_account(
 ) -> BrokerAccount:
     """Open an account, on paper.
 
-    Raises: ForbiddenError, InvalidInputError; ConflictError for a taken name, or an egress that belongs to
-        another person's account at this broker.
+    Raises: ForbiddenError, InvalidInputError; ConflictError for a taken name; EgressTakenError.
     """
     require_control(actor, user_id)
     check_name("an account", name)
@@ -86,8 +91,8 @@ def place_on_egress(
         allows_shared_egress: the operator answers for strangers on one address; needs a reason.
         reason: for the audit log.
 
-    Raises: ForbiddenError, InvalidInputError; ConflictError while the account holds anything, or the
-        address belongs to another person's account at this broker.
+    Raises: ForbiddenError, InvalidInputError; ConflictError while the account holds anything;
+        EgressTakenError.
     """
     require_admin(actor)
     if allows_shared_egress and not reason:
@@ -201,7 +206,7 @@ def _check_egress_is_free(session: Session, account: BrokerAccount) -> None:
     strangers = [other for other in others if not may_share_egress(account, other)]
     if strangers:
         # No names: the caller may not be allowed to know the others.
-        raise ConflictError(
+        raise EgressTakenError(
             f"expected an egress of its own for this {account.broker} account, got "
             f"{account.egress or 'the default route'}, which {len(strangers)} account(s) of others use; "
             "one registered address serves one client or family (same ip_group)"

@@ -138,6 +138,12 @@ class MarketDay:
         }
         return steps[phase](day)
 
+    def is_login_time(self, day: date) -> bool:
+        """Whether accounts may still log in: the login phase has started and the square-off has not."""
+        with self._database.begin() as session:
+            done = finished_phases(session, venue=self.venue, day=day)
+        return Phase.LOGIN in done and Phase.SQUARE_OFF not in done
+
     def login_batches(self, day: date) -> list[list[AccountId]]:
         """Return the accounts that should log in now, in batches for the chord's header."""
         with self._database.begin() as session:

@@ -14,6 +14,7 @@ from app.domain.errors import (
 from app.domain.ids import BrokerOrderId
 from app.domain.reports import FaultClass, Outcome, WriteResult
 from brokers.kotak_neo.client import Reply
+from brokers.kotak_neo.egress import is_egress_fault
 
 # The request cannot have reached the broker: no connection, or none free in the pool.
 NEVER_LEFT = (
@@ -94,7 +95,7 @@ def _by_status(reply: Reply, asked: BrokerOrderId | None) -> WriteResult:
         return _unknown(text, code=str(status))
     if code in _DUPLICATE_CODES:
         return _unknown(text, fault=FaultClass.DUPLICATE, code=str(code))
-    return _by_code(reply.value, code, asked=asked, text=text)
+    return _by_code(reply, reply.value, asked=asked, text=text)
 
 
 def _refusal(reply: Reply, status: int, code: int | None) -> FaultClass | None:
@@ -109,19 +110,19 @@ def _refusal(reply: Reply, status: int, code: int | None) -> FaultClass | None:
 
 
 def _by_code(
-    body: Mapping[object, object], code: int | None, *, asked: BrokerOrderId | None, text: str
+    reply: Reply, body: Mapping[str, object], *, asked: BrokerOrderId | None, text: str
 ) -> WriteResult:
+    code = code_of(body)
     if code in _REFUSED:
         # 1021 stands for two things: the order has ended, or there is no such order.
         fault = FaultClass.NOT_FOUND if "valid order number" in text else _REFUSED[code]
         return WriteResult(outcome=Outcome.REJECTED, fault=fault, code=str(code), message=text)
     if code == EMPTY_CODE and asked is not None:
         return WriteResult(outcome=Outcome.REJECTED, fault=FaultClass.NOT_FOUND, code=str(code), message=text)
-    if not text.startswith("HTTP 2"):
-        return _unknown(text, code=str(code or ""))
     number = body.get("nOrdNo")
     order_id = str(number) if isinstance(number, str | int) and str(number).isdecimal() else asked
-    if not is_ok(body) or order_id is None or (asked is not None and order_id != asked):
+    is_received = reply.wire.status in range(200, 300) and is_ok(body)
+    if not is_received or order_id is None or (asked is not None and order_id != asked):
         return _unknown(text, code=str(code or ""))
     return WriteResult(outcome=Outcome.ACCEPTED, broker_order_id=BrokerOrderId(order_id))
 
@@ -163,7 +164,8 @@ def _read_fault(reply: Reply) -> BrokerError | None:
     if status is None:
         if reply.wire.attempts == 0 and _never_left(reply).fault is FaultClass.AUTH_EXPIRED:
             return SessionExpiredError("the SDK holds no session")
-        return UnavailableError(f"the broker did not answer: {_name(reply.fault)}")
+        way = "egress_down: no way out" if is_egress_fault(reply.fault) else "the broker did not answer"
+        return UnavailableError(f"{way}: {_name(reply.fault)}")
     if status == 429 or code == 429:
         return RateLimitedError(
             f"the broker throttles: {reason_text(reply)}",
@@ -176,9 +178,9 @@ def _read_fault(reply: Reply) -> BrokerError | None:
     return None
 
 
-def is_ok(body: Mapping[object, object] | Mapping[str, object]) -> bool:
+def is_ok(body: Mapping[str, object]) -> bool:
     """Whether the broker says "Ok"; it means received, not executed."""
-    stat = body.get("stat")  # type: ignore[call-overload,unused-ignore]  # keys of JSON objects are text
+    stat = body.get("stat")
     return isinstance(stat, str) and stat.lower() == "ok" and code_of(body) in (None, 200)
 
 
@@ -209,7 +211,7 @@ def reason_text(reply: Reply) -> str:
     return text[:_MAX_TEXT]
 
 
-def _words(body: Mapping[object, object]) -> object:
+def _words(body: Mapping[str, object]) -> object:
     for key in ("errMsg", "emsg", "message", "desc", "Error Message", "Error", "error"):
         found = body.get(key)
         if isinstance(found, list) and found and isinstance(found[0], Mapping):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import jwt
 
 from app.domain.accounts import BrokerCode, LoginReason
@@ -76,7 +77,7 @@ def restore_session(session: BrokerSession, *, clock: Clock) -> tuple[str, dict[
 
     Raises:
         SessionExpiredError: its time is over.
-        ProtocolError: the record is not ours.
+        ProtocolError: the record is of another broker.
     """
     if session.broker is not BrokerCode.KOTAK_NEO:
         raise ProtocolError(f"expected a session of {BrokerCode.KOTAK_NEO}, got {session.broker}")
@@ -138,9 +139,9 @@ def _raise_unless_in(reply: Reply, *, method: str, egress: str, secrets: tuple[s
 def _no_answer(reply: Reply, egress: str) -> UnavailableError:
     fault = reply.fault
     name = type(fault).__name__
-    if egress and is_egress_fault(fault):
+    if is_egress_fault(fault):
         return UnavailableError(
-            f"{LoginReason.EGRESS_DOWN}: the source address {egress} is not usable on this machine ({name})"
+            f"{LoginReason.EGRESS_DOWN}: no way out of this machine from {egress or 'any address'} ({name})"
         )
     if name.endswith("Timeout"):
         return UnavailableError(f"{LoginReason.TIMEOUT}: no answer in time ({name})")
@@ -170,6 +171,7 @@ def _session(client: NeoClient, consumer_key: str, now: datetime) -> BrokerSessi
     for name in ("edit_token", "edit_sid", "base_url"):
         if not fields[name]:
             raise UnavailableError(f"{LoginReason.PROTOCOL}: the login reply has no {name}")
+    client.transport.endpoint.route(httpx.URL(str(fields["base_url"])))
     return BrokerSession(
         broker=BrokerCode.KOTAK_NEO,
         expires_at=min(_token_end(str(fields["edit_token"])), _next_midnight(now)),

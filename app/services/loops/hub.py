@@ -106,7 +106,7 @@ class Subscription:
 
 
 class Hub:
-    """Follow one venue's streams in a thread for all hosts of this process. One hub per process and session."""
+    """Follow one venue's streams in a thread for all hosts of a process. One hub per process and session."""
 
     def __init__(self, valkey: Redis, *, session: TradingSession, contracts: Contracts, clock: Clock) -> None:
         self._valkey = valkey
@@ -143,7 +143,7 @@ class Hub:
         self._thread.join()
 
     def subscribe(self, run: str) -> Subscription:
-        """Return a subscription for a run that starts with the present market; it also hears the run's wakes."""
+        """Return a run's subscription: it starts with the present market and hears the run's wakes."""
         wakes = WAKE_STREAM.format(run=run)
         after = last_entry_id(self._valkey, wakes)
         with self._lock:

@@ -1,7 +1,7 @@
 """Host the strategy loops of a shard of users: one thread, one decision round for all of them."""
 
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -61,12 +61,21 @@ class ShardHost:
     """
 
     def __init__(
-        self, services: LoopServices, hub: Hub, *, session: TradingSession, user_ids: Sequence[UserId]
+        self, services: LoopServices, hub: Hub, *, session: TradingSession, shard: int, of: int
     ) -> None:
+        """Host the users whose id leaves the remainder `shard` when divided by `of`."""
         self._services = services
         self._hub = hub
         self._session = session
-        self._user_ids = sorted(user_ids)
+        self._shard, self._of = shard, of
+        self._guard = StepGuard(services.clock, budget_s=services.budget_s, on_stuck=self._halt_stuck)
+        self._tools = LoopTools(
+            session=session,
+            build=services.build,
+            guard=self._guard,
+            halter=services.halter,
+            budget_s=services.budget_s,
+        )
         self._loops: dict[UserId, UserLoop] = {}
         self._fills: list[tuple[UserId, DeploymentId, FillEvent]] = []
         self._refreshed = self._reported = float("-inf")
@@ -81,23 +90,14 @@ class ShardHost:
             stop: ends the run after the current pass.
             report: gets the progress every few seconds.
         """
-        guard = StepGuard(self._services.clock, budget_s=self._services.budget_s, on_stuck=self._halt_stuck)
-        tools = LoopTools(
-            session=self._session,
-            build=self._services.build,
-            guard=guard,
-            halter=self._services.halter,
-            budget_s=self._services.budget_s,
-        )
-        self._loops = {user_id: UserLoop(user_id, tools) for user_id in self._user_ids}
         subscription = self._hub.subscribe(lease.name)
         try:
-            self._follow(subscription, lease, stop, report)
+            with self._guard:
+                self._follow(subscription, lease, stop, report)
         except LeaseLostError as e:
             log.warning("lease_lost", run=lease.name, error=str(e))
         finally:
             self._hub.unsubscribe(lease.name)
-            guard.close()
         reason = "stopped" if stop.is_set() else "lease_lost"
         return {"reason": reason, **self._progress(subscription)}
 
@@ -130,11 +130,13 @@ class ShardHost:
 
     def _refresh(self, market: MarketSnapshot) -> None:
         with self._services.database.begin() as session:
-            rows = load_shard(session, self._user_ids, self._session.date)
+            rows = load_shard(session, shard=self._shard, of=self._of, day=self._session.date)
         self._refreshed = self._services.clock.monotonic()
-        states: dict[UserId, list[DeploymentToday]] = {user_id: [] for user_id in self._user_ids}
+        states: dict[UserId, list[DeploymentToday]] = defaultdict(list)
         for today in rows:
             states[today.deployment.user_id].append(today)
+        for user_id in sorted(states.keys() - self._loops.keys()):
+            self._loops[user_id] = UserLoop(user_id, self._tools)
         for user_id, loop in self._loops.items():
             fills = loop.update(states[user_id], now=market.now or self._session.open_at)
             self._fills += ((user_id, deployment_id, fill) for deployment_id, fill in fills)

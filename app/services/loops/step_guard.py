@@ -4,7 +4,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import structlog
 
@@ -20,11 +20,11 @@ _GRACE_S = 5.0
 
 
 class StepTimedOut(BaseException):
-    """A step took longer than its budget and was interrupted."""
+    """A step overran its budget. No `Exception`, so that a strategy's own handlers do not catch it."""
 
 
 class StepGuard:
-    """Run steps of the thread that makes the guard; a watchdog thread interrupts the one that overruns.
+    """Run steps one at a time; a watchdog thread, alive inside the `with` block, interrupts what overruns.
 
     Python code is interrupted by an exception raised inside it. Code that sits in C and does not return
     within the grace cannot be: then `on_stuck` is told and the process ends, and its supervisor starts
@@ -45,18 +45,26 @@ class StepGuard:
         self._grace_s = grace_s
         self._on_stuck = on_stuck
         self._exit_process = exit_process
-        self._thread_id = threading.get_ident()
+        self._thread_id = 0
         self._lock = threading.Lock()
         self._owner: Deployment | None = None
         self._started = 0.0
         self._has_fired = False
         self._stop = threading.Event()
         self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def __enter__(self) -> Self:
         self._watchdog.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._watchdog.join()
 
     def run(self, owner: Deployment, step: Callable[[], T]) -> T:
         """Return what the step returns; raises StepTimedOut when it overran its budget."""
         with self._lock:
+            self._thread_id = threading.get_ident()
             self._owner, self._started, self._has_fired = owner, self._clock.monotonic(), False
         # The exception fires at most once per step, but it may be delivered anywhere until `_end` has
         # finished once: inside the step, between the lines here, or inside the first `_end`.
@@ -71,11 +79,6 @@ class StepGuard:
         if is_late:
             raise StepTimedOut
         return result
-
-    def close(self) -> None:
-        """End the watchdog."""
-        self._stop.set()
-        self._watchdog.join()
 
     def _end(self) -> bool:
         with self._lock:

@@ -13,9 +13,9 @@ from app.db.accounts import (
     change_account,
     find_account,
     get_account,
-    lock_open_business,
     list_accounts,
     list_enabled_accounts_for_staff,
+    lock_open_business,
 )
 from app.db.alarms import clear_alarm, raise_alarm
 from app.db.credentials import find_broker_session, put_broker_session, spend_totp_window
