@@ -66,8 +66,8 @@ theirs = st.lists(
 def test_findings_do_not_depend_on_order(
     orders: list[OurOrder],
     reports: list[OrderReport],
-    is_clean: bool,
-    data: st.DataObject,  # noqa: FBT001
+    is_clean: bool,  # noqa: FBT001
+    data: st.DataObject,
 ) -> None:
     shuffled = reconcile(
         data.draw(st.permutations(orders)), data.draw(st.permutations(reports)), is_clean=is_clean
