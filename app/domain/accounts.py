@@ -65,7 +65,11 @@ class LoginReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerAccount:
-    """Identify one account at a broker. `egress` is a source address, "" for the default route."""
+    """Identify one account at a broker.
+
+    `egress` is a source address, "" for the default route. `ip_group` names the family that may share
+    one; `allows_shared_egress` says that an operator answers for sharing it with strangers.
+    """
 
     account_id: AccountId
     user_id: UserId
@@ -74,3 +78,24 @@ class BrokerAccount:
     mode: AccountMode
     egress: str
     trading_state: TradingState
+    state_reason: str = ""
+    is_enabled: bool = True
+    ip_group: str = ""
+    allows_shared_egress: bool = False
+
+
+def may_share_egress(one: BrokerAccount, other: BrokerAccount) -> bool:
+    """Say whether two accounts may leave through the same source address.
+
+    One registered address serves one client or one family; strangers only where an operator took the
+    responsibility. Source: SEBI retail algo framework, NSE/INVG/67858 of 2025-05-05.
+    """
+    return (
+        one.egress != other.egress
+        or one.broker != other.broker
+        or one.broker is not BrokerCode.KOTAK_NEO
+        or one.user_id == other.user_id
+        or (one.ip_group != "" and one.ip_group == other.ip_group)
+        or one.allows_shared_egress
+        or other.allows_shared_egress
+    )

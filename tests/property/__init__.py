@@ -1,1 +1,1 @@
-"""Check laws that hold for every input."""
+"""Prove rules for every input that Hypothesis can think of."""

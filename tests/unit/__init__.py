@@ -1,1 +1,1 @@
-"""Check single rules with examples; no I/O."""
+"""Prove single rules by example."""

@@ -3,6 +3,7 @@
 from app.db.base import Base
 from app.db.models.day import (
     AlarmRow,
+    CommandRow,
     InjectedSessionRow,
     InstrumentRow,
     LeaseRow,
@@ -29,6 +30,7 @@ __all__ = [
     "Base",
     "BrokerSessionRow",
     "BrokerTradeRow",
+    "CommandRow",
     "CredentialRow",
     "DeploymentRow",
     "FillRow",

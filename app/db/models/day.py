@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Stamped, one_of
 from app.domain.accounts import LoginReason, LoginStatus
+from app.domain.commands import CommandKind, CommandStatus
 from app.domain.instruments import InstrumentKind, Venue
 
 
@@ -125,3 +126,25 @@ class AlarmRow(Base):
     raised_at: Mapped[datetime]
     seen: Mapped[int] = mapped_column(server_default="1")
     cleared_at: Mapped[datetime | None]
+
+
+class CommandRow(Base):
+    """Hold what a person ordered and what became of it, so that a dead queue loses no order of theirs."""
+
+    __tablename__ = "commands"
+    __table_args__ = (
+        one_of("kind", CommandKind),
+        one_of("status", CommandStatus),
+        Index("ix_commands_unfinished", "created_at", postgresql_where=text("finished_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    kind: Mapped[str]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    actor: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    reason: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default=CommandStatus.PENDING)
+    result: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    finished_at: Mapped[datetime | None]

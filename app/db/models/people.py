@@ -3,7 +3,15 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, LargeBinary, UniqueConstraint, func
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    LargeBinary,
+    UniqueConstraint,
+    func,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Stamped, one_of
@@ -22,6 +30,7 @@ class UserRow(Stamped, Base):
     name: Mapped[str] = mapped_column(unique=True)
     role: Mapped[str]
     password_hash: Mapped[str | None]
+    is_enabled: Mapped[bool] = mapped_column(server_default="true")
     trading_state: Mapped[str] = mapped_column(server_default=TradingState.ACTIVE)
 
 
@@ -31,6 +40,7 @@ class AccountRow(Stamped, Base):
     __tablename__ = "accounts"
     __table_args__ = (
         UniqueConstraint("user_id", "name"),
+        UniqueConstraint("id", "user_id"),  # lets other tables prove that account and user belong together
         one_of("broker", BrokerCode),
         one_of("mode", AccountMode),
         one_of("trading_state", TradingState),
@@ -43,6 +53,7 @@ class AccountRow(Stamped, Base):
     mode: Mapped[str] = mapped_column(server_default=AccountMode.PAPER)
     egress: Mapped[str] = mapped_column(server_default="")
     ip_group: Mapped[str] = mapped_column(server_default="")
+    allows_shared_egress: Mapped[bool] = mapped_column(server_default="false")
     is_enabled: Mapped[bool] = mapped_column(server_default="true")
     trading_state: Mapped[str] = mapped_column(server_default=TradingState.ACTIVE)
     state_reason: Mapped[str] = mapped_column(server_default="")
@@ -82,11 +93,16 @@ class DeploymentRow(Stamped, Base):
     """Hold a strategy that runs for a user on an account."""
 
     __tablename__ = "deployments"
-    __table_args__ = (UniqueConstraint("account_id", "name"), one_of("state", DeploymentState))
+    __table_args__ = (
+        UniqueConstraint("account_id", "name"),
+        # I13: a deployment can only be on an account of its own user.
+        ForeignKeyConstraint(["account_id", "user_id"], ["accounts.id", "accounts.user_id"]),
+        one_of("state", DeploymentState),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    account_id: Mapped[int] = mapped_column(BigInteger, index=True)
     name: Mapped[str]
     strategy: Mapped[str]
     params: Mapped[dict[str, Any]]

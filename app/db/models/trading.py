@@ -110,6 +110,7 @@ class OrderRow(Stamped, Base):
     fence: Mapped[int | None] = mapped_column(BigInteger)
     ts_init: Mapped[datetime]
     submitted_wall: Mapped[datetime | None]
+    changed_wall: Mapped[datetime | None]
     answered_wall: Mapped[datetime | None]
     ended_wall: Mapped[datetime | None]
 
@@ -182,7 +183,7 @@ class LegRow(Stamped, Base):
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
     net_qty: Mapped[Decimal] = mapped_column(server_default="0")
     entry_qty: Mapped[Decimal] = mapped_column(server_default="0")
-    entry_px: Mapped[Decimal] = mapped_column(server_default="0")
+    entry_value: Mapped[Decimal] = mapped_column(server_default="0")
     cash: Mapped[Decimal] = mapped_column(server_default="0")
     stop_fraction: Mapped[Decimal | None]
     is_stopped: Mapped[bool] = mapped_column(server_default="false")

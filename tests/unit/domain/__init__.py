@@ -1,1 +1,1 @@
-"""Check rules of the domain one by one, with examples."""
+"""Prove the pure domain."""

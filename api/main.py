@@ -1,0 +1,93 @@
+"""Build the API: REST under /api/v1, WebSocket /ws, probes, and the dashboard's files."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+import api
+from api.auth import LoginThrottle, Tokens
+from api.deps import Parts
+from api.errors import PROBLEMS, add_error_handlers
+from api.middleware import RequestContext
+from api.routes import accounts, commands, day, identity, machinery, trading
+from api.schemas.stream import StreamFrame
+from api.static import dashboard_router
+from api.stream import socket
+from api.stream.hub import Hub
+from api.stream.pump import Pump
+from app.config import Settings
+from app.db.session import Database
+from app.domain.ports import Clock
+from app.infra.calendars import load_calendar
+from app.infra.live_state import LiveState
+from app.infra.secret_files import secret_or_file
+from app.services.commands import TaskSender
+
+_VERSION = "1"
+
+
+def create_app(
+    settings: Settings, database: Database, valkey: LiveState, *, queue: TaskSender, clock: Clock
+) -> FastAPI:
+    """Return the application; it owns `database` and `valkey` and closes them at its end."""
+    parts = Parts(
+        settings=settings,
+        database=database,
+        live=valkey,
+        queue=queue,
+        clock=clock,
+        calendar=load_calendar(),
+        tokens=Tokens(secret_or_file(settings.jwt_secret, settings.home / "jwt.key")),
+        throttle=LoginThrottle(),
+        hub=Hub(),
+    )
+    application = FastAPI(
+        title="Openbell",
+        version=_VERSION,
+        openapi_url="/api/openapi.json",
+        docs_url="/api/docs",
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+        lifespan=_lifespan,
+        responses=PROBLEMS,
+    )
+    application.state.parts = parts
+    application.add_middleware(RequestContext)
+    add_error_handlers(application)
+    for routes in (identity, accounts, trading, day, commands):
+        application.include_router(routes.router, prefix="/api/v1")
+    application.include_router(machinery.router)
+    application.include_router(socket.router)
+    _declare_frames(application)
+    application.include_router(dashboard_router(Path(api.__file__).parent.parent / "frontend" / "dist"))
+    return application
+
+
+@asynccontextmanager
+async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
+    parts: Parts = application.state.parts
+    pump = Pump(
+        parts.hub, database=parts.database, live=parts.live, clock=parts.clock, calendar=parts.calendar
+    )
+    pump.start()
+    try:
+        yield
+    finally:
+        await pump.stop()
+        parts.live.close()
+        parts.database.close()
+
+
+def _declare_frames(application: FastAPI) -> None:
+    """Put the WebSocket's frames into OpenAPI, so that generated clients are typed."""
+
+    @application.webhooks.post("stream-frame")
+    def stream_frame(frame: StreamFrame) -> None:
+        """Describe what /ws sends."""
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

@@ -1,0 +1,111 @@
+"""Show accounts, logins, deployments and their profit; retry, pause, resume and square off."""
+
+from collections import defaultdict
+from datetime import date
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from api.deps import CallerDep, PartsDep
+from api.routes.commands import accepted
+from api.schemas.accounts import Account, Deployment, Login, PnlLine
+from api.schemas.day import Command, Why
+from app.db.views.accounts import read_accounts, read_deployments, read_logins
+from app.db.views.trading import read_legs
+from app.domain.deployments import DeploymentState
+from app.domain.ids import AccountId, DeploymentId
+from app.domain.instruments import Venue
+from app.services.commands import order_deployment_state, order_login, order_square_off
+from app.services.pnl import LegPnl, add_up, value_leg
+
+router = APIRouter()
+Day = Annotated[date | None, Query(description="Trading date; today when not given.")]
+
+
+@router.get("/accounts", tags=["accounts"])
+def list_accounts(parts: PartsDep, caller: CallerDep) -> list[Account]:
+    """Return the accounts that the caller may see."""
+    with parts.database.begin() as session:
+        return [Account.model_validate(row) for row in read_accounts(session, caller.scope)]
+
+
+@router.get("/logins", tags=["accounts"])
+def list_logins(parts: PartsDep, caller: CallerDep, day: Day = None) -> list[Login]:
+    """Return the login matrix: every enabled account with its status, reason and what was tried."""
+    with parts.database.begin() as session:
+        rows = read_logins(session, caller.scope, day=day or parts.moment().day)
+    return [Login.model_validate(row) for row in rows]
+
+
+@router.post("/logins/{account_id}/retry", status_code=202, tags=["accounts"])
+def retry_login(parts: PartsDep, caller: CallerDep, account_id: int, asked: Why) -> Command:
+    """Ask for another login of one account now."""
+    with parts.database.begin() as session:
+        command_id = order_login(
+            session, caller, AccountId(account_id), reason=asked.reason, moment=parts.moment()
+        )
+    return accepted(parts, caller, command_id, is_for_workers=True)
+
+
+@router.get("/pnl", tags=["accounts"])
+def list_pnl(
+    parts: PartsDep, caller: CallerDep, by: Literal["account", "user"] = "account", day: Day = None
+) -> list[PnlLine]:
+    """Return profit and loss before fees per account or user, valued at the last marks."""
+    with parts.database.begin() as session:
+        legs = read_legs(session, caller.scope, day=day or parts.moment().day)
+    marks = parts.live.marks((leg.instrument_id for leg in legs if leg.net_qty != 0), venue=Venue.NSE)
+    groups: dict[tuple[str, str], list[LegPnl]] = defaultdict(list)
+    for leg in legs:
+        key = (leg.account_id, leg.account_name) if by == "account" else (leg.user_id, leg.user_name)
+        groups[f"{by}:{key[0]}", key[1]].append(value_leg(leg, marks))
+    return [_line(key, name, values) for (key, name), values in sorted(groups.items())]
+
+
+@router.get("/deployments", tags=["deployments"])
+def list_deployments(parts: PartsDep, caller: CallerDep) -> list[Deployment]:
+    """Return the deployments that the caller may see."""
+    with parts.database.begin() as session:
+        return [Deployment.model_validate(row) for row in read_deployments(session, caller.scope)]
+
+
+@router.post("/deployments/{deployment_id}/pause", status_code=202, tags=["deployments"])
+def pause_deployment(parts: PartsDep, caller: CallerDep, deployment_id: int, asked: Why) -> Command:
+    """Ask a strategy for no more signals; its exits stay live."""
+    with parts.database.begin() as session:
+        command_id = order_deployment_state(
+            session, caller, DeploymentId(deployment_id), state=DeploymentState.PAUSED, reason=asked.reason
+        )
+    return accepted(parts, caller, command_id)
+
+
+@router.post("/deployments/{deployment_id}/resume", status_code=202, tags=["deployments"])
+def resume_deployment(parts: PartsDep, caller: CallerDep, deployment_id: int, asked: Why) -> Command:
+    """Let a paused or halted strategy go on."""
+    with parts.database.begin() as session:
+        command_id = order_deployment_state(
+            session, caller, DeploymentId(deployment_id), state=DeploymentState.ACTIVE, reason=asked.reason
+        )
+    return accepted(parts, caller, command_id)
+
+
+@router.post("/deployments/{deployment_id}/square-off", status_code=202, tags=["deployments"])
+def square_off(parts: PartsDep, caller: CallerDep, deployment_id: int, asked: Why) -> Command:
+    """Close what a deployment holds, cancel its unsent entries, and pause it."""
+    with parts.database.begin() as session:
+        command_id = order_square_off(
+            session, caller, DeploymentId(deployment_id), reason=asked.reason, moment=parts.moment()
+        )
+    return accepted(parts, caller, command_id)
+
+
+def _line(key: str, name: str, values: list[LegPnl]) -> PnlLine:
+    total = add_up(values)
+    return PnlLine(
+        key=key,
+        name=name,
+        total=total.total,
+        realized=total.realized,
+        unrealized=total.unrealized,
+        unmarked=total.unmarked,
+    )

@@ -1,0 +1,49 @@
+"""Take orders of people (202) and let them follow what became of them."""
+
+from fastapi import APIRouter
+
+from api.deps import CallerDep, Parts, PartsDep
+from api.schemas.day import Command, KillSwitch, Why
+from app.db.views.day import read_command
+from app.domain.errors import NotFoundError
+from app.domain.phases import Phase
+from app.services.commands import Caller, dispatch, order_kill_switch, order_phase
+from app.services.risk_control import ControlTarget
+
+router = APIRouter(tags=["commands"])
+
+
+@router.post("/kill-switch", status_code=202)
+def kill_switch(parts: PartsDep, caller: CallerDep, asked: KillSwitch) -> Command:
+    """Stop (HALT flattens too), reduce, or resume; acts in the database at once, without the queue."""
+    target = ControlTarget(scope=asked.scope, target=asked.target)
+    with parts.database.begin() as session:
+        command_id = order_kill_switch(
+            session, caller, target, action=asked.action, reason=asked.reason, moment=parts.moment()
+        )
+    return accepted(parts, caller, command_id)
+
+
+@router.post("/phases/{phase}/trigger", status_code=202)
+def trigger_phase(parts: PartsDep, caller: CallerDep, phase: Phase, asked: Why) -> Command:
+    """Ask for a phase of today now; a phase that ran already does not run again."""
+    with parts.database.begin() as session:
+        command_id = order_phase(session, caller, phase, reason=asked.reason, moment=parts.moment())
+    return accepted(parts, caller, command_id, is_for_workers=True)
+
+
+@router.get("/commands/{command_id}")
+def show_command(parts: PartsDep, caller: CallerDep, command_id: int) -> Command:
+    """Return how far a command is."""
+    with parts.database.begin() as session:
+        row = read_command(session, caller.scope, command_id)
+    if row is None:
+        raise NotFoundError(f"expected a command of yours, there is no command:{command_id}")
+    return Command.model_validate(row)
+
+
+def accepted(parts: Parts, caller: Caller, command_id: int, *, is_for_workers: bool = False) -> Command:
+    """Return a committed command, after sending it to the workers when they carry it out."""
+    if is_for_workers:
+        dispatch(parts.queue, command_id)
+    return show_command(parts, caller, command_id)

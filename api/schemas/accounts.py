@@ -1,0 +1,70 @@
+"""Describe accounts, logins and deployments."""
+
+from datetime import date, datetime
+from typing import Any
+
+from api.schemas.base import DecimalStr, Shown
+from app.domain.accounts import AccountMode, BrokerCode, LoginReason, LoginStatus, TradingState
+from app.domain.deployments import DeploymentState
+
+
+class Account(Shown):
+    """Show one account; credentials are never shown."""
+
+    id: int
+    user_id: int
+    user_name: str
+    name: str
+    broker: BrokerCode
+    mode: AccountMode
+    egress: str
+    is_enabled: bool
+    trading_state: TradingState
+    state_reason: str
+    user_trading_state: TradingState
+
+
+class Login(Shown):
+    """Show one cell of the login matrix; `took_ms` in real milliseconds."""
+
+    account_id: int
+    user_id: int
+    account_name: str
+    user_name: str
+    broker: BrokerCode
+    mode: AccountMode
+    status: LoginStatus
+    reason: LoginReason
+    detail: str
+    attempts: int
+    took_ms: int | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    next_try_at: datetime | None
+
+
+class Deployment(Shown):
+    """Show a strategy that runs for a user on an account."""
+
+    id: int
+    user_id: int
+    account_id: int
+    account_name: str
+    user_name: str
+    name: str
+    strategy: str
+    params: dict[str, Any]
+    state: DeploymentState
+    state_reason: str
+    armed_on: date | None
+
+
+class PnlLine(Shown):
+    """Sum up profit and loss before fees; `unmarked` open legs are missing from the sum."""
+
+    key: str
+    name: str
+    total: DecimalStr
+    realized: DecimalStr
+    unrealized: DecimalStr
+    unmarked: int

@@ -1,0 +1,198 @@
+"""Describe the trading day: its phases, runs, alarms, health and the commands of people."""
+
+from datetime import date, datetime
+from typing import Any
+
+from api.schemas.base import Asked, DecimalStr, Reason, Shown
+from app.domain.calendar import SessionKind
+from app.domain.commands import CommandKind, CommandStatus, ControlAction, ControlScope
+from app.domain.phases import Phase
+from app.infra.names import RunKind
+from app.services.overview import Severity
+from app.services.timeline import PhaseState
+
+
+class PhaseInfo(Shown):
+    """Show one phase of the day; times are the platform's."""
+
+    phase: Phase
+    state: PhaseState
+    due_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    late_s: int
+    summary: dict[str, Any]
+
+
+class SessionInfo(Shown):
+    """Show when the market trades."""
+
+    open_at: datetime
+    close_at: datetime
+    kind: SessionKind
+    notes: str
+
+
+class Run(Shown):
+    """Show one leased run; `expires_at` is machine time."""
+
+    name: str
+    kind: RunKind
+    queue: str
+    holder: str
+    fence: int
+    is_wanted: bool
+    is_alive: bool
+    expires_at: datetime
+    progress: dict[str, Any]
+
+
+class Alarm(Shown):
+    """Show something that a person must look at."""
+
+    id: int
+    code: str
+    subject: str
+    message: str
+    user_id: int | None
+    raised_at: datetime
+    seen: int
+    cleared_at: datetime | None
+
+
+class AuditEntry(Shown):
+    """Show one recorded act."""
+
+    id: int
+    at: datetime
+    actor: str
+    origin: str
+    action: str
+    subject: str
+    reason: str
+    details: dict[str, Any]
+
+
+class Process(Shown):
+    """Show a worker's last sign of life."""
+
+    name: str
+    age_s: float
+
+
+class QueueLength(Shown):
+    """Show how many tasks wait in a queue."""
+
+    name: str
+    length: int
+
+
+class Health(Shown):
+    """Show the state of the machinery; ages in real seconds, null when never heard."""
+
+    is_database_up: bool
+    is_valkey_up: bool
+    feed_age_s: float | None
+    feed_status: str
+    beat_age_s: float | None
+    workers: list[Process]
+    queues: list[QueueLength]
+    flower_url: str
+
+
+class FindingInfo(Shown):
+    """Show one thing that needs a person."""
+
+    severity: Severity
+    code: str
+    message: str
+
+
+class AccountCounts(Shown):
+    """Count the accounts by login."""
+
+    total: int
+    ready: int
+    failed: int
+    waiting: int
+    halted: int
+    reducing: int
+
+
+class LoopCounts(Shown):
+    """Count what runs: leased runs (staff) and armed deployments."""
+
+    runs_wanted: int
+    runs_alive: int
+    deployments_active: int
+    deployments_armed: int
+
+
+class OrderCounts(Shown):
+    """Count the day's orders."""
+
+    total: int
+    working: int
+    filled: int
+    rejected: int
+    denied: int
+    unknown: int
+
+
+class PnlInfo(Shown):
+    """Sum up the day before fees; `unmarked` open legs are missing from the sum."""
+
+    total: DecimalStr
+    realized: DecimalStr
+    unrealized: DecimalStr
+    unmarked: int
+
+
+class Summary(Shown):
+    """Show the day in one look; what the page Today needs first."""
+
+    day: date
+    now: datetime
+    time_zone: str
+    session: SessionInfo | None
+    is_open: bool
+    verdict: Severity
+    findings: list[FindingInfo]
+    phases: list[PhaseInfo]
+    accounts: AccountCounts
+    loops: LoopCounts
+    orders: OrderCounts
+    open_positions: int
+    unprotected_positions: int
+    pnl: PnlInfo
+    open_alarms: int
+    health: Health
+
+
+class Command(Shown):
+    """Follow what was ordered until it is DONE or FAILED."""
+
+    id: int
+    kind: CommandKind
+    actor: str
+    payload: dict[str, Any]
+    reason: str
+    status: CommandStatus
+    result: dict[str, Any]
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class KillSwitch(Asked):
+    """Stop trading. HALT: no entries and flatten; REDUCE: exits only; RESUME: trade again (staff)."""
+
+    scope: ControlScope
+    target: int | None = None
+    action: ControlAction
+    reason: Reason
+
+
+class Why(Asked):
+    """Give the reason that goes into the audit log."""
+
+    reason: Reason

@@ -1,0 +1,75 @@
+"""Describe orders and positions."""
+
+from datetime import datetime
+from typing import Any
+
+from api.schemas.base import DecimalStr, Shown
+from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side
+
+
+class Order(Shown):
+    """Show one order."""
+
+    id: int
+    user_id: int
+    account_id: int
+    account_name: str
+    user_name: str
+    deployment_id: int
+    deployment_name: str
+    client_order_id: str
+    broker_order_id: str | None
+    instrument_id: str
+    side: Side
+    role: OrderRole
+    order_type: OrderType
+    quantity: DecimalStr
+    price: DecimalStr | None
+    trigger_price: DecimalStr | None
+    filled_qty: DecimalStr
+    avg_px: DecimalStr | None
+    status: OrderStatus
+    is_unknown: bool
+    denial_code: str | None
+    reject_reason: str
+    reason: str
+    ts_init: datetime
+    updated_at: datetime
+
+
+class OrderEvent(Shown):
+    """Show one thing that happened to an order; `wall` is the machine's time."""
+
+    id: int
+    kind: OrderEventKind
+    source: str
+    details: dict[str, Any]
+    ts_init: datetime
+    wall: datetime
+
+
+class OrderWithEvents(Shown):
+    """Show an order and its history, oldest first."""
+
+    order: Order
+    events: list[OrderEvent]
+
+
+class Position(Shown):
+    """Show one leg of a deployment with its value at the last mark, before fees."""
+
+    deployment_id: int
+    instrument_id: str
+    user_id: int
+    account_id: int
+    account_name: str
+    user_name: str
+    deployment_name: str
+    net_qty: DecimalStr
+    entry_px: DecimalStr
+    exit_reason: str | None
+    exposed_since: datetime | None
+    mark: DecimalStr | None
+    realized: DecimalStr | None
+    unrealized: DecimalStr | None
+    total: DecimalStr | None

@@ -1,0 +1,1 @@
+"""Push what changed to the browsers."""

@@ -1,0 +1,131 @@
+"""Change what may trade and ask for flat positions, by set-based statements on the scoped rows."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import CursorResult, and_, exists, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from app.db.models import AccountRow, DeploymentRow, LegRow, OrderEventRow, OrderRow, UserRow
+from app.db.scope import DataScope
+from app.db.views import AnySelect
+from app.domain.accounts import TradingState
+from app.domain.deployments import DeploymentState
+from app.domain.ids import AccountId, DeploymentId, UserId
+from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus
+
+
+def set_users_state(session: Session, state: TradingState, *, user_id: UserId | None) -> int:
+    """Set the trading state of one user, or of all (None); return how many rows changed hands."""
+    statement = update(UserRow).values(trading_state=state)
+    if user_id is not None:
+        statement = statement.where(UserRow.id == user_id)
+    return _count(session, statement)
+
+
+def set_account_state(session: Session, account_id: AccountId, state: TradingState, *, reason: str) -> int:
+    """Set the trading state of one account; 0 when it does not exist."""
+    statement = update(AccountRow).where(AccountRow.id == account_id)
+    return _count(session, statement.values(trading_state=state, state_reason=reason))
+
+
+def set_deployment_state(
+    session: Session, scope: DataScope, deployment_id: DeploymentId, *, state: DeploymentState, reason: str
+) -> int:
+    """Set the state of one deployment in the scope; 0 when it is not there."""
+    statement = update(DeploymentRow).where(
+        DeploymentRow.id == deployment_id, scope.allows(DeploymentRow.user_id)
+    )
+    return _count(session, statement.values(state=state, state_reason=reason))
+
+
+def owner_of_account(session: Session, scope: DataScope, account_id: AccountId) -> UserId | None:
+    """Return the user of an account, or None when it is not in the scope."""
+    statement = select(AccountRow.user_id).where(AccountRow.id == account_id)
+    user_id = session.scalar(statement.where(scope.allows(AccountRow.user_id)))
+    return None if user_id is None else UserId(user_id)
+
+
+def exists_user(session: Session, user_id: UserId) -> bool:
+    """Say whether a user exists."""
+    return session.scalar(select(exists().where(UserRow.id == user_id))) is True
+
+
+def cancel_unsent_entries(session: Session, *, where: dict[str, int], reason: str, at: datetime) -> int:
+    """Cancel entries that no lane has claimed yet; the row lock decides against a lane that claims now.
+
+    Args:
+        session: the transaction.
+        where: order columns and their value, for example {"account_id": 7}; empty means all.
+        reason: for the order's event.
+        at: platform time.
+    """
+    unsent = and_(OrderRow.status == OrderStatus.INITIALIZED, OrderRow.role == OrderRole.ENTRY)
+    canceled = session.scalars(
+        update(OrderRow)
+        .where(unsent, *(getattr(OrderRow, column) == value for column, value in where.items()))
+        .values(status=OrderStatus.CANCELED, ended_wall=func.clock_timestamp())
+        .returning(OrderRow.id)
+    ).all()
+    if canceled:
+        event = {"kind": OrderEventKind.CANCELED, "source": "risk_control", "ts_init": at}
+        rows = [event | {"order_id": order_id, "details": {"reason": reason}} for order_id in canceled]
+        session.execute(insert(OrderEventRow), rows)
+    return len(canceled)
+
+
+def request_exits(session: Session, *, where: dict[str, int], day: date, reason: str, wall: datetime) -> int:
+    """Ask the exits lanes for flat legs; legs that already leave keep their reason.
+
+    A leg whose entry is still under way is marked as well, before its first fill: a fill that comes
+    late is then flattened like the others. Returns how many legs are asked to leave.
+    """
+    conditions = [getattr(LegRow, column) == value for column, value in where.items()]
+    exit_values = {"exit_reason": reason, "exit_requested_wall": wall}
+    asked = _count(
+        session,
+        update(LegRow)
+        .where(LegRow.day == day, LegRow.net_qty != 0, LegRow.exit_reason.is_(None), *conditions)
+        .values(**exit_values),
+    )
+    pending = upsert(LegRow).from_select(
+        ["deployment_id", "day", "instrument_id", "user_id", "account_id", *exit_values],
+        _legs_with_working_entries(where, day=day, reason=reason, wall=wall),
+    )
+    return asked + _count(
+        session,
+        pending.on_conflict_do_update(
+            index_elements=[LegRow.deployment_id, LegRow.day, LegRow.instrument_id],
+            set_=exit_values | {"updated_at": func.clock_timestamp()},
+            where=LegRow.exit_reason.is_(None),
+        ),
+    )
+
+
+def _legs_with_working_entries(where: dict[str, int], *, day: date, reason: str, wall: datetime) -> AnySelect:
+    return (
+        select(
+            OrderRow.deployment_id,
+            OrderRow.day,
+            OrderRow.instrument_id,
+            OrderRow.user_id,
+            OrderRow.account_id,
+            literal(reason),
+            literal(wall),
+        )
+        .where(
+            OrderRow.day == day,
+            OrderRow.role == OrderRole.ENTRY,
+            OrderRow.status.not_in([*TERMINAL, OrderStatus.INITIALIZED]),
+            *(getattr(OrderRow, column) == value for column, value in where.items()),
+        )
+        .distinct()
+    )
+
+
+def _count(session: Session, statement: Any) -> int:  # noqa: ANN401  UPDATE and INSERT share no typed base
+    result = session.execute(statement, execution_options={"synchronize_session": False})
+    if not isinstance(result, CursorResult):
+        raise TypeError(f"expected a statement that changes rows, got {statement!r}")
+    return result.rowcount

@@ -1,0 +1,192 @@
+"""Find the legs that need an exit step, with their one live exit order. Callers hold the transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderRow
+from app.db.orders import OPEN_STATUSES, leg_of
+from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey, client_order_id
+from app.domain.orders import OrderRole, OrderStatus, OrderType, TimeInForce
+from app.domain.risk.exits import LiveExit, PlaceExit, exit_side
+
+_BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0)
+_REPEAT_CANCEL_AFTER_S = 2.0
+_AT_VENUE = (
+    OrderStatus.ACCEPTED,
+    OrderStatus.TRIGGERED,
+    OrderStatus.PARTIALLY_FILLED,
+    OrderStatus.PENDING_CANCEL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LegWork:
+    """Pair a locked leg with its live exit order, if any."""
+
+    leg: LegRow
+    live: OrderRow | None
+    last_ended: datetime | None
+
+    @property
+    def instrument_id(self) -> InstrumentId:
+        """The leg's instrument."""
+        return InstrumentId(self.leg.instrument_id)
+
+    def is_backing_off(self, wall: datetime) -> bool:
+        """Whether the last exit attempt was refused so recently that the next one should wait."""
+        if self.last_ended is None:
+            return False
+        wait_s = _BACK_OFF_S[min(self.leg.exit_attempts, len(_BACK_OFF_S)) - 1]
+        return (wall - self.last_ended).total_seconds() < wait_s
+
+
+def accounts_with_session(session: Session, spec: dict[str, Any]) -> list[AccountId]:
+    """Return the shard's accounts that somebody logged in."""
+    statement = (
+        select(AccountRow.id)
+        .join(BrokerSessionRow, BrokerSessionRow.account_id == AccountRow.id)
+        .where(AccountRow.is_enabled, AccountRow.id % spec["of"] == spec["shard"])
+        .order_by(AccountRow.id)
+    )
+    return [AccountId(i) for i in session.scalars(statement)]
+
+
+def legs_to_mind(session: Session, spec: dict[str, Any]) -> Sequence[LegWork]:
+    """Lock and return the shard's legs that hold a position or still have a live exit order."""
+    live_exit = and_(
+        OrderRow.deployment_id == LegRow.deployment_id,
+        OrderRow.day == LegRow.day,
+        OrderRow.instrument_id == LegRow.instrument_id,
+        OrderRow.role != OrderRole.ENTRY,
+        OrderRow.status.in_(OPEN_STATUSES),
+    )
+    statement = (
+        select(LegRow, OrderRow)
+        .outerjoin(OrderRow, live_exit)
+        .where(
+            LegRow.account_id % spec["of"] == spec["shard"],
+            or_(LegRow.net_qty != 0, OrderRow.id.is_not(None)),
+        )
+        .order_by(LegRow.account_id, LegRow.deployment_id, LegRow.instrument_id)
+        .with_for_update(of=LegRow)
+    )
+    rows = session.execute(statement).all()
+    # Lock the orders too (account, order, position is the lock order of writers that start at the order,
+    # so this one never waits: it skips an order that somebody is writing and takes the leg next time).
+    locked = _lock_free_orders(session, [order.id for _, order in rows if order is not None])
+    work = []
+    for leg, order in rows:
+        if order is not None and order.id not in locked:
+            continue
+        work.append(LegWork(leg, order, _last_refusal(session, leg) if order is None else None))
+    return work
+
+
+def _lock_free_orders(session: Session, order_ids: list[int]) -> set[int]:
+    statement = (
+        select(OrderRow)
+        .where(OrderRow.id.in_(order_ids))
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+    return {row.id for row in session.scalars(statement)}
+
+
+def _last_refusal(session: Session, leg: LegRow) -> datetime | None:
+    if leg.exit_attempts == 0:
+        return None
+    statement = (
+        select(OrderRow.ended_wall)
+        .where(
+            OrderRow.deployment_id == leg.deployment_id,
+            OrderRow.day == leg.day,
+            OrderRow.instrument_id == leg.instrument_id,
+            OrderRow.role != OrderRole.ENTRY,
+            OrderRow.status.in_((OrderStatus.REJECTED, OrderStatus.CANCELED)),
+        )
+        .order_by(OrderRow.id.desc())
+        .limit(1)
+    )
+    return session.scalar(statement)
+
+
+def entries_to_cancel(session: Session, spec: dict[str, Any]) -> Sequence[OrderRow]:
+    """Lock and return working entries whose leg shall be flat, so that they cannot fill again."""
+    wants_flat = and_(
+        LegRow.deployment_id == OrderRow.deployment_id,
+        LegRow.day == OrderRow.day,
+        LegRow.instrument_id == OrderRow.instrument_id,
+        LegRow.exit_reason.is_not(None),
+    )
+    statement = (
+        select(OrderRow)
+        .join(LegRow, wants_flat)
+        .where(
+            OrderRow.account_id % spec["of"] == spec["shard"],
+            OrderRow.role == OrderRole.ENTRY,
+            OrderRow.status.in_([s for s in _AT_VENUE if s is not OrderStatus.PENDING_CANCEL]),
+            OrderRow.broker_order_id.is_not(None),
+        )
+        .order_by(OrderRow.id)
+        .with_for_update(of=OrderRow, skip_locked=True)
+    )
+    return session.scalars(statement).all()
+
+
+def live_exit_of(row: OrderRow, wall: datetime) -> LiveExit:
+    """Return the rules' view of a live exit order."""
+    changed = row.changed_wall or row.submitted_wall or wall
+    return LiveExit(
+        status=OrderStatus(row.status),
+        order_type=OrderType(row.order_type),
+        quantity=row.quantity,
+        filled=row.filled_qty,
+        price=row.price if row.price is not None else row.quantity * 0,
+        trigger_price=row.trigger_price,
+        chase_step=row.chase_step,
+        age_s=(wall - changed).total_seconds(),
+    )
+
+
+def exit_order_row(leg: LegRow, step: PlaceExit, *, attempt: int, now: datetime) -> OrderRow:
+    """Return the durable intent of a leg's next exit order, not yet added to the session."""
+    key = SignalKey(f"{leg.day}:exit:{leg.instrument_id}")
+    role = OrderRole.STOP if step.order_type is OrderType.STOP_LIMIT else OrderRole.EXIT
+    return OrderRow(
+        client_order_id=_exit_id(DeploymentId(leg.deployment_id), key, attempt),
+        user_id=leg.user_id,
+        account_id=leg.account_id,
+        deployment_id=leg.deployment_id,
+        signal_id=None,
+        day=leg.day,
+        leg=0,
+        attempt=attempt,
+        part=0,
+        instrument_id=leg.instrument_id,
+        side=exit_side(leg_of(leg)),
+        role=role,
+        order_type=step.order_type,
+        time_in_force=TimeInForce.DAY,
+        quantity=step.quantity,
+        price=step.price,
+        trigger_price=step.trigger_price,
+        stop_fraction=None,
+        valid_until=None,
+        reason=leg.exit_reason or "stop",
+        status=OrderStatus.INITIALIZED,
+        filled_qty=step.quantity * 0,
+        venue_version=0,
+        chase_step=0,
+        is_unknown=False,
+        was_unknown=False,
+        ts_init=now,
+    )
+
+
+def _exit_id(deployment_id: DeploymentId, key: SignalKey, attempt: int) -> ClientOrderId:
+    return client_order_id(deployment_id, key, leg=0, attempt=attempt)

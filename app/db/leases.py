@@ -1,0 +1,102 @@
+"""Keep leases: who may run what, with a fencing number that grows with every holder (I11)."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.db.models import LeaseRow
+from app.domain.errors import InvariantError
+
+
+class LeaseLostError(InvariantError):
+    """Somebody else holds the lease now; stop before the next write."""
+
+    code = "lease_lost"
+
+
+def want_run(session: Session, *, name: str, kind: str, queue: str, spec: dict[str, Any]) -> None:
+    """Declare that a run shall live; the supervisor starts it. Idempotent."""
+    row = insert(LeaseRow).values(name=name, kind=kind, queue=queue, spec=spec, is_wanted=True)
+    session.execute(
+        row.on_conflict_do_update(
+            index_elements=[LeaseRow.name], set_={"spec": spec, "is_wanted": True, "queue": queue}
+        )
+    )
+
+
+def unwant_runs(session: Session) -> None:
+    """Let all runs end; their hosts see it at the next renewal."""
+    session.execute(update(LeaseRow).values(is_wanted=False))
+
+
+def take_lease(
+    session: Session, name: str, *, holder: str, ttl: timedelta
+) -> tuple[int, dict[str, Any]] | None:
+    """Take a free or lapsed lease; return its new fencing number and spec, or None while another holds it."""
+    statement = (
+        update(LeaseRow)
+        .where(LeaseRow.name == name, LeaseRow.is_wanted, LeaseRow.expires_at < func.clock_timestamp())
+        .values(holder=holder, fence=LeaseRow.fence + 1, expires_at=func.clock_timestamp() + ttl)
+        .returning(LeaseRow.fence, LeaseRow.spec)
+    )
+    row = session.execute(statement).one_or_none()
+    return None if row is None else (row.fence, row.spec)
+
+
+def renew_lease(session: Session, name: str, *, fence: int, ttl: timedelta, progress: dict[str, Any]) -> bool:
+    """Prolong a lease that is still ours; return whether the run is still wanted.
+
+    Raises:
+        LeaseLostError: it lapsed and went to another holder.
+    """
+    statement = (
+        update(LeaseRow)
+        .where(LeaseRow.name == name, LeaseRow.fence == fence)
+        .values(expires_at=func.clock_timestamp() + ttl, progress=progress)
+        .returning(LeaseRow.is_wanted)
+    )
+    row = session.execute(statement).one_or_none()
+    if row is None:
+        raise LeaseLostError(
+            f"lease {name}: expected fencing number {fence}, another holder has a higher one"
+        )
+    return bool(row.is_wanted)
+
+
+def release_lease(session: Session, name: str, *, fence: int) -> None:
+    """Give a lease back, if it is still ours."""
+    session.execute(
+        update(LeaseRow)
+        .where(LeaseRow.name == name, LeaseRow.fence == fence)
+        .values(expires_at=func.to_timestamp(0), dispatched_at=func.to_timestamp(0))
+    )
+
+
+def check_fence(session: Session, name: str, *, fence: int) -> None:
+    """Refuse a write of a holder that lost its lease; holds the row until the transaction ends.
+
+    Raises:
+        LeaseLostError: another holder took over.
+    """
+    current = session.scalar(select(LeaseRow.fence).where(LeaseRow.name == name).with_for_update(read=True))
+    if current != fence:
+        raise LeaseLostError(f"lease {name}: expected fencing number {fence}, it is {current}")
+
+
+def claim_lapsed(session: Session, *, redispatch_after: timedelta) -> Sequence[tuple[str, str]]:
+    """Return (name, kind) of wanted runs without a holder, each at most once per `redispatch_after`."""
+    statement = (
+        update(LeaseRow)
+        .where(
+            LeaseRow.is_wanted,
+            LeaseRow.expires_at < func.clock_timestamp(),
+            LeaseRow.dispatched_at < func.clock_timestamp() - redispatch_after,
+        )
+        .values(dispatched_at=func.clock_timestamp())
+        .returning(LeaseRow.name, LeaseRow.kind)
+    )
+    return [(row.name, row.kind) for row in session.execute(statement)]

@@ -1,0 +1,152 @@
+"""Keep orders: claim, move through the states, book fills. Callers hold the transaction."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.db.models import FillRow, LegRow, OrderEventRow, OrderRow
+from app.domain.ids import AccountId
+from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus, Side, next_status
+from app.domain.positions import Leg, apply_fill, fill_step
+
+OPEN_STATUSES = tuple(s.value for s in OrderStatus if s not in TERMINAL)
+
+
+def lock_orders(session: Session, order_ids: Iterable[int]) -> dict[int, OrderRow]:
+    """Lock these orders in id order (no deadlocks) and return them by id."""
+    statement = (
+        select(OrderRow).where(OrderRow.id.in_(sorted(order_ids))).order_by(OrderRow.id).with_for_update()
+    )
+    return {row.id: row for row in session.scalars(statement)}
+
+
+def open_orders(session: Session, account_ids: Iterable[AccountId]) -> Sequence[OrderRow]:
+    """Return the orders of these accounts that have not ended, oldest first."""
+    statement = (
+        select(OrderRow)
+        .where(OrderRow.account_id.in_(list(account_ids)), OrderRow.status.in_(OPEN_STATUSES))
+        .order_by(OrderRow.id)
+    )
+    return session.scalars(statement).all()
+
+
+def move_order(
+    session: Session,
+    order: OrderRow,
+    kind: OrderEventKind,
+    *,
+    source: str,
+    now: datetime,
+    wall: datetime,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Apply one event to a locked order by the one transition table, and record it."""
+    before = OrderStatus(order.status)
+    after = next_status(before, kind, filled=order.filled_qty, quantity=order.quantity)
+    order.status = after
+    if after.is_terminal and not before.is_terminal:
+        order.ended_wall = wall
+        order.is_unknown = False
+    session.add(
+        OrderEventRow(
+            order_id=order.id, kind=kind, source=source, details=details or {}, ts_init=now, wall=wall
+        )
+    )
+
+
+def book_fill(
+    session: Session,
+    order: OrderRow,
+    *,
+    filled: Decimal,
+    avg_px: Decimal,
+    source: str,
+    now: datetime,
+    wall: datetime,
+) -> bool:
+    """Book what a cumulative report adds to a locked order; return whether it was news.
+
+    The fill, the order's progress, the leg and the event stand in the same transaction; the unique
+    key (order, cumulative quantity) refuses a second booking whatever repeats.
+    """
+    step = fill_step(order.filled_qty, order.avg_px, reported_filled=filled, reported_avg=avg_px)
+    if step is None:
+        return False
+    quantity, price = step
+    row = insert(FillRow).values(
+        order_id=order.id,
+        user_id=order.user_id,
+        account_id=order.account_id,
+        deployment_id=order.deployment_id,
+        instrument_id=order.instrument_id,
+        side=order.side,
+        quantity=quantity,
+        price=price,
+        cumulative_qty=filled,
+        ts_init=now,
+        wall=wall,
+    )
+    session.execute(row)
+    order.filled_qty = filled
+    order.avg_px = avg_px
+    move_order(
+        session,
+        order,
+        OrderEventKind.FILLED,
+        source=source,
+        now=now,
+        wall=wall,
+        details={"quantity": str(quantity), "price": str(price), "cumulative": str(filled)},
+    )
+    _fold_into_leg(session, order, quantity=quantity, price=price, wall=wall)
+    return True
+
+
+def lock_leg(session: Session, order: OrderRow) -> LegRow:
+    """Lock the leg that an order belongs to, making it first where it is new."""
+    key = {
+        "deployment_id": order.deployment_id,
+        "day": order.day,
+        "instrument_id": order.instrument_id,
+    }
+    session.execute(
+        insert(LegRow)
+        .values(**key, user_id=order.user_id, account_id=order.account_id, stop_fraction=order.stop_fraction)
+        .on_conflict_do_nothing()
+    )
+    return session.scalars(select(LegRow).filter_by(**key).with_for_update()).one()
+
+
+def _fold_into_leg(
+    session: Session, order: OrderRow, *, quantity: Decimal, price: Decimal, wall: datetime
+) -> None:
+    row = lock_leg(session, order)
+    before = leg_of(row)
+    after = apply_fill(
+        before, side=Side(order.side), quantity=quantity, price=price, role=OrderRole(order.role)
+    )
+    row.net_qty, row.cash = after.net_qty, after.cash
+    row.entry_qty, row.entry_value = after.entry_qty, after.entry_value
+    row.is_stopped = after.is_stopped
+    if order.role == OrderRole.ENTRY:
+        row.stop_fraction = order.stop_fraction
+        if abs(after.net_qty) > abs(before.net_qty) and row.exposed_since is None:
+            row.exposed_since = wall
+    if after.net_qty == 0:
+        row.exposed_since = None
+
+
+def leg_of(row: LegRow) -> Leg:
+    """Return the domain value of a leg row."""
+    return Leg(
+        net_qty=row.net_qty,
+        entry_qty=row.entry_qty,
+        entry_value=row.entry_value,
+        cash=row.cash,
+        is_stopped=row.is_stopped,
+    )

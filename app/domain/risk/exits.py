@@ -1,0 +1,189 @@
+"""Decide the next step that brings a leg to its stop, or out: one live exit order per leg, ever.
+
+The stop order itself becomes the exit: it is changed into a marketable limit and its price follows
+the market until it fills. So there is no moment with two exits and none between cancel and exit.
+Source of the chase: market orders of Indian API users become limits that may rest (markets.md 1.6).
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from app.domain.errors import InvariantError
+from app.domain.instruments import Instrument
+from app.domain.market_data import Tick
+from app.domain.orders import OrderStatus, OrderType, Side
+from app.domain.positions import Leg
+from app.domain.pricing import marketable_limit, stop_terms
+
+CHASE_STEPS = 5
+CHASE_AFTER_S = 1.5
+CHASE_SLOWLY_AFTER_S = 3.0
+STOP_STUCK_AFTER_S = 2.0
+REPEAT_CANCEL_AFTER_S = 2.0
+
+_AT_VENUE = (OrderStatus.ACCEPTED, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveExit:
+    """Show the leg's one live exit order. `age_s`: real seconds since it was last sent or changed."""
+
+    status: OrderStatus
+    order_type: OrderType
+    quantity: Decimal
+    filled: Decimal
+    price: Decimal
+    trigger_price: Decimal | None
+    chase_step: int
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceExit:
+    """Send a new exit order."""
+
+    order_type: OrderType
+    quantity: Decimal
+    price: Decimal
+    trigger_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeExit:
+    """Change the live exit order; every field is the new full value."""
+
+    order_type: OrderType
+    quantity: Decimal
+    price: Decimal
+    trigger_price: Decimal | None
+    chase_step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelExit:
+    """Cancel the live exit order: there is nothing left to close."""
+
+
+ExitStep = PlaceExit | ChangeExit | CancelExit
+
+
+def exit_side(leg: Leg) -> Side:
+    """Return the side that closes a leg; raises InvariantError for a flat one."""
+    if leg.exit_side is None:
+        raise InvariantError("a flat leg has no exit side")
+    return leg.exit_side
+
+
+def next_exit_step(
+    leg: Leg,
+    live: LiveExit | None,
+    *,
+    instrument: Instrument,
+    tick: Tick | None,
+    stop_fraction: Decimal | None,
+    wants_flat: bool,
+) -> ExitStep | None:
+    """Return what to do now for one leg, or None to leave things as they are.
+
+    Args:
+        leg: the position as the ledger knows it.
+        live: the exit order that has not ended, if any.
+        instrument: tick and lot.
+        tick: the latest price; without one an exit cannot be priced, a stop can.
+        stop_fraction: the protection asked for with the entry.
+        wants_flat: whether the leg shall be closed now.
+    """
+    if leg.net_qty == 0:
+        return _withdraw(live)
+    if live is None:
+        return _first_exit(leg, instrument, tick=tick, stop_fraction=stop_fraction, wants_flat=wants_flat)
+    if live.status not in _AT_VENUE:
+        return CancelExit() if _is_cancel_stuck(live) else None
+    quantity = live.filled + abs(leg.net_qty)
+    if live.order_type is OrderType.LIMIT:
+        return _chase(leg, live, instrument, tick=tick, quantity=quantity)
+    if wants_flat or _is_stop_stuck(leg, live, tick):
+        return _to_marketable(leg, instrument, tick=tick, quantity=quantity, chase_step=0)
+    return _follow_position(leg, live, instrument, quantity=quantity, stop_fraction=stop_fraction)
+
+
+def _withdraw(live: LiveExit | None) -> CancelExit | None:
+    if live is None:
+        return None
+    return CancelExit() if live.status in _AT_VENUE or _is_cancel_stuck(live) else None
+
+
+def _is_cancel_stuck(live: LiveExit) -> bool:
+    return live.status is OrderStatus.PENDING_CANCEL and live.age_s >= REPEAT_CANCEL_AFTER_S
+
+
+def _first_exit(
+    leg: Leg, instrument: Instrument, *, tick: Tick | None, stop_fraction: Decimal | None, wants_flat: bool
+) -> PlaceExit | None:
+    quantity, side = abs(leg.net_qty), exit_side(leg)
+    if not wants_flat:
+        if stop_fraction is None:
+            return None
+        trigger, limit = stop_terms(leg.entry_px, side, stop_fraction=stop_fraction, instrument=instrument)
+        if tick is None or not _has_passed(tick, side, trigger):
+            return PlaceExit(
+                order_type=OrderType.STOP_LIMIT, quantity=quantity, price=limit, trigger_price=trigger
+            )
+    if tick is None:
+        return None
+    price = marketable_limit(side, tick, instrument=instrument)
+    return PlaceExit(order_type=OrderType.LIMIT, quantity=quantity, price=price, trigger_price=None)
+
+
+def _has_passed(tick: Tick, side: Side, level: Decimal) -> bool:
+    return tick.last >= level if side is Side.BUY else tick.last <= level
+
+
+def _is_stop_stuck(leg: Leg, live: LiveExit, tick: Tick | None) -> bool:
+    """Whether the market ran through the stop's limit and left it behind."""
+    is_through = (
+        tick is not None and tick.last != live.price and _has_passed(tick, exit_side(leg), live.price)
+    )
+    return is_through and live.age_s >= STOP_STUCK_AFTER_S
+
+
+def _chase(
+    leg: Leg, live: LiveExit, instrument: Instrument, *, tick: Tick | None, quantity: Decimal
+) -> ChangeExit | None:
+    patience_s = CHASE_AFTER_S if live.chase_step < CHASE_STEPS else CHASE_SLOWLY_AFTER_S
+    if live.age_s < patience_s and live.quantity == quantity:
+        return None
+    return _to_marketable(leg, instrument, tick=tick, quantity=quantity, chase_step=live.chase_step + 1)
+
+
+def _to_marketable(
+    leg: Leg, instrument: Instrument, *, tick: Tick | None, quantity: Decimal, chase_step: int
+) -> ChangeExit | None:
+    if tick is None:
+        return None
+    price = marketable_limit(exit_side(leg), tick, instrument=instrument, step=min(chase_step, CHASE_STEPS))
+    return ChangeExit(
+        order_type=OrderType.LIMIT,
+        quantity=quantity,
+        price=price,
+        trigger_price=None,
+        chase_step=chase_step,
+    )
+
+
+def _follow_position(
+    leg: Leg, live: LiveExit, instrument: Instrument, *, quantity: Decimal, stop_fraction: Decimal | None
+) -> ChangeExit | None:
+    """Keep the resting stop as large as the position and at the price of its average entry."""
+    if live.quantity == quantity or stop_fraction is None or live.status is not OrderStatus.ACCEPTED:
+        return None
+    trigger, limit = stop_terms(
+        leg.entry_px, exit_side(leg), stop_fraction=stop_fraction, instrument=instrument
+    )
+    return ChangeExit(
+        order_type=OrderType.STOP_LIMIT,
+        quantity=quantity,
+        price=limit,
+        trigger_price=trigger,
+        chase_step=live.chase_step,
+    )

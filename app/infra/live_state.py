@@ -1,0 +1,92 @@
+"""Read what the running processes say about themselves in Valkey: marks, feed, beat, workers, queues."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, cast
+
+import redis
+
+from app.domain.ids import InstrumentId
+from app.domain.instruments import Venue
+from app.infra.marks import read_marks
+from app.infra.names import BEAT_STATE_KEY, FEED_STATE_KEY, WORKERS_KEY, QueueName
+
+_TIMEOUT_S = 1.0
+_QUEUE_DATABASE = 1  # where make_celery puts the broker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeats:
+    """Hold when each process last spoke, in epoch seconds of the machine; None means never."""
+
+    feed_wall: float | None
+    feed_status: str
+    beat_wall: float | None
+    workers: dict[str, float]
+    queues: dict[str, int]
+
+
+class LiveState:
+    """Read the shared state. Thread-safe; methods raise redis.RedisError when Valkey is away."""
+
+    def __init__(self, redis_url: str) -> None:
+        """Args: redis_url: without a database number, as the engines report it."""
+        base = redis_url.rstrip("/")
+        self._data = _connect(f"{base}/0")
+        self._queues = _connect(f"{base}/{_QUEUE_DATABASE}")
+
+    def ping(self) -> None:
+        """Raise redis.RedisError when Valkey cannot be reached."""
+        self._data.ping()
+
+    def marks(self, instrument_ids: Iterable[str], *, venue: Venue) -> dict[str, Decimal]:
+        """Return the latest price of each instrument that has one; nothing while Valkey is away."""
+        ids = [InstrumentId(i) for i in sorted(set(instrument_ids))]
+        return {i: tick.last for i, tick in read_marks(self._data, venue, ids).items()}
+
+    def heartbeats(self, *, venue: Venue) -> Heartbeats:
+        """Return the processes' last signs of life and the queues' lengths."""
+        pipe = self._data.pipeline(transaction=False)
+        pipe.hgetall(FEED_STATE_KEY.format(venue=venue))
+        pipe.hget(BEAT_STATE_KEY, "wall")
+        pipe.hgetall(WORKERS_KEY)
+        feed, beat, workers = pipe.execute()
+        lengths = self._queues.pipeline(transaction=False)
+        for queue in QueueName:
+            lengths.llen(queue.value)
+        return Heartbeats(
+            feed_wall=_seconds(feed.get("last_wall")),
+            feed_status=feed.get("status", ""),
+            beat_wall=_seconds(beat),
+            workers={name: float(wall) for name, wall in workers.items()},
+            queues=dict(zip((queue.value for queue in QueueName), lengths.execute(), strict=True)),
+        )
+
+    def wait_for_news(self, cursors: dict[str, str], *, timeout_s: float) -> bool:
+        """Wait until one of the event streams grows; moves the cursors on (values: last seen entry id)."""
+        streams: dict[Any, Any] = dict(cursors)
+        reply = self._data.xread(streams, count=100, block=max(1, int(timeout_s * 1000)))
+        found = cast("list[tuple[str, list[tuple[str, dict[str, str]]]]]", reply)
+        for stream, entries in found:
+            cursors[stream] = entries[-1][0]
+        return bool(found)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._data.close()
+        self._queues.close()
+
+
+def _connect(url: str) -> redis.Redis:
+    return redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=_TIMEOUT_S + 1,
+        socket_connect_timeout=_TIMEOUT_S,
+        health_check_interval=10,
+    )
+
+
+def _seconds(value: str | None) -> float | None:
+    return None if value is None else float(value)

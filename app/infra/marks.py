@@ -1,0 +1,44 @@
+"""Read the latest price of single instruments, for processes that do not follow the whole stream."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import cast
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from app.domain.ids import InstrumentId
+from app.domain.market_data import Tick
+from app.infra.names import MARKS_KEY
+
+
+def read_marks(valkey: Redis, venue: str, instrument_ids: Sequence[InstrumentId]) -> dict[InstrumentId, Tick]:
+    """Return the latest tick of each instrument that has one; nothing while Valkey is away."""
+    if not instrument_ids:
+        return {}
+    try:
+        values = cast("list[str | None]", valkey.hmget(MARKS_KEY.format(venue=venue), list(instrument_ids)))
+    except RedisError:
+        return {}
+    return {i: _tick(i, value) for i, value in zip(instrument_ids, values, strict=True) if value is not None}
+
+
+def read_all_marks(valkey: Redis, venue: str) -> list[Tick]:
+    """Return the latest tick of every instrument; raises RedisError while Valkey is away."""
+    values = cast("dict[str, str]", valkey.hgetall(MARKS_KEY.format(venue=venue)))
+    return [_tick(InstrumentId(i), value) for i, value in values.items()]
+
+
+def _tick(instrument_id: InstrumentId, value: str) -> Tick:
+    last, bid, ask, ts_event, wall = json.loads(value)
+    return Tick(
+        instrument_id=instrument_id,
+        last=Decimal(last),
+        bid=None if bid is None else Decimal(bid),
+        ask=None if ask is None else Decimal(ask),
+        ts_event=datetime.fromisoformat(ts_event),
+        ts_init=datetime.fromtimestamp(wall, UTC),
+        sequence=0,
+    )

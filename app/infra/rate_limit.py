@@ -1,0 +1,57 @@
+"""Share each account's order budget between all workers, atomically, in Valkey.
+
+An exchange counts orders per account in calendar seconds; a rolling second is kept too, so that no
+window of a second holds more than the limit. Exits may use the whole budget, entries leave a
+reserve for them.
+"""
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from app.domain.errors import UnavailableError
+
+_EXIT_RESERVE = 2
+
+_TAKE = """
+local now = redis.call('TIME')
+local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ms - 1000)
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
+local calendar = redis.call('ZCOUNT', KEYS[1], now[1] * 1000, '+inf')
+if calendar >= tonumber(ARGV[1]) then return 0 end
+redis.call('INCR', KEYS[1] .. ':n')
+redis.call('PEXPIRE', KEYS[1] .. ':n', 60000)
+redis.call('ZADD', KEYS[1], ms, ms .. ':' .. redis.call('GET', KEYS[1] .. ':n'))
+redis.call('PEXPIRE', KEYS[1], 5000)
+return 1
+"""
+
+
+class OrderBudget:
+    """Hand out the right to send one request of an account."""
+
+    def __init__(self, valkey: Redis, *, per_second: int) -> None:
+        """Args: per_second: requests an account may send in any second, exits included."""
+        self._take = valkey.register_script(_TAKE)
+        self._per_second = per_second
+
+    def take_for_entry(self, account_id: int) -> bool:
+        """Take one request for an entry; False when only the exits' reserve is left.
+
+        Raises:
+            UnavailableError: the budget cannot be read; entries wait (fail closed).
+        """
+        try:
+            return self._run(account_id, max(self._per_second - _EXIT_RESERVE, 1))
+        except RedisError as e:
+            raise UnavailableError("the order budget in Valkey cannot be read; entries wait") from e
+
+    def take_for_exit(self, account_id: int) -> bool:
+        """Take one request for an exit or cancel; without Valkey exits go on (I7)."""
+        try:
+            return self._run(account_id, self._per_second)
+        except RedisError:
+            return True
+
+    def _run(self, account_id: int, limit: int) -> bool:
+        return bool(self._take(keys=[f"budget:{account_id}"], args=[limit]))

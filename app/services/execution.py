@@ -1,0 +1,284 @@
+"""Bring what brokers answer and report into the ledger, whoever hears it first.
+
+The same news may come from the reply to the order, the account's stream and the books, in any order and
+more than once. Each function is idempotent: orders are locked, older news changes nothing, and a fill
+is booked once per cumulative quantity.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from app.db.alarms import raise_alarm
+from app.db.models import AccountRow, LegRow, OrderRow
+from app.db.orders import book_fill, lock_orders, move_order
+from app.db.session import Database
+from app.domain.errors import InvariantError
+from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, UserId
+from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
+from app.domain.ports import Clock
+from app.domain.reports import FaultClass, OrderReport, Outcome, WriteResult
+from app.services.news import News, order_news
+
+log = structlog.get_logger()
+
+_K, _S = OrderEventKind, OrderStatus
+_CHANGE_OVERDUE_S = 15.0
+
+# What a report's status says happened; statuses missing here carry no news by themselves.
+_NEWS_OF_STATUS = {
+    _S.ACCEPTED: _K.ACCEPTED,
+    _S.TRIGGERED: _K.TRIGGERED,
+    _S.CANCELED: _K.CANCELED,
+    _S.REJECTED: _K.REJECTED,
+    _S.EXPIRED: _K.EXPIRED,
+}
+
+
+class Execution:
+    """Apply outcomes and reports; every method is one transaction and publishes after its commit."""
+
+    def __init__(self, database: Database, clock: Clock, news: News) -> None:
+        self._database = database
+        self._clock = clock
+        self._news = news
+
+    def apply_submit_outcomes(self, outcomes: Sequence[tuple[int, WriteResult]], *, source: str) -> None:
+        """Record how sending ended for a batch of orders, by order id."""
+        self._apply(dict(outcomes), source, self._on_submit_outcome)
+
+    def apply_change_outcomes(self, outcomes: Sequence[tuple[int, WriteResult]], *, source: str) -> None:
+        """Record how modify requests ended for a batch of orders."""
+        self._apply(dict(outcomes), source, self._on_change_outcome)
+
+    def apply_cancel_outcomes(self, outcomes: Sequence[tuple[int, WriteResult]], *, source: str) -> None:
+        """Record how cancel requests ended for a batch of orders."""
+        self._apply(dict(outcomes), source, self._on_cancel_outcome)
+
+    def apply_reports(
+        self, account_id: AccountId, reports: Sequence[OrderReport], *, source: str
+    ) -> Sequence[OrderReport]:
+        """Apply the broker's view of orders; return the reports that are not ours (external orders)."""
+        if not reports:
+            return ()
+        changed: list[OrderRow] = []
+        with self._database.begin() as session:
+            ids = _match(session, account_id, reports)
+            rows = lock_orders(session, set(ids.values()))
+            for report in sorted(reports, key=lambda r: r.version):
+                order_id = ids.get(report.broker_order_id)
+                if order_id is not None and self._on_report(session, rows[order_id], report, source):
+                    changed.append(rows[order_id])
+        self._publish(changed)
+        return [r for r in reports if r.broker_order_id not in ids]
+
+    def mark_unknown(self, order_id: int) -> None:
+        """Admit that a claimed order was never answered: its sender died or was cut off."""
+        with self._database.begin() as session:
+            row = lock_orders(session, [order_id])[order_id]
+            if row.is_unknown or row.broker_order_id is not None or row.status != _S.SUBMITTED:
+                return
+            row.is_unknown = row.was_unknown = True
+            self._move(session, row, _K.OUTCOME_UNKNOWN, source="resolver", details={"answer": "none"})
+        self._publish([row])
+
+    def settle_not_placed(self, order_id: int, *, evidence: str) -> None:
+        """End an UNKNOWN order that clean reads have proven absent (I3)."""
+        with self._database.begin() as session:
+            row = lock_orders(session, [order_id])[order_id]
+            if row.broker_order_id is not None or not row.is_unknown:
+                return
+            row.reject_reason = "not placed: proven by clean reads"
+            self._move(session, row, _K.NOT_SENT, source="resolver", details={"evidence": evidence})
+        log.info("unknown_resolved", order_id=order_id, found=False)
+        self._publish([row])
+
+    def _apply(self, outcomes: dict[int, WriteResult], source: str, act: Any) -> None:  # noqa: ANN401  bound method
+        if not outcomes:
+            return
+        with self._database.begin() as session:
+            rows = lock_orders(session, outcomes)
+            for order_id, result in outcomes.items():
+                act(session, rows[order_id], result, source)
+        self._publish(rows.values())
+
+    def _on_submit_outcome(self, session: Session, row: OrderRow, result: WriteResult, source: str) -> None:
+        row.answered_wall = self._clock.wall()
+        details = _facts(result)
+        if row.broker_order_id is not None and result.outcome is not Outcome.ACCEPTED:
+            return  # the stream has already proven that the order exists
+        match result.outcome:
+            case Outcome.ACCEPTED:
+                self._bind(row, str(result.broker_order_id))
+                self._move(session, row, _K.ACCEPTED, source=source, details=details)
+            case Outcome.REJECTED:
+                row.reject_reason = result.message
+                self._move(session, row, _K.REJECTED, source=source, details=details)
+            case Outcome.NOT_SENT:
+                row.reject_reason = f"not sent: {result.message}"
+                self._move(session, row, _K.NOT_SENT, source=source, details=details)
+            case Outcome.UNKNOWN:
+                row.is_unknown = row.was_unknown = True
+                self._move(session, row, _K.OUTCOME_UNKNOWN, source=source, details=details)
+                log.warning("order_outcome_unknown", order_id=row.id, account_id=row.account_id)
+
+    def _on_change_outcome(self, session: Session, row: OrderRow, result: WriteResult, source: str) -> None:
+        kind = {Outcome.ACCEPTED: _K.UPDATED, Outcome.UNKNOWN: None}.get(result.outcome, _K.REQUEST_REFUSED)
+        if kind is not None and row.status == _S.PENDING_UPDATE:
+            self._move(session, row, kind, source=source, details=_facts(result))
+
+    def _on_cancel_outcome(self, session: Session, row: OrderRow, result: WriteResult, source: str) -> None:
+        refused = result.outcome is Outcome.REJECTED or result.fault is FaultClass.ALREADY_DONE
+        if refused and row.status == _S.PENDING_CANCEL:
+            self._move(session, row, _K.REQUEST_REFUSED, source=source, details=_facts(result))
+
+    def _on_report(self, session: Session, row: OrderRow, report: OrderReport, source: str) -> bool:
+        is_news = self._bind_report(session, row, report, source)
+        if report.avg_px is not None and report.filled > row.filled_qty:
+            now, wall = self._clock.now(), self._clock.wall()
+            is_news |= book_fill(
+                session, row, filled=report.filled, avg_px=report.avg_px, source=source, now=now, wall=wall
+            )
+        if report.version < row.venue_version:
+            return is_news
+        row.venue_version = report.version
+        is_news |= self._take_terms(row, report)
+        kind = _NEWS_OF_STATUS.get(report.status)
+        if self._is_change_overdue(row):
+            self._move(session, row, _K.UPDATED, source=source, details={"found": "unchanged reply lost"})
+        if kind is not None and self._is_new_status(row, report.status):
+            if report.status is _S.REJECTED:
+                row.reject_reason = report.reject_reason
+            self._move(session, row, kind, source=source, details={"reason": report.reject_reason})
+            is_news = True
+        if row.role != OrderRole.ENTRY:
+            self._note_protection(session, row)
+        return is_news
+
+    def _bind_report(self, session: Session, row: OrderRow, report: OrderReport, source: str) -> bool:
+        if row.broker_order_id is not None:
+            return False
+        self._bind(row, report.broker_order_id)
+        was_unknown = row.is_unknown
+        row.is_unknown = False
+        if row.status == _S.SUBMITTED or was_unknown or row.status == _S.REJECTED:
+            # REJECTED here means "proven not placed" and the venue says otherwise: believe the venue.
+            self._move(session, row, _K.ACCEPTED, source=source, details={"found": report.broker_order_id})
+        if was_unknown:
+            log.info("unknown_resolved", order_id=row.id, found=True, source=source)
+        return True
+
+    @staticmethod
+    def _bind(row: OrderRow, broker_order_id: str) -> None:
+        if row.broker_order_id not in (None, broker_order_id):
+            raise InvariantError(
+                f"order {row.client_order_id}: expected one order at the broker, "
+                f"{row.broker_order_id}, got a second one, {broker_order_id}"
+            )
+        row.broker_order_id = broker_order_id
+
+    def _is_change_overdue(self, row: OrderRow) -> bool:
+        """Whether a change was asked for so long ago that the venue's terms are its outcome."""
+        if row.status != _S.PENDING_UPDATE or row.changed_wall is None:
+            return False
+        return (self._clock.wall() - row.changed_wall).total_seconds() > _CHANGE_OVERDUE_S
+
+    @staticmethod
+    def _take_terms(row: OrderRow, report: OrderReport) -> bool:
+        """Believe the venue's terms, unless a change of ours is in flight."""
+        if row.status == _S.PENDING_UPDATE or report.status.is_terminal or row.status in _ENDED:
+            return False
+        before = (row.price, row.trigger_price, row.quantity)
+        row.price = report.price if report.price is not None else row.price
+        row.trigger_price = report.trigger_price
+        if report.quantity >= row.filled_qty and report.quantity > 0:
+            row.quantity = report.quantity
+        return before != (row.price, row.trigger_price, row.quantity)
+
+    @staticmethod
+    def _is_new_status(row: OrderRow, reported: OrderStatus) -> bool:
+        current = OrderStatus(row.status)
+        if current == reported or current in (_S.FILLED, _S.DENIED):
+            return False
+        # An order that was canceled or rejected does not come back to work.
+        return reported.is_terminal or not current.is_terminal
+
+    def _note_protection(self, session: Session, row: OrderRow) -> None:
+        """Stop the clock of the unprotected time once a live exit covers the whole position (I5)."""
+        if row.status not in (_S.ACCEPTED, _S.TRIGGERED, _S.PARTIALLY_FILLED):
+            return
+        leg = session.get(LegRow, (row.deployment_id, row.day, row.instrument_id), with_for_update=True)
+        if leg is None or leg.exposed_since is None or row.quantity - row.filled_qty < abs(leg.net_qty):
+            return
+        exposed_ms = round((self._clock.wall() - leg.exposed_since).total_seconds() * 1000)
+        leg.unprotected_max_ms = max(leg.unprotected_max_ms, exposed_ms)
+        leg.exposed_since = None
+
+    def _move(
+        self, session: Session, row: OrderRow, kind: OrderEventKind, *, source: str, details: dict[str, Any]
+    ) -> None:
+        now, wall = self._clock.now(), self._clock.wall()
+        move_order(session, row, kind, source=source, now=now, wall=wall, details=details)
+        if kind is _K.ACCEPTED and row.role != OrderRole.ENTRY:
+            self._note_protection(session, row)
+
+    def _publish(self, rows: Iterable[OrderRow]) -> None:
+        for row in rows:
+            self._news.tell_user(row.user_id, "order", order_news(row))
+
+
+_ENDED = frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED, _S.DENIED})
+
+
+def _facts(result: WriteResult) -> dict[str, Any]:
+    return {
+        "outcome": result.outcome,
+        "fault": result.fault,
+        "code": result.code,
+        "message": result.message,
+        "broker_order_id": result.broker_order_id,
+    }
+
+
+def _match(session: Session, account_id: AccountId, reports: Sequence[OrderReport]) -> dict[str, int]:
+    """Find our order for each report: by the broker's id once it is bound, else by the tag."""
+    broker_ids = {str(r.broker_order_id) for r in reports}
+    tags = {r.tag[:CLIENT_ORDER_ID_LENGTH] for r in reports}
+    statement = select(OrderRow.id, OrderRow.broker_order_id, OrderRow.client_order_id).where(
+        OrderRow.account_id == account_id,
+        or_(OrderRow.broker_order_id.in_(broker_ids), OrderRow.client_order_id.in_(tags)),
+    )
+    by_broker_id: dict[str, int] = {}
+    unbound: dict[str, int] = {}
+    for order_id, broker_order_id, client_order_id in session.execute(statement):
+        if broker_order_id is not None:
+            by_broker_id[broker_order_id] = order_id
+        else:
+            unbound[client_order_id] = order_id
+    matched: dict[str, int] = {}
+    for report in reports:
+        tag = report.tag[:CLIENT_ORDER_ID_LENGTH]
+        found = by_broker_id.get(report.broker_order_id, unbound.get(tag))
+        if found is not None:
+            matched[report.broker_order_id] = found
+    return matched
+
+
+def alarm_foreign_orders(
+    session: Session, account_id: AccountId, reports: Sequence[OrderReport], *, now: datetime
+) -> None:
+    """Raise one alarm for orders at the broker that Openbell did not send; they are never ignored."""
+    user_id = session.scalar(select(AccountRow.user_id).where(AccountRow.id == account_id))
+    for report in reports:
+        raise_alarm(
+            session,
+            "external_order",
+            subject=f"account:{account_id}:{report.broker_order_id}",
+            message=f"{report.side} {report.quantity} {report.broker_symbol} was not sent by Openbell",
+            user_id=None if user_id is None else UserId(user_id),
+            now=now,
+        )

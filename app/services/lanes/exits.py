@@ -1,0 +1,265 @@
+"""Run the exits lane of a shard: protect every position, close what shall be flat.
+
+The lane is level-triggered: each pass compares what the legs need with their live exit orders and
+takes one step per leg. So a crash at any point loses nothing, and no message is needed for a
+position to be protected (I5, I6, I7).
+"""
+
+import queue
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from app.config import Settings
+from app.db.exits import (
+    LegWork,
+    accounts_with_session,
+    entries_to_cancel,
+    exit_order_row,
+    legs_to_mind,
+    live_exit_of,
+)
+from app.db.leases import LeaseLostError, check_fence
+from app.db.models import OrderRow
+from app.db.orders import leg_of, move_order
+from app.db.session import Database
+from app.domain.errors import BrokerError, NotFoundError, SessionExpiredError
+from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
+from app.domain.orders import OrderEventKind, OrderType, TimeInForce
+from app.domain.ports import BrokerGateway, Clock, OrderChange
+from app.domain.reports import FaultClass, Gap, OrderReport, Outcome, WriteResult
+from app.domain.risk.exits import CancelExit, ChangeExit, ExitStep, PlaceExit, next_exit_step
+from app.infra.marks import read_marks
+from app.infra.rate_limit import OrderBudget
+from app.services.execution import Execution
+from app.services.gateways import Gateways
+from app.services.lanes.failures import log_failure
+from app.services.lanes.requests import ContractBook, order_request
+from app.services.lanes.streams import AccountStreams
+from app.services.lanes.wakes import Wakes
+from app.services.runs import Lease
+
+log = structlog.get_logger()
+
+_POLL_S = 0.2
+_THREADS = 48
+_FOLLOW_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One committed network call that now must be made, once."""
+
+    kind: OrderEventKind
+    order_id: int
+    account_id: AccountId
+    make: Callable[[BrokerGateway], WriteResult]
+
+
+class ExitLane:
+    """Protect and close the positions of the accounts in one shard; hear their order streams."""
+
+    def __init__(  # noqa: PLR0913  a composition root hands over the parts
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        clock: Clock,
+        execution: Execution,
+        gateways: Gateways,
+        budget: OrderBudget,
+        contracts: ContractBook,
+        valkey: Any,  # noqa: ANN401  redis-py's generics differ between sync and async
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._clock = clock
+        self._execution = execution
+        self._gateways = gateways
+        self._budget = budget
+        self._contracts = contracts
+        self._valkey = valkey
+        self._outcomes: queue.SimpleQueue[tuple[_Call, WriteResult]] = queue.SimpleQueue()
+        self._steps = 0
+        self._followed_at = float("-inf")
+
+    def run(self, lease: Lease, wakes: Wakes) -> dict[str, Any]:
+        """Work until the lease ends; calls in flight are finished and recorded."""
+        streams = AccountStreams(self._gateways, wakes)
+        streams.start()
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="exit") as pool:
+            while lease.is_valid():
+                self._follow_new_accounts(lease, streams)
+                self._apply_news(streams, pool)
+                self._record_outcomes()
+                for call in self._take_steps(lease):
+                    pool.submit(self._make, call, wakes).add_done_callback(log_failure)
+                lease.progress = {"steps": self._steps}
+                wakes.wait(_POLL_S)
+            streams.stop()
+        self._record_outcomes()
+        return {"steps": self._steps}
+
+    def _follow_new_accounts(self, lease: Lease, streams: AccountStreams) -> None:
+        if self._clock.monotonic() - self._followed_at < _FOLLOW_EVERY_S:
+            return
+        self._followed_at = self._clock.monotonic()
+        with self._database.begin() as session:
+            account_ids = accounts_with_session(session, lease.spec)
+        streams.follow(account_ids)
+
+    def _apply_news(self, streams: AccountStreams, pool: ThreadPoolExecutor) -> None:
+        reports: dict[AccountId, list[OrderReport]] = {}
+        while not streams.news.empty():
+            account_id, event = streams.news.get()
+            if isinstance(event, OrderReport):
+                reports.setdefault(account_id, []).append(event)
+            elif isinstance(event, Gap):
+                pool.submit(self._catch_up, account_id).add_done_callback(log_failure)
+        for account_id, batch in reports.items():
+            self._execution.apply_reports(account_id, batch, source="stream")
+
+    def _catch_up(self, account_id: AccountId) -> None:
+        """Read the book after a gap: the stream may have missed anything."""
+        try:
+            read = self._gateways.get(account_id).request_orders()
+        except BrokerError as e:
+            log.warning("catch_up_failed", account_id=account_id, error=str(e))
+            return
+        self._execution.apply_reports(account_id, read.data, source="gap")
+
+    def _take_steps(self, lease: Lease) -> list[_Call]:
+        """Commit one step for each leg that needs one; return the calls to make."""
+        try:
+            with self._database.begin() as session:
+                check_fence(session, lease.name, fence=lease.fence)
+                work = legs_to_mind(session, lease.spec)
+                marks = read_marks(self._valkey, "NSE", [w.instrument_id for w in work])
+                calls = [call for w in work if (call := self._step(session, w, marks, lease)) is not None]
+                calls += [self._cancel(session, row) for row in entries_to_cancel(session, lease.spec)]
+        except LeaseLostError:
+            log.warning("step_refused", run=lease.name, fence=lease.fence)
+            return []
+        self._steps += len(calls)
+        return calls
+
+    def _step(self, session: Session, work: LegWork, marks: dict[Any, Any], lease: Lease) -> _Call | None:
+        try:
+            instrument = self._contracts.get(work.leg.day, work.instrument_id)
+        except NotFoundError:
+            log.warning("exit_without_contract", instrument_id=work.instrument_id)
+            return None
+        wall = self._clock.wall()
+        step = next_exit_step(
+            leg_of(work.leg),
+            None if work.live is None else live_exit_of(work.live, wall),
+            instrument=instrument,
+            tick=marks.get(work.instrument_id),
+            stop_fraction=work.leg.stop_fraction,
+            wants_flat=work.leg.exit_reason is not None,
+        )
+        if step is None or (work.live is None and work.is_backing_off(wall)):
+            return None
+        if not self._budget.take_for_exit(work.leg.account_id):
+            return None
+        return self._commit_step(session, work, step, lease)
+
+    def _commit_step(self, session: Session, work: LegWork, step: ExitStep, lease: Lease) -> _Call:
+        match step:
+            case PlaceExit():
+                return self._place(session, work, step, lease)
+            case ChangeExit():
+                return self._change(session, work, step)
+            case CancelExit():
+                assert work.live is not None  # noqa: S101  the rules cancel only what is live
+                return self._cancel(session, work.live)
+
+    def _place(self, session: Session, work: LegWork, step: PlaceExit, lease: Lease) -> _Call:
+        now, wall = self._clock.now(), self._clock.wall()
+        row = exit_order_row(work.leg, step, attempt=work.leg.exit_attempts, now=now)
+        work.leg.exit_attempts += 1
+        session.add(row)
+        session.flush()
+        row.fence, row.submitted_wall, row.changed_wall = lease.fence, wall, wall
+        move_order(session, row, OrderEventKind.SUBMITTED, source="exit_lane", now=now, wall=wall)
+        request = order_request(row, self._contracts.get(row.day, InstrumentId(row.instrument_id)))
+        timeout_s = self._settings.order_timeout_s
+        return _Call(
+            OrderEventKind.SUBMITTED,
+            row.id,
+            AccountId(row.account_id),
+            lambda gateway: gateway.submit_order(request, timeout_s=timeout_s),
+        )
+
+    def _change(self, session: Session, work: LegWork, step: ChangeExit) -> _Call:
+        row = work.live
+        assert row is not None  # noqa: S101  the rules change only what is live
+        row.order_type, row.quantity = step.order_type, step.quantity
+        row.price, row.trigger_price = step.price, step.trigger_price
+        row.chase_step = step.chase_step
+        self._note_request(session, row, OrderEventKind.UPDATE_REQUESTED)
+        change = OrderChange(
+            broker_order_id=BrokerOrderId(str(row.broker_order_id)),
+            instrument=self._contracts.get(row.day, InstrumentId(row.instrument_id)),
+            order_type=OrderType(row.order_type),
+            time_in_force=TimeInForce.DAY,
+            quantity=row.quantity,
+            price=row.price,
+            trigger_price=row.trigger_price,
+        )
+        timeout_s = self._settings.order_timeout_s
+        return _Call(
+            OrderEventKind.UPDATE_REQUESTED,
+            row.id,
+            AccountId(row.account_id),
+            lambda gateway: gateway.modify_order(change, timeout_s=timeout_s),
+        )
+
+    def _cancel(self, session: Session, row: OrderRow) -> _Call:
+        self._note_request(session, row, OrderEventKind.CANCEL_REQUESTED)
+        broker_order_id = BrokerOrderId(str(row.broker_order_id))
+        timeout_s = self._settings.order_timeout_s
+        return _Call(
+            OrderEventKind.CANCEL_REQUESTED,
+            row.id,
+            AccountId(row.account_id),
+            lambda gateway: gateway.cancel_order(broker_order_id, timeout_s=timeout_s),
+        )
+
+    def _note_request(self, session: Session, row: OrderRow, kind: OrderEventKind) -> None:
+        now, wall = self._clock.now(), self._clock.wall()
+        row.changed_wall = wall
+        details = {"price": str(row.price), "trigger": str(row.trigger_price), "quantity": str(row.quantity)}
+        move_order(session, row, kind, source="exit_lane", now=now, wall=wall, details=details)
+
+    def _make(self, call: _Call, wakes: Wakes) -> None:
+        """Make one committed call. Runs in a pool thread."""
+        try:
+            result = call.make(self._gateways.get(call.account_id))
+            if result.fault is FaultClass.AUTH_EXPIRED:
+                self._gateways.refresh(call.account_id)
+        except SessionExpiredError as e:
+            result = WriteResult(outcome=Outcome.NOT_SENT, fault=FaultClass.AUTH_EXPIRED, message=str(e))
+        self._outcomes.put((call, result))
+        wakes.set()
+
+    def _record_outcomes(self) -> None:
+        batches: dict[OrderEventKind, list[tuple[int, WriteResult]]] = {}
+        while not self._outcomes.empty():
+            call, result = self._outcomes.get()
+            batches.setdefault(call.kind, []).append((call.order_id, result))
+        record: dict[OrderEventKind, Callable[[Sequence[tuple[int, WriteResult]]], None]] = {
+            OrderEventKind.SUBMITTED: lambda b: self._execution.apply_submit_outcomes(b, source="exit_lane"),
+            OrderEventKind.UPDATE_REQUESTED: lambda b: self._execution.apply_change_outcomes(
+                b, source="exit_lane"
+            ),
+            OrderEventKind.CANCEL_REQUESTED: lambda b: self._execution.apply_cancel_outcomes(
+                b, source="exit_lane"
+            ),
+        }
+        for kind, batch in batches.items():
+            record[kind](batch)

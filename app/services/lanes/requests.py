@@ -1,0 +1,51 @@
+"""Turn order rows into broker requests with the day's contract terms."""
+
+from datetime import date
+
+from app.db.instruments import load_instruments
+from app.db.models import OrderRow
+from app.db.session import Database
+from app.domain.errors import NotFoundError
+from app.domain.ids import ClientOrderId, InstrumentId
+from app.domain.instruments import Instrument
+from app.domain.orders import OrderType, Side, TimeInForce
+from app.domain.ports import OrderRequest
+
+
+class ContractBook:
+    """Remember the contracts of the current day; they do not change within it. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._day: tuple[date, dict[InstrumentId, Instrument]] | None = None
+
+    def get(self, day: date, instrument_id: InstrumentId) -> Instrument:
+        """Return a contract's terms; raises NotFoundError for one that the master does not list."""
+        contracts = self.of_day(day)
+        if instrument_id not in contracts:
+            raise NotFoundError(f"{instrument_id} is not in the contract master of {day}")
+        return contracts[instrument_id]
+
+    def of_day(self, day: date) -> dict[InstrumentId, Instrument]:
+        """Return the day's contracts by id; empty before the download."""
+        known = self._day
+        if known is not None and known[0] == day and known[1]:
+            return known[1]
+        with self._database.begin() as session:
+            contracts = load_instruments(session, day)
+        self._day = (day, contracts)
+        return contracts
+
+
+def order_request(row: OrderRow, instrument: Instrument) -> OrderRequest:
+    """Return the request exactly as the committed row says."""
+    return OrderRequest(
+        client_order_id=ClientOrderId(row.client_order_id),
+        instrument=instrument,
+        side=Side(row.side),
+        order_type=OrderType(row.order_type),
+        time_in_force=TimeInForce(row.time_in_force),
+        quantity=row.quantity,
+        price=row.price,
+        trigger_price=row.trigger_price,
+    )

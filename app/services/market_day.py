@@ -1,0 +1,315 @@
+"""Run the phases of the trading day, each once, late rather than never (I10)."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any
+
+import structlog
+from sqlalchemy import func, select, update
+
+from app.config import Settings
+from app.db.alarms import raise_alarm
+from app.db.day import (
+    accounts_to_log_in,
+    arm_deployments,
+    begin_phase,
+    enroll_accounts,
+    finish_phase,
+    finished_phases,
+    injected_sessions,
+    login_counts,
+    note_phase,
+    ready_accounts,
+)
+from app.db.instruments import load_instruments, save_instruments
+from app.db.leases import unwant_runs, want_run
+from app.db.models import AccountRow, DeploymentRow, LegRow, LoginRow, UserRow
+from app.db.session import Database
+from app.domain.calendar import Calendar
+from app.domain.calendar_rules import TradingSession
+from app.domain.errors import BrokerError
+from app.domain.ids import AccountId
+from app.domain.instruments import Venue
+from app.domain.phases import Phase, PhaseTimes, ScheduledPhase, phase_schedule
+from app.domain.ports import Clock
+from app.infra.names import QueueName, RunKind
+from app.services.flattening import flatten_everything
+from app.services.gateways import Adapters, Gateways
+from app.services.logins import Logins
+from app.services.news import News
+
+log = structlog.get_logger()
+
+_BATCH = 25
+_FLAT_WITHIN_S = 90.0
+_FLAT_POLL_S = 0.25
+
+
+class MarketDay:
+    """Know the day's schedule and carry its phases out for NSE index options."""
+
+    venue = Venue.NSE
+    segment = "FO"
+
+    def __init__(  # noqa: PLR0913  a composition root hands over the parts
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        clock: Clock,
+        calendar: Calendar,
+        logins: Logins,
+        gateways: Gateways,
+        adapters: Adapters,
+        news: News,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._clock = clock
+        self._calendar = calendar
+        self._logins = logins
+        self._gateways = gateways
+        self._adapters = adapters
+        self._news = news
+        self._sleep = sleep
+        self._times = PhaseTimes()
+
+    def session_of(self, day: date) -> TradingSession | None:
+        """Return the session of a day, an injected one first; raises CalendarExpiredError."""
+        with self._database.begin() as session:
+            injected = injected_sessions(session)
+        return self._calendar.with_injected(injected).session(self.venue, self.segment, day)
+
+    def today(self) -> date:
+        """Return the exchange's date now."""
+        return self._clock.now().astimezone(self._times.timezone).date()
+
+    def schedule(self, day: date) -> Sequence[ScheduledPhase]:
+        """Return the day's phases in order; none when the market is closed."""
+        trading_session = self.session_of(day)
+        return () if trading_session is None else phase_schedule(trading_session, self._times)
+
+    def next_due(self, day: date) -> ScheduledPhase | None:
+        """Return the first phase that is due, has not ended and still makes sense."""
+        with self._database.begin() as session:
+            done = finished_phases(session, venue=self.venue, day=day)
+        now = self._clock.now()
+        due = (p for p in self.schedule(day) if p.phase not in done and p.is_due(now))
+        return next(due, None)
+
+    def begin(self, day: date, phase: Phase) -> bool:
+        """Claim a phase for this caller; False when it ran, runs, or does not belong to the day."""
+        planned = next((p for p in self.schedule(day) if p.phase is phase), None)
+        if planned is None or not planned.is_due(self._clock.now()):
+            log.warning("phase_refused", phase=phase, day=day.isoformat())
+            return False
+        with self._database.begin() as session:
+            begun = begin_phase(
+                session,
+                venue=self.venue,
+                day=day,
+                phase=phase,
+                due_at=planned.due_at,
+                now=self._clock.now(),
+            )
+        if begun:
+            self._news.tell_ops("phase", {"phase": phase, "day": day, "state": "running"})
+        return begun
+
+    def finish(self, day: date, phase: Phase, summary: dict[str, Any]) -> None:
+        """Record the end of a phase and tell everybody."""
+        with self._database.begin() as session:
+            finish_phase(
+                session, venue=self.venue, day=day, phase=phase, now=self._clock.now(), summary=summary
+            )
+        log.info("phase_finished", phase=phase, day=day.isoformat(), **summary)
+        self._news.tell_ops("phase", {"phase": phase, "day": day, "state": "done", "summary": summary})
+
+    def run(self, day: date, phase: Phase) -> dict[str, Any]:
+        """Carry out a phase that was begun; LOGIN is a chord and is composed by its task."""
+        steps: dict[Phase, Callable[[date], dict[str, Any]]] = {
+            Phase.PREPARE: self._prepare,
+            Phase.VERIFY: self._verify,
+            Phase.ARM: self._arm,
+            Phase.BELL: self._ring,
+            Phase.SQUARE_OFF: self._square_off,
+            Phase.CLOSE: self._close,
+        }
+        return steps[phase](day)
+
+    def is_login_time(self, day: date) -> bool:
+        """Whether accounts may still log in: the login phase has started and the square-off has not."""
+        with self._database.begin() as session:
+            done = finished_phases(session, venue=self.venue, day=day)
+        return Phase.LOGIN in done and Phase.SQUARE_OFF not in done
+
+    def login_batches(self, day: date) -> list[list[AccountId]]:
+        """Return the accounts that should log in now, in batches for the chord's header."""
+        with self._database.begin() as session:
+            enroll_accounts(session, day)
+            ids = list(accounts_to_log_in(session, day, now=self._clock.now()))
+        return [ids[i : i + _BATCH] for i in range(0, len(ids), _BATCH)]
+
+    def after_logins(self, day: date) -> dict[str, Any]:
+        """Do what needs an open session: contracts, runs; and let late accounts join. Idempotent."""
+        contracts = self._ensure_instruments(day)
+        with self._database.begin() as session:
+            done = finished_phases(session, venue=self.venue, day=day)
+            counts = login_counts(session, day)
+            if Phase.CLOSE not in done and counts.get("READY"):
+                self._want_lanes(session)
+            if Phase.ARM in done and Phase.CLOSE not in done and arm_deployments(session, day):
+                self._want_loops(session)
+                log.info("late_accounts_armed", day=day.isoformat())
+        return {"contracts": contracts, **{f"accounts_{k.lower()}": v for k, v in counts.items()}}
+
+    def report_logins(self, day: date) -> dict[str, Any]:
+        """Close the login chord: report, never a gate."""
+        summary = self.after_logins(day)
+        with self._database.begin() as session:
+            note_phase(session, venue=self.venue, day=day, phase=Phase.LOGIN, summary=summary)
+        self._news.tell_ops("phase", {"phase": Phase.LOGIN, "day": day, "state": "done", "summary": summary})
+        return summary
+
+    def _prepare(self, day: date) -> dict[str, Any]:
+        with self._database.begin() as session:
+            enroll_accounts(session, day)
+            accounts = session.scalar(select(func.count()).where(LoginRow.day == day)) or 0
+            deployments = session.scalar(select(func.count(DeploymentRow.id))) or 0
+            users = session.scalar(select(func.count(UserRow.id))) or 0
+        return {"accounts": accounts, "deployments": deployments, "users": users}
+
+    def _verify(self, day: date) -> dict[str, Any]:
+        return self.after_logins(day)
+
+    def _arm(self, day: date) -> dict[str, Any]:
+        self._ensure_instruments(day)
+        with self._database.begin() as session:
+            armed = arm_deployments(session, day)
+            self._want_lanes(session)
+            self._want_loops(session)
+        return {"armed": armed}
+
+    def _ring(self, day: date) -> dict[str, Any]:
+        """Confirm that everybody who is ready is live; its absence raises the alarm."""
+        with self._database.begin() as session:
+            ready = len(ready_accounts(session, day))
+            enrolled = session.scalar(select(func.count()).where(LoginRow.day == day)) or 0
+            if ready < enrolled:
+                raise_alarm(
+                    session,
+                    "accounts_not_ready",
+                    subject=f"day:{day}",
+                    message=f"{ready} of {enrolled} accounts are ready at the bell; the others join late",
+                    user_id=None,
+                    now=self._clock.now(),
+                )
+        return {"ready": ready, "enrolled": enrolled}
+
+    def _square_off(self, day: date) -> dict[str, Any]:
+        with self._database.begin() as session:
+            session.execute(update(DeploymentRow).where(DeploymentRow.armed_on == day).values(armed_on=None))
+            legs = flatten_everything(session, day, reason="square_off", wall=self._clock.wall())
+        return {"legs": legs}
+
+    def _close(self, day: date) -> dict[str, Any]:
+        with self._database.begin() as session:
+            flatten_everything(session, day, reason="close", wall=self._clock.wall())
+        open_legs = self._wait_until_flat(day)
+        accounts = self._accounts_of(day)
+        not_flat = self._not_flat_at_broker(accounts)
+        with self._database.begin() as session:
+            if open_legs or not_flat:
+                raise_alarm(
+                    session,
+                    "not_flat_at_close",
+                    subject=f"day:{day}",
+                    message=f"{open_legs} legs open in the ledger; not flat at the broker: {not_flat}",
+                    user_id=None,
+                    now=self._clock.now(),
+                )
+            else:
+                unwant_runs(session)
+        if not open_legs and not not_flat:
+            self._logins.end_sessions(accounts)
+        return {"accounts": len(accounts), "open_legs": open_legs, "not_flat": not_flat}
+
+    def _wait_until_flat(self, day: date) -> int:
+        deadline = self._clock.monotonic() + _FLAT_WITHIN_S
+        while True:
+            with self._database.begin() as session:
+                statement = select(func.count()).where(LegRow.day == day, LegRow.net_qty != 0)
+                open_legs = session.scalar(statement) or 0
+            if open_legs == 0 or self._clock.monotonic() > deadline:
+                return open_legs
+            self._sleep(_FLAT_POLL_S)
+
+    def _accounts_of(self, day: date) -> list[AccountId]:
+        with self._database.begin() as session:
+            return list(ready_accounts(session, day))
+
+    def _not_flat_at_broker(self, accounts: Sequence[AccountId]) -> list[int]:
+        """Read every account's positions at the broker: flat is proven there, not in our tables."""
+        not_flat = []
+        for account_id in accounts:
+            try:
+                positions = self._gateways.get(account_id).request_positions().data
+            except BrokerError as e:
+                log.warning("flat_not_verified", account_id=account_id, error=str(e))
+                not_flat.append(int(account_id))
+                continue
+            if any(position.net_qty != 0 for position in positions):
+                not_flat.append(int(account_id))
+        return not_flat
+
+    def _ensure_instruments(self, day: date) -> int:
+        """Download the day's contracts with the first open session; they are the same for everybody."""
+        with self._database.begin() as session:
+            known = len(load_instruments(session, day))
+            account_ids = ready_accounts(session, day)
+        if known or not account_ids:
+            return known
+        return self._download_instruments(day, account_ids)
+
+    def _download_instruments(self, day: date, account_ids: Sequence[AccountId]) -> int:
+        for account_id in account_ids:
+            try:
+                stored = self._gateways.stored_session(account_id)
+                instruments = self._adapters(stored.broker).request_instruments(stored, day)
+            except BrokerError as e:
+                log.warning("contracts_not_downloaded", account_id=account_id, error=str(e))
+                continue
+            with self._database.begin() as session:
+                save_instruments(session, day, instruments)
+            return len(instruments)
+        return 0
+
+    def _want_lanes(self, session: Any) -> None:  # noqa: ANN401  sqlalchemy Session
+        shards = (
+            (RunKind.ENTRIES, QueueName.ORDERS),
+            (RunKind.EXITS, QueueName.EXITS),
+            (RunKind.BOOKS, QueueName.BOOKS),
+        )
+        for kind, queue in shards:
+            want_run(
+                session,
+                name=f"{kind}:kotak_neo:0",
+                kind=kind,
+                queue=queue,
+                spec={"shard": 0, "of": 1},
+            )
+
+    def _want_loops(self, session: Any) -> None:  # noqa: ANN401  sqlalchemy Session
+        users = session.scalar(
+            select(func.count(func.distinct(AccountRow.user_id))).where(AccountRow.is_enabled)
+        )
+        shards = max(1, -(-int(users or 0) // self._settings.users_per_shard))
+        for shard in range(shards):
+            want_run(
+                session,
+                name=f"{RunKind.LOOPS}:nse:{shard}",
+                kind=RunKind.LOOPS,
+                queue=QueueName.LOOPS,
+                spec={"shard": shard, "of": shards},
+            )

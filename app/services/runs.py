@@ -1,0 +1,130 @@
+"""Keep leased runs alive: take the lease, renew it from a thread of its own, stop in time.
+
+A run is bounded. It ends at its length, on shutdown, when it is no longer wanted, or when its lease is
+lost; then its successor is started by the supervisor. Past the local deadline a host must not write
+any more, even before it has heard that somebody else took over (a frozen and resumed process).
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from app.db.leases import LeaseLostError, release_lease, renew_lease, take_lease
+from app.db.session import Database
+from app.domain.ports import Clock
+
+log = structlog.get_logger()
+
+
+class Lease:
+    """Hold the right to run `name` until the local deadline, which each renewal moves on."""
+
+    def __init__(self, *, name: str, fence: int, spec: dict[str, Any], deadline: float, clock: Clock) -> None:
+        self.name = name
+        self.fence = fence
+        self.spec = spec
+        self.progress: dict[str, Any] = {}
+        self._clock = clock
+        self._deadline = deadline
+        self._is_wanted = True
+        self.ended = threading.Event()
+
+    def is_valid(self) -> bool:
+        """Whether the holder may still write."""
+        return self._clock.monotonic() < self._deadline and not self.ended.is_set()
+
+    def prolong(self, deadline: float) -> None:
+        """Move the local deadline after a successful renewal."""
+        self._deadline = deadline
+
+    def end(self) -> None:
+        """Tell the run to stop; called on loss, shutdown, or when it is no longer wanted."""
+        self.ended.set()
+
+
+@contextmanager
+def held_lease(
+    database: Database, clock: Clock, *, name: str, holder: str, ttl: timedelta, length_s: float
+) -> Iterator[Lease | None]:
+    """Yield the lease while it is held, or None when another holder has it.
+
+    Args:
+        database: where the lease row lives.
+        clock: for the local deadline (monotonic seconds).
+        name: the run.
+        holder: who asks, for the operators' eyes.
+        ttl: how long the lease lives without renewal (real time).
+        length_s: after so many real seconds the run is told to end and hand over.
+    """
+    asked = clock.monotonic()
+    with database.begin() as session:
+        taken = take_lease(session, name, holder=holder, ttl=ttl)
+    if taken is None:
+        yield None
+        return
+    fence, spec = taken
+    lease = Lease(name=name, fence=fence, spec=spec, deadline=asked + ttl.total_seconds(), clock=clock)
+    log.info("run_started", run=name, fence=fence, holder=holder)
+    renewer = threading.Thread(
+        target=_renew_until_ended,
+        args=(database, clock, lease),
+        kwargs={"ttl": ttl, "ends_at": asked + length_s},
+        daemon=True,
+    )
+    renewer.start()
+    try:
+        yield lease
+    finally:
+        lease.end()
+        renewer.join()
+        _give_back(database, lease)
+
+
+def _renew_until_ended(
+    database: Database, clock: Clock, lease: Lease, *, ttl: timedelta, ends_at: float
+) -> None:
+    period_s = ttl.total_seconds() / 3
+    while not lease.ended.wait(period_s):
+        asked = clock.monotonic()
+        try:
+            with database.begin() as session:
+                is_wanted = renew_lease(
+                    session, lease.name, fence=lease.fence, ttl=ttl, progress=lease.progress
+                )
+        except LeaseLostError:
+            log.warning("lease_lost", run=lease.name, fence=lease.fence)
+            lease.end()
+            return
+        except OperationalError as e:
+            # The deadline decides: the run goes on until it passes, then stops by itself.
+            log.warning("lease_not_renewed", run=lease.name, error=str(e.orig))
+            continue
+        lease.prolong(asked + ttl.total_seconds())
+        if not is_wanted or asked >= ends_at:
+            lease.end()
+
+
+def _give_back(database: Database, lease: Lease) -> None:
+    try:
+        with database.begin() as session:
+            release_lease(session, lease.name, fence=lease.fence)
+    except OperationalError as e:
+        log.warning("lease_not_released", run=lease.name, error=str(e.orig))
+    log.info("run_ended", run=lease.name, fence=lease.fence)
+
+
+def stop_on(event: threading.Event, lease: Lease) -> Callable[[], None]:
+    """Watch a shutdown flag in a thread and end the lease when it is set; return the way to stop watching."""
+
+    def watch() -> None:
+        while not lease.ended.is_set():
+            if event.wait(0.2):
+                lease.end()
+
+    threading.Thread(target=watch, daemon=True).start()
+    return lease.end

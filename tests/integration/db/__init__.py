@@ -1,0 +1,1 @@
+"""What the tables and their repositories promise, on a real PostgreSQL."""
