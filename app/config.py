@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from app.domain.errors import ConfigError
 
@@ -66,3 +66,5 @@ def load_settings() -> Settings:
     except ValidationError as e:
         lines = [f"OPENBELL_{'_'.join(map(str, x['loc'])).upper()}: {x['msg']}" for x in e.errors()]
         raise ConfigError("The configuration cannot be used:\n" + "\n".join(lines)) from e
+    except SettingsError as e:  # a value that should be JSON and is not; its message names the field
+        raise ConfigError(f"The configuration cannot be used: {e}") from e

@@ -28,8 +28,8 @@ FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the pass
 def add(
     name: Name,
     role: Annotated[Role, typer.Option(help="ADMIN all, OPS watch and stop all, TRADER own.")] = Role.TRADER,
-    is_from_stdin: FromStdin = False,  # noqa: FBT002  how typer spells a flag
-    has_password: Annotated[bool, typer.Option("--password/--no-password", help="May sign in.")] = True,  # noqa: FBT002
+    is_from_stdin: FromStdin = False,
+    has_password: Annotated[bool, typer.Option("--password/--no-password", help="May sign in.")] = True,
 ) -> None:
     """Add a user; asks for the password."""
     with opened() as home:
@@ -51,7 +51,7 @@ def list_() -> None:
 
 
 @commands.command()
-def passwd(name: Name, is_from_stdin: FromStdin = False) -> None:  # noqa: FBT002
+def passwd(name: Name, is_from_stdin: FromStdin = False) -> None:
     """Set a user's password."""
     with opened() as home:
         password = read_password(is_from_stdin=is_from_stdin)

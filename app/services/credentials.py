@@ -40,18 +40,28 @@ def open_vault(settings: Settings, database: Database) -> Vault:
     Raises: ConfigError when the keys are missing or unusable. A key is never made while the database holds
         secrets, because it could not open them and would hide that the old one is lost.
     """
+    vault = find_vault(settings)
+    if vault is not None:
+        return vault
+    file = key_file(settings)
+    with database.begin() as session:
+        if has_ciphertexts(session):
+            raise ConfigError(
+                f"expected the secret keys that opened this database, found neither OPENBELL_SECRET_KEYS "
+                f"nor {file.path}; restore one of them from your backup"
+            )
+    file.create()
+    return Vault(file.read)
+
+
+def find_vault(settings: Settings) -> Vault | None:
+    """Return the vault when there are keys, else None. Raises ConfigError when they are unusable."""
     if settings.secret_keys is not None:
         keys = parse_keys(_split(settings.secret_keys.get_secret_value()), origin="OPENBELL_SECRET_KEYS")
         return Vault(lambda: keys)
     file = key_file(settings)
     if not file.exists():
-        with database.begin() as session:
-            if has_ciphertexts(session):
-                raise ConfigError(
-                    f"expected the secret keys that opened this database, found neither OPENBELL_SECRET_KEYS "
-                    f"nor {file.path}; restore one of them from your backup"
-                )
-        file.create()
+        return None
     file.read()
     return Vault(file.read)
 

@@ -18,6 +18,7 @@ from app.domain.accounts import BrokerAccount
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.entry_checks import check_name
 from app.domain.ids import DeploymentId
+from app.domain.risk.limits import RiskLimits
 from app.domain.users import Actor, require_control, require_view
 from app.services.acts import record
 
@@ -45,6 +46,7 @@ class NewDeployment:
 def check_deployment(wish: NewDeployment, book: StrategyBook) -> Mapping[str, object]:
     """Return the strategy's full parameters. Raises InvalidInputError naming what does not fit."""
     check_name("a deployment", wish.name)
+    RiskLimits.from_mapping(wish.limits)
     return book.validate(wish.strategy, wish.params)
 
 

@@ -42,10 +42,6 @@ class ImportCounts:
     deployments: int
 
 
-class _DryRunEnd(Exception):  # noqa: N818  not a fault: it makes the transaction roll back
-    pass
-
-
 @dataclass(slots=True)
 class _Run:
     session: Session
@@ -71,18 +67,15 @@ def import_file(importer: Importer, file: ImportFile, *, is_dry_run: bool) -> Im
 
     Raises: InvalidInputError with one line per fault, all of them at once; then nothing was added.
     """
-    try:
-        with importer.database.begin() as session:
-            run = _Run(session, importer, file)
-            _add_users(run)
-            _add_accounts(run)
-            _add_deployments(run)
-            if run.faults:
-                raise InvalidInputError("\n".join(run.faults))
-            if is_dry_run:
-                raise _DryRunEnd
-    except _DryRunEnd:
-        pass
+    with importer.database.begin() as session:
+        run = _Run(session, importer, file)
+        _add_users(run)
+        _add_accounts(run)
+        _add_deployments(run)
+        if run.faults:
+            raise InvalidInputError("\n".join(run.faults))
+        if is_dry_run:
+            session.rollback()
     entries = file.entries
     return ImportCounts(
         users=len(entries.users),
