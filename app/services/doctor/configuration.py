@@ -43,11 +43,13 @@ class _Readable(Settings):
     model_config = SettingsConfigDict(extra="ignore")
 
     @classmethod
-    def settings_customise_sources(
+    def settings_customise_sources(  # noqa: PLR0917  the signature is pydantic's
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        **others: PydanticBaseSettingsSource,  # noqa: ARG003  replaced by the two that do not stop
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  replaced by one that does not stop
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the same
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  we keep no secrets folder
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, _Environment(settings_cls), _EnvironmentFile(settings_cls)
 
