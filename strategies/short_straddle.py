@@ -116,7 +116,8 @@ class ShortStraddle:
         # The platform unwinds a straddle of one leg within seconds; this is the net below it, and it
         # waits for the end of the window because a strategy has no memory of when it entered.
         window = self._params.entry_offset_s + self._params.entry_window_s
-        if len(view.legs) == 1 and since_open > timedelta(seconds=window):
+        filled = sum(leg.entry_qty > 0 for leg in view.legs.values())
+        if filled == 1 and since_open > timedelta(seconds=window):
             return self._close(view, "one-leg", "only one leg of the straddle was filled")
         return ()
 

@@ -82,17 +82,10 @@ def gap_reason(fields: Mapping[str, str]) -> str | None:
     return fields.get("g")
 
 
-def encode_mark(tick: Tick) -> str:
+def encode_mark(tick: Tick, wall: datetime) -> str:
     """Return the latest price as MARKS_KEY holds it: [last, bid, ask, ts_event, wall epoch s]."""
-    return json.dumps(
-        [
-            str(tick.last),
-            _text(tick.bid),
-            _text(tick.ask),
-            tick.ts_event.isoformat(),
-            tick.ts_init.timestamp(),
-        ]
-    )
+    body = [str(tick.last), _text(tick.bid), _text(tick.ask), tick.ts_event.isoformat(), wall.timestamp()]
+    return json.dumps(body, separators=(",", ":"))
 
 
 def encode_bar(indicator_bar: IndicatorBar) -> dict[str, str]:

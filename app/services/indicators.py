@@ -45,7 +45,7 @@ def parse_needs(members: Iterable[str]) -> Needs:
     """Return the announced needs, names sorted."""
     needs: dict[tuple[InstrumentId, int], set[str]] = defaultdict(set)
     for member in members:
-        instrument_id, minutes, name = member.split("|")
+        instrument_id, minutes, name = member.split("|", 2)
         needs[InstrumentId(instrument_id), int(minutes)].add(name)
     return {key: tuple(sorted(names)) for key, names in needs.items()}
 

@@ -101,6 +101,8 @@ def _options(rows: Iterator[dict[str, str]]) -> Iterator[Instrument]:
 def _option(row: dict[str, str]) -> Instrument:
     underlying, right = row["pSymbolName"].strip(), _RIGHTS[row["pOptionType"].strip()]
     strike = Decimal(row["dStrikePrice"].strip(" ;")) / _HUNDRED
+    if not strike.is_finite() or strike <= 0:
+        raise ValueError(f"dStrikePrice: expected a positive number, got {row['dStrikePrice']!r}")
     strike = strike.to_integral_value() if strike % 1 == 0 else strike
     moment = datetime.fromtimestamp(int(row["lExpiryDate"]) + _EPOCH_1980_S, UTC)
     expiry = moment.astimezone(IST).date()

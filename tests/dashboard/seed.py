@@ -30,7 +30,38 @@ from app.infra.passwords import hash_password
 
 DAY = date(2026, 11, 20)
 PASSWORD = "correct horse"
-NAMES = ["Aarav", "Aditi", "Akash", "Ananya", "Arjun", "Bhavna", "Chirag", "Deepa", "Dev", "Esha", "Farhan", "Gauri", "Harsh", "Isha", "Jatin", "Kavya", "Lakshmi", "Manish", "Meera", "Nikhil", "Ojas", "Pooja", "Rahul", "Riya", "Sahil", "Sneha", "Tara", "Uday", "Varun", "Zoya"]
+NAMES = [
+    "Aarav",
+    "Aditi",
+    "Akash",
+    "Ananya",
+    "Arjun",
+    "Bhavna",
+    "Chirag",
+    "Deepa",
+    "Dev",
+    "Esha",
+    "Farhan",
+    "Gauri",
+    "Harsh",
+    "Isha",
+    "Jatin",
+    "Kavya",
+    "Lakshmi",
+    "Manish",
+    "Meera",
+    "Nikhil",
+    "Ojas",
+    "Pooja",
+    "Rahul",
+    "Riya",
+    "Sahil",
+    "Sneha",
+    "Tara",
+    "Uday",
+    "Varun",
+    "Zoya",
+]
 STRIKE = 26050
 CALL = f"NIFTY-20261124-{STRIKE}-CE.NSE"
 PUT = f"NIFTY-20261124-{STRIKE}-PE.NSE"

@@ -120,15 +120,23 @@ def test_restarting_each_engine_in_the_middle_keeps_the_data(home: Path) -> None
     assert all(new != pids[name] for name, new in engine_pids(home).items())
 
 
-def test_a_pid_file_that_names_a_living_stranger_does_not_stop_the_start(home: Path) -> None:
-    engines = start(home)
-    write(engines)
-    stop_engines(home)
-    (home / "postgres/data/postmaster.pid").write_text(f"{os.getpid()}\n{home}\n0\n5432\n\n\n\nready\n")
-    (home / "valkey/valkey.pid").write_text(f"{os.getpid()}\n")
+def test_a_pid_file_that_names_a_living_stranger_does_not_stop_the_start(home: Path, tmp_path: Path) -> None:
+    other_home = tmp_path / "other"
+    start(other_home)
+    try:
+        strangers = engine_pids(other_home)  # of the same user, so that PostgreSQL takes it for a rival
+        write(start(home))
+        stop_engines(home)
+        stale = f"{strangers['postgres']}\n{home}/postgres/data\n0\n5432\n\n\n\nready\n"
+        (home / "postgres/data/postmaster.pid").write_text(stale)
+        (home / "valkey/valkey.pid").write_text(f"{strangers['valkey']}\n")
 
-    assert engine_pids(home) == {"valkey": None, "postgres": None}
-    assert read(start(home)) == ("committed", "written")
+        assert engine_pids(home) == {"valkey": None, "postgres": None}
+        stop_engines(home)  # must not hit them
+        assert read(start(home)) == ("committed", "written")
+        assert engine_pids(other_home) == strangers
+    finally:
+        stop_engines(other_home)
 
 
 def test_two_homes_run_side_by_side(home: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from app.domain.market_data import IndicatorBar
 from app.domain.ports import Clock
 from app.domain.strategy import BarEvent, FillEvent, StrategyEvent, TickEvent
 from app.infra.names import LOOP_CURSOR_KEY
+from app.services.indicators import register_needs
 from app.services.loops.hub import Arrival, Hub, Subscription
 from app.services.loops.market import MarketSnapshot
 from app.services.loops.ports import Halter, Lease, Recorder, StrategyBuilder, Wish
@@ -116,6 +117,7 @@ class ShardHost:
             self._move_cursor(lease, arrival)
             if self._age(self._reported) >= _REPORT_S:
                 self._reported = self._services.clock.monotonic()
+                self._register_needs()  # again and again: Valkey may have lost them
                 report(self._progress(subscription))
 
     def _missed_bars(self, lease: Lease, subscription: Subscription) -> tuple[IndicatorBar, ...]:
@@ -137,9 +139,19 @@ class ShardHost:
             states[today.deployment.user_id].append(today)
         for user_id in sorted(states.keys() - self._loops.keys()):
             self._loops[user_id] = UserLoop(user_id, self._tools)
+        deployments = sum(loop.deployment_count for loop in self._loops.values())
         for user_id, loop in self._loops.items():
             fills = loop.update(states[user_id], now=market.now or self._session.open_at)
             self._fills += ((user_id, deployment_id, fill) for deployment_id, fill in fills)
+        if sum(loop.deployment_count for loop in self._loops.values()) != deployments:
+            self._register_needs()
+
+    def _register_needs(self) -> None:
+        needs = {need for loop in self._loops.values() for need in loop.needs()}
+        try:
+            register_needs(self._services.valkey, self._session.venue, self._session.date, needs)
+        except RedisError as e:
+            log.warning("needs_not_registered", error=type(e).__name__)
 
     def _decide(self, arrival: Arrival, bars: Sequence[IndicatorBar]) -> list[Wish]:
         market, now = arrival.market, arrival.market.now

@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import TypeVar
 
 import structlog
@@ -14,17 +15,21 @@ from app.domain.deployments import Deployment
 from app.domain.errors import InvalidInputError
 from app.domain.ids import DeploymentId, InstrumentId, SignalKey, UserId
 from app.domain.market_data import BarSpec
+from app.domain.numbers import ZERO
 from app.domain.orders import OrderRole
+from app.domain.risk.limits import RiskLimits
 from app.domain.signals import Signal
 from app.domain.strategy import (
     BarEvent,
     FillEvent,
+    IndicatorNeed,
     LegView,
     MarketView,
     Strategy,
     StrategyEvent,
     StrategyView,
 )
+from app.engine.engine import process
 from app.services.loops.ports import Halter, StrategyBuilder, Wish
 from app.services.loops.step_guard import StepGuard, StepTimedOut
 
@@ -32,12 +37,15 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
+_LONGEST_VALIDITY_S = 3600
+
 
 @dataclass(slots=True)
 class _Running:
     state: DeploymentToday
     strategy: Strategy
-    needs: frozenset[tuple[InstrumentId, BarSpec]]
+    needs: frozenset[IndicatorNeed]
+    sources: frozenset[tuple[InstrumentId, BarSpec]]
     # Recorded or wished since the state was read; the database is the truth, this is its shadow.
     wished: set[SignalKey] = field(default_factory=set)
 
@@ -67,6 +75,10 @@ class UserLoop:
     def deployment_count(self) -> int:
         """How many deployments are asked."""
         return len(self._running)
+
+    def needs(self) -> frozenset[IndicatorNeed]:
+        """Return the indicators that the running strategies want to see."""
+        return frozenset().union(*(running.needs for running in self._running.values()))
 
     def update(
         self, states: Iterable[DeploymentToday], *, now: datetime
@@ -100,7 +112,7 @@ class UserLoop:
         for deployment_id, running in list(self._running.items()):
             if only is not None and deployment_id != only:
                 continue
-            if isinstance(event, BarEvent) and _source(event) not in running.needs:
+            if isinstance(event, BarEvent) and _source(event) not in running.sources:
                 continue
             for signal in self._step(running, event, self._view(running, market, now)):
                 running.wished.add(signal.key)
@@ -128,9 +140,11 @@ class UserLoop:
         deployment = state.deployment
 
         def build() -> _Running:
+            RiskLimits.from_mapping(deployment.limits)  # what cannot be judged must not start
             strategy = self._tools.build(deployment.strategy, deployment.params)
-            needs = frozenset((need.instrument_id, need.spec) for need in strategy.indicator_needs())
-            return _Running(state=state, strategy=strategy, needs=needs)
+            needs = frozenset(strategy.indicator_needs())
+            sources = frozenset((need.instrument_id, need.spec) for need in needs)
+            return _Running(state=state, strategy=strategy, needs=needs, sources=sources)
 
         running = self._contain(deployment, build)
         if running is not None:
@@ -139,12 +153,11 @@ class UserLoop:
     def _step(self, running: _Running, event: StrategyEvent, view: StrategyView) -> Sequence[Signal]:
         self.steps += 1
 
-        def step() -> tuple[Signal, ...]:
-            signals = tuple(running.strategy.on_event(event, view))
+        def step() -> Sequence[Signal]:
+            signals = process(running.strategy, event, view).signals
             for signal in signals:
-                if not isinstance(signal, Signal):
-                    raise InvalidInputError(f"expected signals, got {type(signal).__name__}")
-            return tuple(signal for signal in signals if signal.key not in view.emitted)
+                _demand_sound(signal, view.market)
+            return signals
 
         return self._contain(running.state.deployment, step) or ()
 
@@ -165,6 +178,22 @@ class UserLoop:
         self._tools.halter.halt(deployment, reason[:500])
 
 
+def _demand_sound(signal: Signal, market: MarketView) -> None:
+    """Raise for a signal that its transaction could not store: that would fail everybody's round."""
+    if not isinstance(signal.key, str) or "\0" in f"{signal.key}{signal.reason}":
+        raise InvalidInputError(f"signal key: expected text, got {signal.key!r}")
+    if not isinstance(signal.valid_for_s, Decimal) or not 0 < signal.valid_for_s <= _LONGEST_VALIDITY_S:
+        raise InvalidInputError(
+            f"signal {signal.key}: expected valid_for_s up to an hour, got {signal.valid_for_s}"
+        )
+    for leg in signal.legs:
+        market.instrument(leg.instrument_id)
+        if not isinstance(leg.lots, int) or leg.lots < 1:
+            raise InvalidInputError(f"signal {signal.key}: expected whole lots, got {leg.lots!r}")
+        if not isinstance(leg.reference_price, Decimal) or not leg.reference_price.is_finite():
+            raise InvalidInputError(f"signal {signal.key}: expected a price, got {leg.reference_price!r}")
+
+
 def _source(event: BarEvent) -> tuple[InstrumentId, BarSpec]:
     bar = event.indicator_bar.bar
     return bar.instrument_id, bar.spec
@@ -176,9 +205,10 @@ def _new_fills(
     fills = []
     for instrument_id, leg in after.items():
         old = before.get(instrument_id)
-        if old is None or leg.entry_qty != old.entry_qty:
+        entry_qty, net_qty = (ZERO, ZERO) if old is None else (old.entry_qty, old.net_qty)
+        if leg.entry_qty != entry_qty:
             role = OrderRole.ENTRY
-        elif leg.net_qty != old.net_qty:
+        elif leg.net_qty != net_qty:
             role = OrderRole.STOP if leg.is_stopped else OrderRole.EXIT
         else:
             continue

@@ -59,11 +59,12 @@ class ChainPricer:
         self._instant: datetime | None = None  # the forward and the volatility below belong to it
         self._forward = 0.0
         self._vol = 0.0
+        self._spread = 1
 
     def quote(self, contract: Contract, instant: datetime) -> Quote:
         """Return bid, ask and last price on the tick, never below one tick."""
         fair = self._fair_paise(contract, instant)
-        width = max(2 * TICK, 0.004 * fair) * spread_multiplier(instant - self._path.opens)
+        width = max(2 * TICK, 0.004 * fair) * self._spread
         bid = max(TICK, math.floor((fair - width / 2) / TICK) * TICK)
         ask = max(bid + TICK, math.ceil((fair + width / 2) / TICK) * TICK)
         last, bids, asks, traded = fractions(4, self._seed, contract.token, int(instant.timestamp()))
@@ -81,6 +82,7 @@ class ChainPricer:
             self._instant = instant
             self._forward = self._path.price(instant) / 100 * 1.0002
             self._vol = self._level(instant)
+            self._spread = spread_multiplier(instant - self._path.opens)
         years = max((contract.expires_at - instant).total_seconds(), 60.0) / _YEAR_S
         moneyness = math.log(contract.strike / self._forward) / 0.05
         vol = self._vol * (1 - 0.05 * moneyness + 0.08 * moneyness**2)

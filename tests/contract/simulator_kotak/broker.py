@@ -15,7 +15,7 @@ import pyotp
 from tests.waiting import eventually
 
 os.environ.update(NEO_LOG_FILE_ENABLED="false", NEO_LOG_LEVEL="CRITICAL")
-from neo_api_client import NeoAPI  # reads the environment when it is imported
+from neo_api_client.neo_api import NeoAPI  # the environment above is read when it is imported
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 DAY = "2019-01-02"

@@ -58,7 +58,11 @@ def test_market_price_protection_follows_the_brokers_grid(ltp: int, band: int) -
         (5, 10_000, True),
     ],
 )
-def test_limit_price_protection_is_40_percent_or_20_rupees(price: int, reference: int, outside: bool) -> None:  # noqa: FBT001
+def test_limit_price_protection_is_40_percent_or_20_rupees(
+    price: int,
+    reference: int,
+    outside: bool,  # noqa: FBT001  # a parameter of the table
+) -> None:
     assert rules.outside_band(price, reference) is outside
 
 

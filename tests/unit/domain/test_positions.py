@@ -63,6 +63,12 @@ def test_only_a_stop_marks_the_leg_as_stopped() -> None:
     )
 
 
+def test_a_stopped_leg_stays_marked() -> None:
+    stopped = bought_back(sold(130, "100"), 65, "125", OrderRole.STOP)
+
+    assert bought_back(stopped, 65, "126").is_stopped
+
+
 @pytest.mark.parametrize(
     ("quantity", "price"), [("0", "1"), ("1", "0"), ("-1", "1"), ("NaN", "1"), ("1", "Infinity")]
 )

@@ -1,5 +1,6 @@
 """Check prices of entries, exits and stops."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -87,6 +88,14 @@ def test_stop_terms(avg_px: str, side: Side, fraction: str, trigger: str, limit:
     terms = stop_terms(Decimal(avg_px), side, stop_fraction=Decimal(fraction), instrument=CALL)
 
     assert terms == (Decimal(trigger), Decimal(limit))
+
+
+def test_a_stop_limit_lies_at_least_two_ticks_beyond_its_trigger() -> None:
+    coarse = replace(CALL, tick_size=Decimal("0.25"))
+
+    terms = stop_terms(Decimal(2), Side.BUY, stop_fraction=Decimal("0.25"), instrument=coarse)
+
+    assert terms == (Decimal("2.50"), Decimal("3.00"))
 
 
 @pytest.mark.parametrize(("avg_px", "fraction"), [("0", "0.25"), ("100", "0")])

@@ -39,6 +39,7 @@ def test_accepts_only_the_full_proof() -> None:
         answered({**OK, "stCode": 777}),
         answered({"stCode": 200}),
         answered(OK, status=302),
+        answered(refusal(1009), status=302),
         answered(OK, status=400),
         answered(OK, status=500),
         answered([]),
@@ -89,7 +90,7 @@ def test_believes_the_cause_that_the_sdk_keeps() -> None:
     load_sdk()
     from neo_api_client.exceptions import ApiException
 
-    error = ApiException(status=0, reason="Request timeout after 30 seconds")
+    error = ApiException(0, "Request timeout after 30 seconds")  # type: ignore[no-untyped-call]  # the SDK's
     error.__cause__ = httpx.PoolTimeout("full")
 
     assert classify_write(Reply(value={"error": error}, wire=Wire(attempts=1))).outcome is Outcome.NOT_SENT

@@ -1,5 +1,6 @@
 """Kotak's payloads become our words, or a typed error."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.errors import ProtocolError
+from app.domain.ids import BrokerOrderId
 from app.domain.orders import OrderStatus, Side
 from app.domain.reports import FillReport, OrderReport, PositionReport
 from brokers.kotak_neo import mapping
@@ -18,7 +20,7 @@ def test_reads_the_documented_order() -> None:
     report = mapping.order_report(ORDER_ROW)
 
     assert report == OrderReport(
-        broker_order_id=mapping.BrokerOrderId("250122000612876"),
+        broker_order_id=BrokerOrderId("250122000612876"),
         tag="",
         broker_symbol="IDEA-EQ",
         side=Side.BUY,
@@ -132,7 +134,7 @@ JUNK = st.one_of(
 
 
 @st.composite
-def damaged(draw: st.DrawFn, row: dict[str, object]) -> dict[str, object]:
+def damaged(draw: st.DrawFn, row: Mapping[str, object]) -> dict[str, object]:
     changed = dict(row)
     for key in draw(st.sets(st.sampled_from(sorted(row)), max_size=4)):
         changed[key] = draw(JUNK)
