@@ -28,7 +28,7 @@ down: setup ## stop the stack
 	@exec $(BIN)/openbell down $(ARGS)
 
 test: setup ## run every test: Python, dashboard, browser
-	@$(MAKE) unit integration e2e frontend-test browser-test
+	@$(MAKE) -k unit integration e2e frontend-test browser-test
 
 unit: setup ## run the Python tests that need no engines
 	@$(BIN)/pytest -q -n 2 --dist loadfile tests --ignore tests/integration --ignore tests/e2e

@@ -1,10 +1,10 @@
 """Tell Alembic our tables and the connection to work on."""
 
 from alembic import context
-from app.db.models import Base
 from sqlalchemy import Connection, NullPool, create_engine
 
 from app.config import load_settings
+from app.db.models import Base
 from app.infra.engines.engines import ensure_engines
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from app.domain.errors import ConfigError
 
@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     broker_urls: dict[str, str] = Field(default_factory=dict)
     """Base URL per broker code, JSON; set only to point an adapter at a simulator."""
 
+    strategy_modules: tuple[str, ...] = ()
+    """Importable modules with strategies of your own, JSON list; each has a tuple STRATEGIES."""
+
     login_concurrency: int = Field(default=16, ge=1, le=200)
     login_timeout_s: float = Field(default=10.0, gt=0)
     order_timeout_s: float = Field(default=10.0, gt=0)
@@ -41,7 +44,7 @@ class Settings(BaseSettings):
     not_placed_after_s: float | None = Field(default=None, gt=0)
     """How long after sending two clean reads may prove an order absent; unset -> the adapter's own value."""
     reconcile_period_s: float = Field(default=5.0, gt=0)
-    lease_ttl_s: float = Field(default=2.0, gt=0.2)
+    lease_ttl_s: float = Field(default=3.0, gt=0.2)
     run_length_s: float = Field(default=900.0, gt=1)
     users_per_shard: int = Field(default=50, ge=1)
     orders_per_second: int = Field(default=8, ge=1, le=10)
@@ -63,3 +66,5 @@ def load_settings() -> Settings:
     except ValidationError as e:
         lines = [f"OPENBELL_{'_'.join(map(str, x['loc'])).upper()}: {x['msg']}" for x in e.errors()]
         raise ConfigError("The configuration cannot be used:\n" + "\n".join(lines)) from e
+    except SettingsError as e:  # a value that should be JSON and is not; its message names the field
+        raise ConfigError(f"The configuration cannot be used: {e}") from e

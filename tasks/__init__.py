@@ -1,1 +1,1 @@
-"""Wrap services as Celery tasks."""
+"""Wrap services as Celery tasks; `celery -A tasks` finds the application in `tasks.celery`."""

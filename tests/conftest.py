@@ -46,6 +46,16 @@ def database_url(engines: Engines, migrated_template: str) -> Iterator[str]:
     _execute(engines, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
+@pytest.fixture
+def fresh_database_url(engines: Engines, migrated_template: str) -> Iterator[str]:
+    """A fresh migrated database for one test."""
+    name = f"test_{secrets.token_hex(6)}"
+    template = sql.Identifier(migrated_template)
+    _execute(engines, sql.SQL("create database {} template {}").format(sql.Identifier(name), template))
+    yield _with_database(engines, name)
+    _execute(engines, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
 @pytest.fixture(scope="module")
 def redis_url(engines: Engines) -> str:
     """An empty Valkey for this test module."""

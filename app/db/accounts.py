@@ -101,8 +101,10 @@ def change_account(
     return _account(row)
 
 
-def has_open_business(session: Session, user_id: UserId, account_id: AccountId) -> bool:
-    """Say whether an account holds a position or an order that has not ended."""
+def lock_open_business(session: Session, user_id: UserId, account_id: AccountId) -> bool:
+    """Say whether an account holds a position or an order that has not ended; no new one until commit."""
+    # A new order's foreign key needs a share of this lock, so the answer stays true until we commit.
+    session.execute(_of(user_id).where(AccountRow.id == account_id).with_for_update())
     is_open = exists().where(
         OrderRow.account_id == account_id,
         OrderRow.user_id == user_id,

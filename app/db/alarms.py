@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -45,3 +45,9 @@ def clear_alarm(session: Session, code: str, *, subject: str, now: datetime) -> 
         .returning(AlarmRow.id)
     )
     return session.scalars(statement).one_or_none() is not None
+
+
+def open_alarm_subjects(session: Session, code: str) -> frozenset[str]:
+    """Return what the open alarms of a code are about."""
+    statement = select(AlarmRow.subject).where(AlarmRow.code == code, AlarmRow.cleared_at.is_(None))
+    return frozenset(session.scalars(statement))

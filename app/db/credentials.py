@@ -7,7 +7,7 @@ they may touch an account by handing in the account, which they read scoped by i
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -84,6 +84,15 @@ def find_broker_session(session: Session, account: BrokerAccount) -> StoredSessi
 def drop_broker_session(session: Session, account: BrokerAccount) -> None:
     """Forget the broker session of an account, so that the next use logs in."""
     session.execute(delete(BrokerSessionRow).where(BrokerSessionRow.account_id == account.account_id))
+
+
+def expire_broker_session(session: Session, account_id: AccountId, *, now: datetime) -> None:
+    """Mark a session that the broker refused as over; its generation stays, so that the next one is newer."""
+    session.execute(
+        update(BrokerSessionRow)
+        .where(BrokerSessionRow.account_id == account_id, BrokerSessionRow.expires_at > now)
+        .values(expires_at=now)
+    )
 
 
 def spend_totp_window(session: Session, account_id: AccountId, window: int) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -86,7 +86,7 @@ def injected_sessions(session: Session) -> tuple[TradingSession, ...]:
 def enroll_accounts(session: Session, day: date) -> None:
     """Put every enabled account with an active deployment on the day's readiness table. Idempotent."""
     wanted = (
-        select(AccountRow.id, func.cast(day, LoginRow.day.type))
+        select(AccountRow.id, literal(day))
         .where(AccountRow.is_enabled)
         .where(
             select(DeploymentRow.id)
@@ -195,3 +195,12 @@ def arm_deployments(session: Session, day: date) -> int:
         .returning(DeploymentRow.id)
     )
     return len(session.scalars(statement).all())
+
+
+def reopen_login(session: Session, account_id: AccountId, day: date) -> None:
+    """Send an account whose session died back to the login; what it has armed stays armed."""
+    session.execute(
+        update(LoginRow)
+        .where(LoginRow.account_id == account_id, LoginRow.day == day, LoginRow.status == LoginStatus.READY)
+        .values(status=LoginStatus.PENDING, detail="the broker ended the session", next_try_at=None)
+    )

@@ -112,6 +112,8 @@ class OrderEventKind(StrEnum):
     FILLED = "FILLED"
 
 
+Transitions = dict[tuple[OrderStatus, OrderEventKind], OrderStatus]
+
 _S, _K = OrderStatus, OrderEventKind
 _WORKING = (
     _S.SUBMITTED,
@@ -121,42 +123,54 @@ _WORKING = (
     _S.PENDING_UPDATE,
     _S.PENDING_CANCEL,
 )
+_ENDED_AT_VENUE = (_S.FILLED, _S.CANCELED, _S.EXPIRED, _S.REJECTED)
+
+
+def _same(states: tuple[OrderStatus, ...], *kinds: OrderEventKind) -> Transitions:
+    return {(state, kind): state for state in states for kind in kinds}
+
+
+def _to(after: OrderStatus, kind: OrderEventKind, *states: OrderStatus) -> Transitions:
+    return {(state, kind): after for state in states}
+
 
 # A fill is not in the table: it is decided by quantity, see `next_status`.
-TRANSITIONS: dict[tuple[OrderStatus, OrderEventKind], OrderStatus] = {
-    (_S.INITIALIZED, _K.DENIED): _S.DENIED,
-    (_S.INITIALIZED, _K.SUBMITTED): _S.SUBMITTED,
-    (_S.INITIALIZED, _K.EXPIRED): _S.EXPIRED,
-    (_S.INITIALIZED, _K.CANCELED): _S.CANCELED,
-    (_S.SUBMITTED, _K.NOT_SENT): _S.REJECTED,
-    (_S.SUBMITTED, _K.OUTCOME_UNKNOWN): _S.SUBMITTED,
-    **{(s, _K.ACCEPTED): _S.ACCEPTED for s in (_S.SUBMITTED, _S.ACCEPTED)},
-    # News that arrives late or twice must not undo what is known.
-    **{
-        (s, _K.ACCEPTED): s for s in (_S.TRIGGERED, _S.PARTIALLY_FILLED, _S.PENDING_UPDATE, _S.PENDING_CANCEL)
-    },
-    **{(s, _K.ACCEPTED): s for s in (_S.FILLED, _S.CANCELED, _S.EXPIRED, _S.REJECTED)},
-    **{
-        (s, _K.REJECTED): _S.REJECTED
-        for s in (_S.SUBMITTED, _S.ACCEPTED, _S.TRIGGERED, _S.PENDING_UPDATE, _S.PENDING_CANCEL)
-    },
-    (_S.REJECTED, _K.REJECTED): _S.REJECTED,
-    **{(s, _K.TRIGGERED): _S.TRIGGERED for s in (_S.SUBMITTED, _S.ACCEPTED, _S.TRIGGERED, _S.PENDING_UPDATE)},
-    **{(s, _K.TRIGGERED): s for s in (_S.PARTIALLY_FILLED, _S.PENDING_CANCEL, _S.FILLED, _S.CANCELED)},
-    **{(s, _K.UPDATE_REQUESTED): _S.PENDING_UPDATE for s in (_S.ACCEPTED, _S.TRIGGERED, _S.PARTIALLY_FILLED)},
-    (_S.PENDING_UPDATE, _K.UPDATED): _S.ACCEPTED,
-    **{
-        (s, _K.UPDATED): s
-        for s in (_S.ACCEPTED, _S.TRIGGERED, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL, _S.FILLED, _S.CANCELED)
-    },
-    **{(s, _K.CANCEL_REQUESTED): _S.PENDING_CANCEL for s in _WORKING},
-    **{(s, _K.REQUEST_REFUSED): _S.ACCEPTED for s in (_S.PENDING_UPDATE, _S.PENDING_CANCEL, _S.ACCEPTED)},
-    **{(s, _K.REQUEST_REFUSED): s for s in (_S.TRIGGERED, _S.PARTIALLY_FILLED, *TERMINAL - {_S.DENIED})},
-    **{(s, _K.CANCELED): _S.CANCELED for s in (*_WORKING, _S.CANCELED)},
-    **{(s, _K.EXPIRED): _S.EXPIRED for s in (*_WORKING, _S.EXPIRED)},
+# Later lines win over earlier ones; the `_same` lines say that news which comes late or twice must
+# not undo what is known.
+TRANSITIONS: Transitions = {
+    **_same((*_WORKING, *_ENDED_AT_VENUE), _K.ACCEPTED, _K.OUTCOME_UNKNOWN),
+    **_same(_WORKING[1:], _K.TRIGGERED, _K.UPDATED),
+    **_same(_ENDED_AT_VENUE, _K.TRIGGERED, _K.UPDATED, _K.REQUEST_REFUSED),
+    **_same((_S.FILLED, _S.CANCELED, _S.EXPIRED), _K.CANCELED, _K.EXPIRED),
+    **_same((_S.REJECTED,), _K.REJECTED, _K.NOT_SENT),
+    **_to(_S.DENIED, _K.DENIED, _S.INITIALIZED),
+    **_to(_S.SUBMITTED, _K.SUBMITTED, _S.INITIALIZED),
+    **_to(_S.EXPIRED, _K.EXPIRED, _S.INITIALIZED, *_WORKING),
+    **_to(_S.CANCELED, _K.CANCELED, _S.INITIALIZED, *_WORKING),
+    **_to(_S.REJECTED, _K.NOT_SENT, _S.SUBMITTED),
+    **_to(_S.REJECTED, _K.REJECTED, *_WORKING),
+    **_to(_S.ACCEPTED, _K.ACCEPTED, _S.SUBMITTED),
+    **_to(_S.TRIGGERED, _K.TRIGGERED, _S.SUBMITTED, _S.ACCEPTED, _S.PENDING_UPDATE),
+    **_to(
+        _S.PENDING_UPDATE,
+        _K.UPDATE_REQUESTED,
+        _S.ACCEPTED,
+        _S.TRIGGERED,
+        _S.PARTIALLY_FILLED,
+        _S.PENDING_UPDATE,
+    ),
+    **_to(_S.ACCEPTED, _K.UPDATED, _S.PENDING_UPDATE),
+    **_to(_S.PENDING_CANCEL, _K.CANCEL_REQUESTED, *_WORKING),
+    **_to(_S.ACCEPTED, _K.REQUEST_REFUSED, _S.ACCEPTED, _S.PENDING_UPDATE, _S.PENDING_CANCEL),
+    **_same((_S.TRIGGERED, _S.PARTIALLY_FILLED), _K.REQUEST_REFUSED),
+    # An order that we took for not placed can appear late (I3): it is canceled at the venue while it
+    # stays REJECTED here, and then ends as the venue says.
+    **_same((_S.REJECTED,), _K.CANCEL_REQUESTED),
+    **_to(_S.CANCELED, _K.CANCELED, _S.REJECTED),
+    **_to(_S.EXPIRED, _K.EXPIRED, _S.REJECTED),
 }
 
-_FILLABLE = (*_WORKING, _S.FILLED, _S.CANCELED, _S.EXPIRED, _S.REJECTED)
+_FILLABLE = (*_WORKING, *_ENDED_AT_VENUE)
 
 
 class InvalidTransitionError(InvariantError):
@@ -171,12 +185,13 @@ def next_status(
     Args:
         status: the state before.
         kind: what happened.
-        filled: quantity filled after the event (used for FILLED only).
+        filled: quantity filled after the event.
         quantity: quantity of the order.
 
     Returns:
-        The new state. A fill of a canceled, expired or rejected order is believed: venues do that,
-        and a complete one ends in FILLED; a partial one keeps the terminal state.
+        The new state; a working order with fills is PARTIALLY_FILLED, never ACCEPTED. A fill of a
+        canceled, expired or rejected order is believed: venues do that, and a complete one ends in
+        FILLED; a partial one keeps the terminal state.
 
     Raises:
         InvalidTransitionError: the pair is not in the table; nothing may be assumed.
@@ -184,16 +199,17 @@ def next_status(
     if kind is OrderEventKind.FILLED:
         return _status_after_fill(status, filled=filled, quantity=quantity)
     try:
-        return TRANSITIONS[(status, kind)]
+        after = TRANSITIONS[(status, kind)]
     except KeyError as e:
         raise InvalidTransitionError(f"an order in {status} cannot take the event {kind}") from e
+    return OrderStatus.PARTIALLY_FILLED if after is OrderStatus.ACCEPTED and filled > 0 else after
 
 
 def _status_after_fill(status: OrderStatus, *, filled: Decimal, quantity: Decimal) -> OrderStatus:
     if status not in _FILLABLE:
         raise InvalidTransitionError(f"an order in {status} cannot be filled")
-    if filled > quantity:
-        raise InvalidTransitionError(f"filled {filled} is more than the quantity {quantity}")
+    if not 0 < filled <= quantity:
+        raise InvalidTransitionError(f"filled: expected above 0 and up to {quantity}, got {filled}")
     if filled == quantity:
         return OrderStatus.FILLED
     if status.is_terminal or status in (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_UPDATE):
@@ -220,7 +236,8 @@ class OrderIntent:
     """Hold what is wished, exactly as it will be sent.
 
     `price` is the limit (LIMIT, STOP_LIMIT), `trigger_price` the stop condition. `valid_until` bounds
-    sending (I12); exits carry None and never expire. `protection` belongs to entries.
+    sending (I12); exits carry None and never expire. `protection` belongs to entries. `attempt` and
+    `part` are those of `client_order_id`.
     """
 
     client_order_id: ClientOrderId
@@ -238,6 +255,8 @@ class OrderIntent:
     trigger_price: Decimal | None
     valid_until: datetime | None
     protection: ProtectionTerms | None = None
+    attempt: int = 0
+    part: int = 0
 
     def __post_init__(self) -> None:
         if not self.quantity.is_finite() or self.quantity <= 0:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import cast
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -13,17 +14,21 @@ from app.domain.market_data import Tick
 from app.infra.names import MARKS_KEY
 
 
-def read_marks(
-    valkey: "Redis[str]", venue: str, instrument_ids: Sequence[InstrumentId]
-) -> dict[InstrumentId, Tick]:
+def read_marks(valkey: Redis, venue: str, instrument_ids: Sequence[InstrumentId]) -> dict[InstrumentId, Tick]:
     """Return the latest tick of each instrument that has one; nothing while Valkey is away."""
     if not instrument_ids:
         return {}
     try:
-        values = valkey.hmget(MARKS_KEY.format(venue=venue), list(instrument_ids))
+        values = cast("list[str | None]", valkey.hmget(MARKS_KEY.format(venue=venue), list(instrument_ids)))
     except RedisError:
         return {}
     return {i: _tick(i, value) for i, value in zip(instrument_ids, values, strict=True) if value is not None}
+
+
+def read_all_marks(valkey: Redis, venue: str) -> list[Tick]:
+    """Return the latest tick of every instrument; raises RedisError while Valkey is away."""
+    values = cast("dict[str, str]", valkey.hgetall(MARKS_KEY.format(venue=venue)))
+    return [_tick(InstrumentId(i), value) for i, value in values.items()]
 
 
 def _tick(instrument_id: InstrumentId, value: str) -> Tick:

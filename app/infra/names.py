@@ -42,7 +42,7 @@ class RunKind(StrEnum):
 
 
 TICKS_STREAM = "ticks:{venue}"
-"""One entry per exchange instant; field "r" is JSON: {"ts": iso, "t": [[id, last, bid, ask], ...]}."""
+"""One entry per exchange instant; field "r" is JSON, see app.infra.market_codec; field "g" marks a gap."""
 BARS_STREAM = "bars:{venue}"
 """One entry per closed bar with its indicators: JSON field "b"."""
 WAKE_STREAM = "wake:{run}"
@@ -52,11 +52,15 @@ USER_EVENTS_STREAM = "events:{user_id}"
 OPS_EVENTS_STREAM = "events:ops"
 """Phases, logins, runs, alarms, health: for ops staff."""
 FEED_STATE_KEY = "feed:{venue}"
-"""Hash: last_ts (exchange instant of the last published round), last_wall, status."""
+"""Hash: last_ts (exchange instant of the last published round), last_wall, status, and `pending`: how many
+bars wait for their indicators (0: nothing is in flight between the feed and the loops)."""
 LOOP_CURSOR_KEY = "cursor:{run}"
-"""Hash: ts (exchange instant of the last round that every loop of the run has decided on and recorded)."""
+"""Hash: ts (exchange instant of the last round that every loop of the run has decided on and recorded),
+`ticks` and `bars` (stream positions up to which it has), fence."""
 MARKS_KEY = "marks:{venue}"
 """Hash: instrument id -> JSON [last, bid, ask, ts_event, wall epoch s] of the latest tick."""
+NEEDS_KEY = "needs:{venue}:{day}"
+"""Set: "instrument id|minutes|indicator name" that the day's strategies want at each close of a bar."""
 BEAT_STATE_KEY = "beat"
 """Hash: wall (epoch s) of the last schedule tick, host."""
 WORKERS_KEY = "workers"

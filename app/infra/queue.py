@@ -7,7 +7,7 @@ tables; a lost message is sent again by the supervisor.
 
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from kombu import Queue as KombuQueue
 
 from app.domain.errors import UnavailableError
@@ -36,14 +36,15 @@ TASK_QUEUES = {
 }
 
 
-def make_celery(redis_url: str) -> Celery:
+def make_celery(redis_url: str, *, task_class: type[Task[Any, Any]] | None = None) -> Celery:
     """Return the configured application; broker in Valkey database 1, results in 2.
 
     Args:
         redis_url: Valkey or Redis without a database number, as the engines report it.
+        task_class: base of the tasks; processes that only send need none.
     """
     base = redis_url.rstrip("/")
-    celery_app = Celery("openbell", broker=f"{base}/1", backend=f"{base}/2")
+    celery_app = Celery("openbell", broker=f"{base}/1", backend=f"{base}/2", task_cls=task_class or Task)
     celery_app.conf.update(
         task_serializer="json",
         result_serializer="json",

@@ -30,7 +30,7 @@ return 1
 class OrderBudget:
     """Hand out the right to send one request of an account."""
 
-    def __init__(self, valkey: "Redis[str]", *, per_second: int) -> None:
+    def __init__(self, valkey: Redis, *, per_second: int) -> None:
         """Args: per_second: requests an account may send in any second, exits included."""
         self._take = valkey.register_script(_TAKE)
         self._per_second = per_second

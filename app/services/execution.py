@@ -18,7 +18,7 @@ from app.db.models import AccountRow, LegRow, OrderRow
 from app.db.orders import book_fill, lock_orders, move_order
 from app.db.session import Database
 from app.domain.errors import InvariantError
-from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId
+from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, UserId
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
 from app.domain.ports import Clock
 from app.domain.reports import FaultClass, OrderReport, Outcome, WriteResult
@@ -75,6 +75,16 @@ class Execution:
                     changed.append(rows[order_id])
         self._publish(changed)
         return [r for r in reports if r.broker_order_id not in ids]
+
+    def mark_unknown(self, order_id: int) -> None:
+        """Admit that a claimed order was never answered: its sender died or was cut off."""
+        with self._database.begin() as session:
+            row = lock_orders(session, [order_id])[order_id]
+            if row.is_unknown or row.broker_order_id is not None or row.status != _S.SUBMITTED:
+                return
+            row.is_unknown = row.was_unknown = True
+            self._move(session, row, _K.OUTCOME_UNKNOWN, source="resolver", details={"answer": "none"})
+        self._publish([row])
 
     def settle_not_placed(self, order_id: int, *, evidence: str) -> None:
         """End an UNKNOWN order that clean reads have proven absent (I3)."""
@@ -252,9 +262,9 @@ def _match(session: Session, account_id: AccountId, reports: Sequence[OrderRepor
     matched: dict[str, int] = {}
     for report in reports:
         tag = report.tag[:CLIENT_ORDER_ID_LENGTH]
-        order_id = by_broker_id.get(report.broker_order_id, unbound.get(tag))
-        if order_id is not None:
-            matched[report.broker_order_id] = order_id
+        found = by_broker_id.get(report.broker_order_id, unbound.get(tag))
+        if found is not None:
+            matched[report.broker_order_id] = found
     return matched
 
 
@@ -266,9 +276,9 @@ def alarm_foreign_orders(
     for report in reports:
         raise_alarm(
             session,
-            code="external_order",
+            "external_order",
             subject=f"account:{account_id}:{report.broker_order_id}",
             message=f"{report.side} {report.quantity} {report.broker_symbol} was not sent by Openbell",
-            user_id=user_id,
+            user_id=None if user_id is None else UserId(user_id),
             now=now,
         )

@@ -3,13 +3,14 @@
 import threading
 from collections.abc import Callable
 
-from app.db.credentials import load_broker_session
+from app.db.accounts import get_account_for_staff
 from app.db.session import Database
 from app.domain.accounts import BrokerCode
 from app.domain.errors import SessionExpiredError
 from app.domain.ids import AccountId
-from app.domain.ports import BrokerAdapter, BrokerGateway
+from app.domain.ports import BrokerAdapter, BrokerGateway, BrokerSession, Clock
 from app.infra.vault import Vault
+from app.services.credentials import OpenSession, load_broker_session
 
 Adapters = Callable[[BrokerCode], BrokerAdapter]
 
@@ -17,7 +18,8 @@ Adapters = Callable[[BrokerCode], BrokerAdapter]
 class Gateways:
     """Restore gateways from the sessions that the login tasks stored. Thread-safe."""
 
-    def __init__(self, database: Database, vault: Vault, adapters: Adapters) -> None:
+    def __init__(self, database: Database, vault: Vault, adapters: Adapters, clock: Clock) -> None:
+        self._clock = clock
         self._database = database
         self._vault = vault
         self._adapters = adapters
@@ -42,20 +44,32 @@ class Gateways:
         Raises:
             SessionExpiredError: nobody logged this account in.
         """
-        with self._database.begin() as session:
-            stored = load_broker_session(session, self._vault, account_id)
-        if stored is None:
-            raise SessionExpiredError(f"account {account_id}: expected an open broker session, found none")
-        generation, broker_session = stored
+        stored = self._load(account_id)
         with self._lock:
             known = self._known.get(account_id)
-            if known is not None and known[0] >= generation:
+            if known is not None and known[0] >= stored.generation:
                 return known[1]
-            gateway = self._adapters(broker_session.broker).restore(broker_session)
-            self._known[account_id] = (generation, gateway)
+            gateway = self._adapters(stored.broker_session.broker).restore(stored.broker_session)
+            self._known[account_id] = (stored.generation, gateway)
         if known is not None:
             known[1].close()
         return gateway
+
+    def stored_session(self, account_id: AccountId) -> BrokerSession:
+        """Return the account's open broker session as data.
+
+        Raises:
+            SessionExpiredError: nobody logged this account in.
+        """
+        return self._load(account_id).broker_session
+
+    def _load(self, account_id: AccountId) -> OpenSession:
+        with self._database.begin() as session:
+            account = get_account_for_staff(session, account_id)
+            stored = load_broker_session(session, self._vault, account, now=self._clock.now())
+        if stored is None:
+            raise SessionExpiredError(f"account {account_id}: expected an open broker session, found none")
+        return stored
 
     def close(self) -> None:
         """Close all gateways of this process."""

@@ -8,16 +8,22 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from app.config import Settings
-from app.db.accounts import find_account_for_staff
+from app.db.accounts import get_account_for_staff
 from app.db.credentials import drop_broker_session, spend_totp_window
 from app.db.day import claim_login, record_login
 from app.db.session import Database
 from app.domain.accounts import BrokerAccount, LoginReason, LoginStatus
-from app.domain.errors import BrokerError, LoginRefusedError, RateLimitedError, UnavailableError
+from app.domain.errors import (
+    BrokerError,
+    LoginRefusedError,
+    NotFoundError,
+    RateLimitedError,
+    UnavailableError,
+)
 from app.domain.ids import AccountId
 from app.domain.ports import BrokerSession, Clock, Credentials
 from app.infra.vault import Vault
-from app.services.credentials import load_credentials, store_broker_session
+from app.services.credentials import load_credentials, save_broker_session
 from app.services.execution import Execution
 from app.services.gateways import Adapters
 from app.services.news import News
@@ -76,7 +82,7 @@ class Logins:
         with self._database.begin() as session:
             if not claim_login(session, account_id, day, now=self._clock.now(), hold=hold):
                 return "skipped"
-            account = find_account_for_staff(session, account_id)
+            account = get_account_for_staff(session, account_id)
         started = self._clock.monotonic()
         outcome = self._try(account, day)
         took_ms = round((self._clock.monotonic() - started) * 1000)
@@ -96,28 +102,25 @@ class Logins:
         return outcome.status
 
     def _try(self, account: BrokerAccount, day: date) -> LoginOutcome:
-        with self._database.begin() as session:
-            credentials = load_credentials(session, self._vault, account)
-        if credentials is None:
-            return _failed(LoginReason.NO_CREDENTIALS, "no credentials are stored for this account")
-        with self._database.begin() as session:
-            window = int(self._clock.now().timestamp()) // TOTP_WINDOW_S
-            if not spend_totp_window(session, account.account_id, window):
+        try:
+            with self._database.begin() as session:
+                credentials = load_credentials(session, self._vault, account)
+            if not self._spend_code(account):
                 return LoginOutcome(
                     status=LoginStatus.PENDING,
                     reason=LoginReason.NONE,
                     detail="this TOTP code is spent; waiting for the next one",
                 )
-        try:
             return self._open(account, credentials, day)
-        except LoginRefusedError as e:
-            return _failed(LoginReason(e.reason), str(e))
-        except UnavailableError as e:
-            return _failed(_reason_of(e), str(e))
-        except RateLimitedError as e:
-            return _failed(LoginReason.BROKER_DOWN, str(e))
+        except NotFoundError as e:
+            return _failed(LoginReason.NO_CREDENTIALS, str(e))
         except BrokerError as e:
-            return _failed(LoginReason.PROTOCOL, str(e))
+            return _failed(_reason_of(e), str(e))
+
+    def _spend_code(self, account: BrokerAccount) -> bool:
+        window = int(self._clock.now().timestamp()) // TOTP_WINDOW_S
+        with self._database.begin() as session:
+            return spend_totp_window(session, account.account_id, window)
 
     def _open(self, account: BrokerAccount, credentials: Credentials, day: date) -> LoginOutcome:
         adapter = self._adapters(account.broker)
@@ -143,13 +146,13 @@ class Logins:
 
     def _store(self, account: BrokerAccount, broker_session: BrokerSession) -> None:
         with self._database.begin() as session:
-            store_broker_session(session, self._vault, account, broker_session)
+            save_broker_session(session, self._vault, account, broker_session)
 
     def end_sessions(self, account_ids: Sequence[AccountId]) -> None:
         """Forget the broker sessions of these accounts at the end of the day."""
         with self._database.begin() as session:
             for account_id in account_ids:
-                drop_broker_session(session, find_account_for_staff(session, account_id))
+                drop_broker_session(session, get_account_for_staff(session, account_id))
 
     def _next_try(self, outcome: LoginOutcome, took_ms: int) -> datetime | None:
         now = self._clock.now()
@@ -186,7 +189,11 @@ def _failed(reason: LoginReason, detail: str) -> LoginOutcome:
     return LoginOutcome(status=LoginStatus.FAILED, reason=reason, detail=detail)
 
 
-def _reason_of(error: UnavailableError) -> LoginReason:
+def _reason_of(error: BrokerError) -> LoginReason:
+    if isinstance(error, LoginRefusedError):
+        return LoginReason(error.reason)
+    if not isinstance(error, UnavailableError | RateLimitedError):
+        return LoginReason.PROTOCOL
     text = str(error).lower()
     if text.startswith("egress"):
         return LoginReason.EGRESS_DOWN

@@ -138,6 +138,12 @@ class MarketDay:
         }
         return steps[phase](day)
 
+    def is_login_time(self, day: date) -> bool:
+        """Whether accounts may still log in: the login phase has started and the square-off has not."""
+        with self._database.begin() as session:
+            done = finished_phases(session, venue=self.venue, day=day)
+        return Phase.LOGIN in done and Phase.SQUARE_OFF not in done
+
     def login_batches(self, day: date) -> list[list[AccountId]]:
         """Return the accounts that should log in now, in batches for the chord's header."""
         with self._database.begin() as session:
@@ -193,7 +199,7 @@ class MarketDay:
             if ready < enrolled:
                 raise_alarm(
                     session,
-                    code="accounts_not_ready",
+                    "accounts_not_ready",
                     subject=f"day:{day}",
                     message=f"{ready} of {enrolled} accounts are ready at the bell; the others join late",
                     user_id=None,
@@ -217,9 +223,9 @@ class MarketDay:
             if open_legs or not_flat:
                 raise_alarm(
                     session,
-                    code="not_flat_at_close",
+                    "not_flat_at_close",
                     subject=f"day:{day}",
-                    message=f"{open_legs} legs open in the ledger; accounts not flat at the broker: {not_flat}",
+                    message=f"{open_legs} legs open in the ledger; not flat at the broker: {not_flat}",
                     user_id=None,
                     now=self._clock.now(),
                 )
@@ -269,8 +275,8 @@ class MarketDay:
     def _download_instruments(self, day: date, account_ids: Sequence[AccountId]) -> int:
         for account_id in account_ids:
             try:
-                broker, stored = self._gateways.stored_session(account_id)
-                instruments = self._adapters(broker).request_instruments(stored, day)
+                stored = self._gateways.stored_session(account_id)
+                instruments = self._adapters(stored.broker).request_instruments(stored, day)
             except BrokerError as e:
                 log.warning("contracts_not_downloaded", account_id=account_id, error=str(e))
                 continue

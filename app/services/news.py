@@ -19,7 +19,7 @@ _KEEP_WAKES = 100
 class News:
     """Publish after commit. A failure is logged and forgotten: readers refetch, runs poll their tables."""
 
-    def __init__(self, valkey: "Redis[str]") -> None:
+    def __init__(self, valkey: Redis) -> None:
         self._valkey = valkey
 
     def tell_user(self, user_id: int, kind: str, data: Mapping[str, Any]) -> None:

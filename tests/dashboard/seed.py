@@ -30,10 +30,38 @@ from app.infra.passwords import hash_password
 
 DAY = date(2026, 11, 20)
 PASSWORD = "correct horse"
-NAMES = (
-    "Aarav Aditi Akash Ananya Arjun Bhavna Chirag Deepa Dev Esha Farhan Gauri Harsh Isha Jatin Kavya Lakshmi "
-    "Manish Meera Nikhil Ojas Pooja Rahul Riya Sahil Sneha Tara Uday Varun Zoya"
-).split()
+NAMES = [
+    "Aarav",
+    "Aditi",
+    "Akash",
+    "Ananya",
+    "Arjun",
+    "Bhavna",
+    "Chirag",
+    "Deepa",
+    "Dev",
+    "Esha",
+    "Farhan",
+    "Gauri",
+    "Harsh",
+    "Isha",
+    "Jatin",
+    "Kavya",
+    "Lakshmi",
+    "Manish",
+    "Meera",
+    "Nikhil",
+    "Ojas",
+    "Pooja",
+    "Rahul",
+    "Riya",
+    "Sahil",
+    "Sneha",
+    "Tara",
+    "Uday",
+    "Varun",
+    "Zoya",
+]
 STRIKE = 26050
 CALL = f"NIFTY-20261124-{STRIKE}-CE.NSE"
 PUT = f"NIFTY-20261124-{STRIKE}-PE.NSE"
@@ -84,9 +112,7 @@ def seed_people(session: Session, *, count: int = 30) -> list[Person]:
         )
         session.add(deployment)
         session.flush()
-        people.append(
-            Person(user_id=user.id, name=name, account_id=account.id, deployment_id=deployment.id)
-        )
+        people.append(Person(user_id=user.id, name=name, account_id=account.id, deployment_id=deployment.id))
     return people
 
 
@@ -300,4 +326,6 @@ def beat(valkey: "redis.Redis[str]", marks: dict[str, Decimal], *, now: datetime
 
 def move(marks: dict[str, Decimal], random: Random) -> dict[str, Decimal]:
     """Return the next marks of a random walk on the tick grid."""
-    return {name: max(px + Decimal(random.randint(-6, 6)) / 20, Decimal("0.05")) for name, px in marks.items()}
+    return {
+        name: max(px + Decimal(random.randint(-6, 6)) / 20, Decimal("0.05")) for name, px in marks.items()
+    }

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,11 +22,13 @@ from app.infra.engines.engines import (
     Engines,
     engine_pids,
     ensure_engines,
+    keep_engines,
     restart_postgres,
     restart_valkey,
     stop_engines,
 )
 from app.infra.engines.errors import EngineError
+from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -75,6 +78,36 @@ def test_kill_9_of_both_loses_nothing_and_keeps_the_addresses(home: Path) -> Non
     assert read(after) == ("committed", "written")
 
 
+def test_engines_that_die_while_they_are_kept_come_back(home: Path) -> None:
+    engines = start(home)
+    write(engines)
+    ended, events = threading.Event(), list[str]()
+    watch = threading.Thread(
+        target=keep_engines, args=(home, None, None), kwargs={"ended": ended, "on_event": events.append}
+    )
+    watch.start()
+    try:
+        for pid in engine_pids(home).values():
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+        eventually(lambda: len(events) == 2)
+    finally:
+        ended.set()
+        watch.join()
+
+    assert sorted(event.split()[0] for event in events) == ["postgres", "valkey"]
+    assert read(engines) == ("committed", "written")
+
+
+def test_a_cluster_that_was_half_made_is_thrown_away(home: Path) -> None:
+    leftover = home / "postgres" / "data.new" / "base"
+    leftover.mkdir(parents=True)
+
+    write(start(home))
+
+    assert not leftover.parent.exists()
+
+
 def test_restarting_each_engine_in_the_middle_keeps_the_data(home: Path) -> None:
     engines = start(home)
     write(engines)
@@ -87,15 +120,23 @@ def test_restarting_each_engine_in_the_middle_keeps_the_data(home: Path) -> None
     assert all(new != pids[name] for name, new in engine_pids(home).items())
 
 
-def test_a_pid_file_that_names_a_living_stranger_does_not_stop_the_start(home: Path) -> None:
-    engines = start(home)
-    write(engines)
-    stop_engines(home)
-    (home / "postgres/data/postmaster.pid").write_text(f"{os.getpid()}\n{home}\n0\n5432\n\n\n\nready\n")
-    (home / "valkey/valkey.pid").write_text(f"{os.getpid()}\n")
+def test_a_pid_file_that_names_a_living_stranger_does_not_stop_the_start(home: Path, tmp_path: Path) -> None:
+    other_home = tmp_path / "other"
+    start(other_home)
+    try:
+        strangers = engine_pids(other_home)  # of the same user, so that PostgreSQL takes it for a rival
+        write(start(home))
+        stop_engines(home)
+        stale = f"{strangers['postgres']}\n{home}/postgres/data\n0\n5432\n\n\n\nready\n"
+        (home / "postgres/data/postmaster.pid").write_text(stale)
+        (home / "valkey/valkey.pid").write_text(f"{strangers['valkey']}\n")
 
-    assert engine_pids(home) == {"valkey": None, "postgres": None}
-    assert read(start(home)) == ("committed", "written")
+        assert engine_pids(home) == {"valkey": None, "postgres": None}
+        stop_engines(home)  # must not hit them
+        assert read(start(home)) == ("committed", "written")
+        assert engine_pids(other_home) == strangers
+    finally:
+        stop_engines(other_home)
 
 
 def test_two_homes_run_side_by_side(home: Path, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The pair of engines of one OPENBELL_HOME: start what the settings leave to us, and stop it."""
 
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from app.infra.engines.postgres import PostgresServer
 from app.infra.engines.valkey import ValkeyServer
 
 _LOCK_TIMEOUT_S = 90.0
+_WATCH_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,36 @@ def restart_postgres(home: Path, how: signal.Signals = signal.SIGKILL) -> None:
     with _locked(home) as root:
         server.stop(_postgres(root), how)
         server.start(_postgres(root))
+
+
+def keep_engines(
+    home: Path,
+    redis_url: str | None,
+    database_url: str | None,
+    *,
+    ended: threading.Event,
+    on_event: Callable[[str], None],
+) -> None:
+    """Start again each engine that `ensure_engines` started and that dies, until the event is set.
+
+    Runs in a thread of its own. End it before `stop_engines`, or it starts them again.
+
+    Args: on_event: told what was restarted, or why that failed; it is tried again every half second.
+    """
+    root = home.resolve()
+    kept: list[server.Server] = [_valkey(root)] if redis_url is None else []
+    kept += [_postgres(root)] if database_url is None else []
+    while not ended.wait(_WATCH_S):
+        for engine in kept:
+            if server.is_running(engine) or ended.is_set():
+                continue
+            try:
+                with _locked(home):
+                    server.start(engine)
+            except EngineError as error:
+                on_event(str(error))
+            else:
+                on_event(f"{engine.name} had died and was started again.")
 
 
 def engine_pids(home: Path) -> dict[str, int | None]:

@@ -154,9 +154,9 @@ def write_private(path: Path, text: str) -> None:
 def _launch(server: Server, endpoint: Endpoint, deadline: float) -> bool:
     """Start the process and wait for health; False when it ended instead."""
     command = server.prepare(endpoint)
-    lock = try_lock(_lock_path(server))
-    if lock is None:
-        raise EngineError(f"{server.name} was started by somebody else meanwhile. Try again.")
+    while (lock := try_lock(_lock_path(server))) is None:  # somebody looks whether it is running
+        _check_time(server, deadline, "is held by another process")
+        time.sleep(_POLL_S)
     try:
         _spawn(command, log_path(server), lock)
     finally:

@@ -28,6 +28,7 @@ from app.domain.reports import FaultClass, Outcome, WriteResult
 from app.infra.rate_limit import OrderBudget
 from app.services.execution import Execution
 from app.services.gateways import Gateways
+from app.services.lanes.failures import log_failure
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.wakes import Wakes
 from app.services.runs import Lease
@@ -69,7 +70,7 @@ class EntryLane:
             while lease.is_valid():
                 self._record_outcomes()
                 for order_id, account_id in self._claim(lease):
-                    pool.submit(self._send, order_id, account_id, wakes)
+                    pool.submit(self._send, order_id, account_id, wakes).add_done_callback(log_failure)
                 lease.progress = {"sent": self._sent}
                 wakes.wait(_POLL_S)
         self._record_outcomes()

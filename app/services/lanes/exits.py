@@ -7,7 +7,7 @@ position to be protected (I5, I6, I7).
 
 import queue
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ from app.infra.marks import read_marks
 from app.infra.rate_limit import OrderBudget
 from app.services.execution import Execution
 from app.services.gateways import Gateways
+from app.services.lanes.failures import log_failure
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
 from app.services.lanes.wakes import Wakes
@@ -96,7 +97,7 @@ class ExitLane:
                 self._apply_news(streams, pool)
                 self._record_outcomes()
                 for call in self._take_steps(lease):
-                    pool.submit(self._make, call, wakes).add_done_callback(_log_failure)
+                    pool.submit(self._make, call, wakes).add_done_callback(log_failure)
                 lease.progress = {"steps": self._steps}
                 wakes.wait(_POLL_S)
             streams.stop()
@@ -118,7 +119,7 @@ class ExitLane:
             if isinstance(event, OrderReport):
                 reports.setdefault(account_id, []).append(event)
             elif isinstance(event, Gap):
-                pool.submit(self._catch_up, account_id).add_done_callback(_log_failure)
+                pool.submit(self._catch_up, account_id).add_done_callback(log_failure)
         for account_id, batch in reports.items():
             self._execution.apply_reports(account_id, batch, source="stream")
 
@@ -262,9 +263,3 @@ class ExitLane:
         }
         for kind, batch in batches.items():
             record[kind](batch)
-
-
-def _log_failure(future: "Future[None]") -> None:
-    """Say when a call of the pool ended with a fault; its order is resolved by evidence."""
-    if (error := future.exception()) is not None:
-        log.error("broker_call_failed", error=repr(error))

@@ -21,16 +21,13 @@ class ContractBook:
 
     def get(self, day: date, instrument_id: InstrumentId) -> Instrument:
         """Return a contract's terms; raises NotFoundError for one that the master does not list."""
-        contracts = self._of(day)
+        contracts = self.of_day(day)
         if instrument_id not in contracts:
             raise NotFoundError(f"{instrument_id} is not in the contract master of {day}")
         return contracts[instrument_id]
 
-    def by_symbol(self, day: date) -> dict[str, Instrument]:
-        """Return the day's contracts by the broker's symbol."""
-        return {i.broker_symbol: i for i in self._of(day).values()}
-
-    def _of(self, day: date) -> dict[InstrumentId, Instrument]:
+    def of_day(self, day: date) -> dict[InstrumentId, Instrument]:
+        """Return the day's contracts by id; empty before the download."""
         known = self._day
         if known is not None and known[0] == day and known[1]:
             return known[1]

@@ -1,6 +1,8 @@
 """Let a run sleep until there is something to do: a wake message, a finished call, or its poll period."""
 
 import threading
+from collections.abc import Sequence
+from typing import Any, cast
 
 import structlog
 from redis import Redis
@@ -29,11 +31,11 @@ class Wakes:
         self._event.wait(timeout_s)
         self._event.clear()
 
-    def listen(self, valkey: "Redis[str]", lease: Lease) -> None:
+    def listen(self, valkey: Redis, lease: Lease) -> None:
         """Turn messages of the run's wake stream into wakes, in a thread, until the lease ends."""
         threading.Thread(target=self._listen, args=(valkey, lease), daemon=True).start()
 
-    def _listen(self, valkey: "Redis[str]", lease: Lease) -> None:
+    def _listen(self, valkey: Redis, lease: Lease) -> None:
         stream = WAKE_STREAM.format(run=lease.name)
         cursor = "$"
         while not lease.ended.is_set():
@@ -44,7 +46,7 @@ class Wakes:
                 log.warning("wakes_unavailable", run=lease.name, error=type(e).__name__)
                 lease.ended.wait(1.0)
                 continue
-            for _, entries in reply or ():
+            for _, entries in cast("Sequence[Any]", reply or ()):
                 cursor = entries[-1][0]
                 self.set()
         self.set()

@@ -13,9 +13,9 @@ from app.db.accounts import (
     change_account,
     find_account,
     get_account,
-    has_open_business,
     list_accounts,
     list_enabled_accounts_for_staff,
+    lock_open_business,
 )
 from app.db.alarms import clear_alarm, raise_alarm
 from app.db.credentials import find_broker_session, put_broker_session, spend_totp_window
@@ -122,7 +122,7 @@ def test_disabled_accounts_and_users_stay_out_of_the_day(session: Session) -> No
 
 
 def test_a_position_is_open_business(session: Session, deployment: Deployment) -> None:
-    assert not has_open_business(session, deployment.user_id, deployment.account_id)
+    assert not lock_open_business(session, deployment.user_id, deployment.account_id)
 
     session.add(
         LegRow(
@@ -136,7 +136,7 @@ def test_a_position_is_open_business(session: Session, deployment: Deployment) -
     )
     session.flush()
 
-    assert has_open_business(session, deployment.user_id, deployment.account_id)
+    assert lock_open_business(session, deployment.user_id, deployment.account_id)
 
 
 def test_a_totp_window_is_spent_once_and_never_backwards(session: Session, account: BrokerAccount) -> None:

@@ -1,0 +1,89 @@
+"""The command that runs a whole trading day on simulators."""
+
+import signal
+import threading
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from app.demo.day import run_demo
+from app.demo.display import Display
+from app.demo.options import Bell, DemoOptions, Faults, parse_broken
+from app.infra.clock import SystemClock
+
+commands = typer.Typer()
+
+EXIT_FAILED = 1
+
+
+@commands.command()
+def demo(  # noqa: PLR0913  one option each
+    *,
+    accounts: Annotated[int, typer.Option(help="How many users, each with one Kotak Neo account.")] = 30,
+    speed: Annotated[
+        float,
+        typer.Option(help="Virtual seconds per real second, at most; the moments that matter run at 1."),
+    ] = 300.0,
+    day: Annotated[
+        datetime, typer.Option("--date", formats=["%Y-%m-%d"], help="Day of the NIFTY minutes to replay.")
+    ] = datetime(2019, 1, 2),  # noqa: DTZ001  a date for typer
+    seed: Annotated[int, typer.Option(help="Seed of prices, people and faults.")] = 7,
+    faults: Annotated[Faults, typer.Option(help="How the broker behaves.")] = Faults.CALM,
+    exits: Annotated[
+        bool, typer.Option("--exit", help="End after the day; status 0 only if all is well.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="Write the report there, as JSON.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Write signals and intents there, to compare runs.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the dashboard; usually OPENBELL_API_PORT or a free one.")
+    ] = None,
+    broken: Annotated[
+        str,
+        typer.Option(help="Accounts with a fault of their own, like bad_totp:1,hung_login:1,dead_egress:1."),
+    ] = "",
+    bell: Annotated[Bell, typer.Option(help="Ring the bell once, twice, or 40 s late.")] = Bell.ONCE,
+    strategy_module: Annotated[
+        str | None, typer.Option(help="Module whose strategies each get a user of their own.")
+    ] = None,
+) -> None:
+    """Run a whole trading day on simulated brokers with real prices, and prove how it ended."""
+    options = DemoOptions(
+        accounts=accounts,
+        speed=speed,
+        day=day.date(),
+        seed=seed,
+        faults=faults,
+        exits=exits,
+        report=report,
+        journal=journal,
+        port=port,
+        broken=parse_broken(broken),
+        bell=bell,
+        strategy_module=strategy_module,
+    )
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    display = Display(SystemClock())
+    try:
+        result = run_demo(options, display, linger=lambda: _linger(display))
+    except KeyboardInterrupt:
+        display.say("Interrupted; everything is stopped.")
+        raise typer.Exit(130) from None
+    if result["verdict"] != "ok":
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _linger(display: Display) -> None:
+    display.say("The stack stays up; Ctrl-C stops everything.")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        return
+
+
+def _as_interrupt(_signum: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

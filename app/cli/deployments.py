@@ -1,0 +1,99 @@
+"""Commands on deployments: a strategy running for a user on an account."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.installation import opened
+from app.cli.tables import print_table, say
+from app.domain.errors import InvalidInputError
+from app.services.accounts import list_accounts
+from app.services.deployments import (
+    NewDeployment,
+    create_deployment,
+    list_deployments,
+    pause_deployment,
+    resume_deployment,
+)
+from app.services.users import list_users
+from strategies.registry import load_registry
+
+commands = typer.Typer(help="Strategies on accounts.", no_args_is_help=True)
+
+Path = Annotated[str, typer.Argument(metavar="USER/ACCOUNT/NAME", help="The deployment.")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the audit log.")]
+
+
+@commands.command()
+def add(
+    path: Path,
+    strategy: Annotated[str, typer.Option(help="Name of the strategy.")],
+    params: Annotated[
+        list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Repeatable.")
+    ] = None,
+    limits: Annotated[
+        list[str] | None, typer.Option("--limit", metavar="NAME=VALUE", help="Repeatable.")
+    ] = None,
+) -> None:
+    """Put a strategy on an account; it is armed at the next opening."""
+    account_path, _, name = path.rpartition("/")
+    wish = NewDeployment(name=name, strategy=strategy, params=_pairs(params), limits=_pairs(limits))
+    with opened() as home, home.database.begin() as session:
+        account = home.account(session, account_path)
+        book = load_registry(home.settings.strategy_modules)
+        create_deployment(session, home.actor, account, wish, book=book)
+    say(f"Deployed {strategy} as {path}.")
+
+
+@commands.command("list")
+def list_() -> None:
+    """List all deployments."""
+    with opened() as home, home.database.begin() as session:
+        users = {user.user_id: user.name for user in list_users(session, home.actor)}
+        accounts = {a.account_id: f"{users[a.user_id]}/{a.name}" for a in list_accounts(session, home.actor)}
+        rows = [
+            (
+                f"{accounts[d.account_id]}/{d.name}",
+                d.strategy,
+                f"{d.state} {d.state_reason}".strip(),
+                _words(d.params),
+                _words(d.limits),
+            )
+            for d in list_deployments(session, home.actor)
+        ]
+    headings = ("DEPLOYMENT", "STRATEGY", "STATE", "PARAMETERS", "LIMITS")
+    print_table(
+        headings, rows, empty="No deployments yet; add one: openbell deployments add USER/ACCOUNT/NAME"
+    )
+
+
+@commands.command()
+def pause(path: Path, reason: Reason) -> None:
+    """Ask the strategy for no more signals; what it holds stays protected."""
+    with opened() as home, home.database.begin() as session:
+        deployment = home.deployment(session, path)
+        pause_deployment(session, home.actor, deployment.deployment_id, reason=reason)
+    say(f"Paused {path}.")
+
+
+@commands.command()
+def resume(path: Path, reason: Reason) -> None:
+    """Ask a paused or halted strategy for signals again."""
+    with opened() as home, home.database.begin() as session:
+        deployment = home.deployment(session, path)
+        resume_deployment(session, home.actor, deployment.deployment_id, reason=reason)
+    say(f"Resumed {path}.")
+
+
+def _pairs(options: list[str] | None) -> dict[str, object]:
+    pairs: dict[str, object] = {}
+    for option in options or []:
+        name, separator, value = option.partition("=")
+        if not separator or not name:
+            raise InvalidInputError(f"expected NAME=VALUE, got {option!r}")
+        pairs[name] = value
+    return pairs
+
+
+def _words(values: object) -> str:
+    return " ".join(f"{k}={v}" for k, v in values.items()) if isinstance(values, dict) else ""

@@ -1,0 +1,170 @@
+"""Ask the tables whether the invariants of the design hold, independently of the code that upholds them.
+
+Each check is one SQL query that returns (subject, message) for every breach; nothing of the services or of
+the domain is reused, so that an error there cannot hide itself here.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_LIVE = (
+    "('INITIALIZED','SUBMITTED','ACCEPTED','TRIGGERED','PENDING_UPDATE','PENDING_CANCEL','PARTIALLY_FILLED')"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """Say which invariant is broken, for whom and how."""
+
+    invariant: str
+    subject: str
+    message: str
+
+
+# Parameters: :day, :wall (the machine's time).
+CHECKS: Mapping[str, tuple[str, ...]] = {
+    "I1": (
+        """SELECT 'order ' || client_order_id, 'it was sent although it is ' || status
+             FROM orders WHERE day = :day AND status IN ('DENIED', 'INITIALIZED')
+              AND (submitted_wall IS NOT NULL OR broker_order_id IS NOT NULL)""",
+        """SELECT 'order ' || client_order_id, 'an entry was sent without a recorded signal'
+             FROM orders WHERE day = :day AND role = 'ENTRY' AND signal_id IS NULL
+              AND submitted_wall IS NOT NULL""",
+        """SELECT 'order ' || client_order_id, 'it was sent by nobody who held a lane'
+             FROM orders WHERE day = :day AND submitted_wall IS NOT NULL AND fence IS NULL""",
+    ),
+    "I2": (
+        """SELECT 'order ' || o.client_order_id, 'it was sent ' || count(*) || ' times'
+             FROM orders o JOIN order_events e ON e.order_id = o.id AND e.kind = 'SUBMITTED'
+            WHERE o.day = :day GROUP BY o.client_order_id HAVING count(*) > 1""",
+        """SELECT 'signal ' || signal_id, 'leg ' || leg || ' part ' || part || ' has ' || count(*) || ' orders'
+             FROM orders WHERE day = :day AND role = 'ENTRY' AND attempt = 0
+            GROUP BY signal_id, leg, part HAVING count(*) > 1""",
+    ),
+    "I3": (
+        """SELECT 'order ' || client_order_id, 'its outcome has been unknown since ' || submitted_wall
+             FROM orders WHERE day = :day AND is_unknown
+              AND submitted_wall < CAST(:wall AS timestamptz) - interval '5 minutes'""",
+        """SELECT 'order ' || n.client_order_id,
+                  'an entry left while ' || u.client_order_id || ' of the same account and instrument was unknown'
+             FROM orders u
+             JOIN order_events e ON e.order_id = u.id AND e.kind = 'OUTCOME_UNKNOWN'
+             JOIN orders n ON n.account_id = u.account_id AND n.instrument_id = u.instrument_id
+                          AND n.role = 'ENTRY' AND n.id <> u.id
+            WHERE u.day = :day AND n.day = :day AND n.submitted_wall > e.wall
+              AND n.submitted_wall < coalesce((SELECT min(later.wall) FROM order_events later
+                     WHERE later.order_id = u.id AND later.id > e.id AND later.kind <> 'OUTCOME_UNKNOWN'),
+                     'infinity')""",
+    ),
+    "I4": (
+        """SELECT 'order ' || o.client_order_id,
+                  'it says ' || o.filled_qty || ' filled, its fills add up to ' || coalesce(sum(f.quantity), 0)
+             FROM orders o LEFT JOIN fills f ON f.order_id = o.id
+            WHERE o.day = :day GROUP BY o.id HAVING o.filled_qty <> coalesce(sum(f.quantity), 0)""",
+        """SELECT 'leg ' || l.deployment_id || ' ' || l.instrument_id,
+                  'it holds ' || l.net_qty || ', its fills add up to ' || coalesce(f.net, 0)
+             FROM legs l LEFT JOIN (
+                  SELECT f.deployment_id, f.instrument_id,
+                         sum(CASE WHEN f.side = 'BUY' THEN f.quantity ELSE -f.quantity END) AS net
+                    FROM fills f JOIN orders o ON o.id = f.order_id WHERE o.day = :day
+                   GROUP BY f.deployment_id, f.instrument_id) f
+               ON f.deployment_id = l.deployment_id AND f.instrument_id = l.instrument_id
+            WHERE l.day = :day AND l.net_qty <> coalesce(f.net, 0)""",
+        """SELECT 'order ' || o.client_order_id,
+                  'the broker lists ' || sum(t.quantity) || ' traded, we hold ' || o.filled_qty
+             FROM orders o JOIN broker_trades t
+               ON t.account_id = o.account_id AND t.day = o.day AND t.broker_order_id = o.broker_order_id
+            WHERE o.day = :day AND o.status IN ('FILLED', 'CANCELED', 'REJECTED', 'EXPIRED')
+              AND o.ended_wall < CAST(:wall AS timestamptz) - interval '15 seconds'
+            GROUP BY o.id HAVING sum(t.quantity) > o.filled_qty""",
+    ),
+    "I5": (
+        """SELECT 'leg ' || deployment_id || ' ' || instrument_id,
+                  'its position of ' || net_qty || ' has had no stop since ' || exposed_since
+             FROM legs WHERE day = :day AND net_qty <> 0
+              AND exposed_since < CAST(:wall AS timestamptz) - interval '3 seconds'""",
+    ),
+    "I6": (
+        f"""SELECT 'leg ' || deployment_id || ' ' || instrument_id, 'it has ' || count(*) || ' live exits'
+             FROM orders WHERE day = :day AND role <> 'ENTRY' AND status IN {_LIVE}
+            GROUP BY deployment_id, instrument_id, part HAVING count(*) > 1""",  # noqa: S608  a constant
+    ),
+    "I7": (
+        f"""SELECT 'leg ' || l.deployment_id || ' ' || l.instrument_id,
+                  'it shall be flat (' || l.exit_reason || ') and no exit has been live for 15 s'
+             FROM legs l WHERE l.day = :day AND l.net_qty <> 0 AND l.exit_reason IS NOT NULL
+              AND l.exit_requested_wall < CAST(:wall AS timestamptz) - interval '15 seconds'
+              AND NOT EXISTS (SELECT 1 FROM orders o
+                   WHERE o.deployment_id = l.deployment_id AND o.instrument_id = l.instrument_id
+                     AND o.day = l.day AND o.role <> 'ENTRY'
+                     AND (o.status IN {_LIVE}
+                          OR o.ended_wall > CAST(:wall AS timestamptz) - interval '15 seconds'))""",  # noqa: S608
+    ),
+    "I9": (
+        """SELECT 'account ' || account_id, 'its login has been claimed and silent since ' || claimed_until
+             FROM logins WHERE day = :day AND status = 'LOGGING_IN'
+              AND claimed_until < CAST(:wall AS timestamptz) - interval '1 minute'""",
+    ),
+    "I10": (
+        """SELECT 'phase ' || phase, 'it began at ' || started_wall || ' and has not ended'
+             FROM phase_runs WHERE day = :day AND finished_at IS NULL
+              AND started_wall < CAST(:wall AS timestamptz) - interval '6 minutes'""",
+    ),
+    "I11": (
+        """SELECT 'run ' || l.name, 'an order carries fencing number ' || max(o.fence) || ', the lease ' || l.fence
+             FROM orders o JOIN leases l
+               ON l.kind = CASE WHEN o.role = 'ENTRY' THEN 'entries' ELSE 'exits' END
+            WHERE o.day = :day GROUP BY l.name, l.fence HAVING max(o.fence) > l.fence""",
+    ),
+    "I12": (
+        """SELECT 'order ' || o.client_order_id, 'it was sent after its signal had expired at ' || o.valid_until
+             FROM orders o JOIN order_events e ON e.order_id = o.id AND e.kind = 'SUBMITTED'
+            WHERE o.day = :day AND o.role = 'ENTRY' AND e.ts_init > o.valid_until""",
+    ),
+    "I13": (
+        """SELECT 'order ' || o.client_order_id, 'its user, account and deployment belong to different people'
+             FROM orders o JOIN accounts a ON a.id = o.account_id JOIN deployments d ON d.id = o.deployment_id
+            WHERE o.day = :day AND (o.user_id <> a.user_id OR o.user_id <> d.user_id
+                                    OR d.account_id <> o.account_id)""",
+        """SELECT 'leg ' || l.deployment_id || ' ' || l.instrument_id, 'it belongs to another user'
+             FROM legs l JOIN deployments d ON d.id = l.deployment_id
+            WHERE l.day = :day AND (l.user_id <> d.user_id OR l.account_id <> d.account_id)""",
+        """SELECT 'signal ' || s.id, 'it belongs to another user'
+             FROM signals s JOIN deployments d ON d.id = s.deployment_id
+            WHERE s.day = :day AND s.user_id <> d.user_id""",
+        """SELECT 'account ' || account_id, 'its credentials are not encrypted'
+             FROM credentials WHERE position('gAAAA'::bytea IN ciphertext) <> 1""",
+        """SELECT 'account ' || account_id, 'its broker session is not encrypted'
+             FROM broker_sessions WHERE position('gAAAA'::bytea IN ciphertext) <> 1""",
+    ),
+    "I14": (
+        """SELECT 'account ' || a.id, 'nobody is recorded as having opened it'
+             FROM accounts a WHERE NOT EXISTS (SELECT 1 FROM audit_log g
+                  WHERE g.subject = 'account ' || a.id AND g.action = 'account.added')""",
+        """SELECT 'deployment ' || d.id, 'nobody is recorded as having added it'
+             FROM deployments d WHERE NOT EXISTS (SELECT 1 FROM audit_log g
+                  WHERE g.subject = 'deployment ' || d.id AND g.action = 'deployment.added')""",
+    ),
+    "I15": (
+        """SELECT 'account ' || a.id, 'it is live and nobody is recorded as having switched it'
+             FROM accounts a WHERE a.mode = 'LIVE' AND NOT EXISTS (SELECT 1 FROM audit_log g
+                  WHERE g.subject = 'account ' || a.id AND g.action = 'account.mode_set'
+                    AND g.details ->> 'mode' = 'LIVE')""",
+        """SELECT 'account ' || a.id, 'a paper broker has order ' || o.broker_order_id || ' of a live one'
+             FROM orders o JOIN accounts a ON a.id = o.account_id
+            WHERE o.day = :day AND a.broker = 'paper' AND o.broker_order_id NOT LIKE 'paper%'""",
+    ),
+}
+
+
+def find_breaches(session: Session, day: date, *, wall: datetime) -> Iterator[Breach]:
+    """Yield every breach of a day; `wall` is the machine's time, for what may last only so long."""
+    for invariant, checks in CHECKS.items():
+        for check in checks:
+            rows = session.execute(text(check), {"day": day, "wall": wall})
+            for subject, message in rows:
+                yield Breach(invariant=invariant, subject=subject, message=message)

@@ -1,0 +1,99 @@
+"""Read what the loops of a shard start from, and halt deployments."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.db.models import DeploymentRow, LegRow, SignalRow
+from app.db.orders import leg_of
+from app.domain.deployments import Deployment, DeploymentState
+from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey, UserId
+from app.domain.strategy import LegView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentToday:
+    """Hold what is known of a deployment today: recorded signal keys and legs."""
+
+    deployment: Deployment
+    emitted: frozenset[SignalKey]
+    legs: Mapping[InstrumentId, LegView]
+
+
+def load_shard(session: Session, *, shard: int, of: int, day: date) -> list[DeploymentToday]:
+    """Return the active, armed deployments of the users with `user_id % of == shard`, in order of id."""
+    rows = session.scalars(
+        select(DeploymentRow)
+        .where(
+            DeploymentRow.user_id % of == shard,
+            DeploymentRow.state == DeploymentState.ACTIVE,
+            DeploymentRow.armed_on == day,
+        )
+        .order_by(DeploymentRow.id)
+    )
+    emitted: dict[int, set[SignalKey]] = defaultdict(set)
+    keys = select(SignalRow.deployment_id, SignalRow.key).where(
+        SignalRow.user_id % of == shard, SignalRow.day == day
+    )
+    for deployment_id, key in session.execute(keys):
+        emitted[deployment_id].add(SignalKey(key))
+    legs: dict[int, dict[InstrumentId, LegView]] = defaultdict(dict)
+    for leg in session.scalars(select(LegRow).where(LegRow.user_id % of == shard, LegRow.day == day)):
+        legs[leg.deployment_id][InstrumentId(leg.instrument_id)] = _to_leg(leg)
+    return [
+        DeploymentToday(deployment=_to_deployment(row), emitted=frozenset(emitted[row.id]), legs=legs[row.id])
+        for row in rows
+    ]
+
+
+def active_deployments(session: Session, day: date) -> Sequence[tuple[str, dict[str, object]]]:
+    """Return the distinct (strategy, parameters) of all users that run on a day."""
+    statement = (
+        select(DeploymentRow.strategy, DeploymentRow.params)
+        .where(DeploymentRow.state == DeploymentState.ACTIVE, DeploymentRow.armed_on == day)
+        .distinct()
+    )
+    return [(strategy, params) for strategy, params in session.execute(statement)]
+
+
+def halt_deployment(session: Session, deployment_id: DeploymentId, *, user_id: UserId, reason: str) -> bool:
+    """Halt an active deployment; return False when it was not active any more."""
+    statement = (
+        update(DeploymentRow)
+        .where(
+            DeploymentRow.id == deployment_id,
+            DeploymentRow.user_id == user_id,
+            DeploymentRow.state == DeploymentState.ACTIVE,
+        )
+        .values(state=DeploymentState.HALTED, state_reason=reason)
+        .returning(DeploymentRow.id)
+    )
+    return session.execute(statement).one_or_none() is not None
+
+
+def _to_deployment(row: DeploymentRow) -> Deployment:
+    return Deployment(
+        deployment_id=DeploymentId(row.id),
+        user_id=UserId(row.user_id),
+        account_id=AccountId(row.account_id),
+        name=row.name,
+        strategy=row.strategy,
+        params=row.params,
+        limits=row.limits,
+        state=DeploymentState(row.state),
+        state_reason=row.state_reason,
+    )
+
+
+def _to_leg(row: LegRow) -> LegView:
+    return LegView(
+        instrument_id=InstrumentId(row.instrument_id),
+        net_qty=row.net_qty,
+        entry_qty=row.entry_qty,
+        entry_px=leg_of(row).entry_px,
+        is_stopped=row.is_stopped,
+    )

@@ -1,0 +1,155 @@
+"""Load what the risk gate looks at, for many accounts in a few queries. Callers hold the transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db.models import AccountRow, LegRow, OrderRow, UserRow
+from app.db.orders import OPEN_STATUSES, leg_of
+from app.domain.accounts import TradingState
+from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey
+from app.domain.numbers import ZERO
+from app.domain.orders import OrderRole, Side
+from app.domain.positions import realized_pnl, unrealized_pnl
+from app.domain.risk.state import LiveEntry, OpenPosition, Quote, RiskState
+
+_ONE_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryWindow:
+    """Bound when entries may leave today; both None when there is no session."""
+
+    opens_at: datetime | None
+    closes_at: datetime | None
+
+
+def lock_risk_states(
+    session: Session,
+    account_ids: Sequence[AccountId],
+    *,
+    day: date,
+    window: EntryWindow,
+    quotes: Mapping[InstrumentId, Quote],
+) -> dict[AccountId, RiskState]:
+    """Lock the accounts, in id order, and return the state that their next order is judged by.
+
+    The lock makes the gate's answer hold until the commit: two decisions of one account cannot both
+    use the same room.
+    """
+    statement = (
+        select(AccountRow.id, AccountRow.trading_state, UserRow.trading_state)
+        .join(UserRow, UserRow.id == AccountRow.user_id)
+        .where(AccountRow.id.in_(account_ids))
+        .order_by(AccountRow.id)
+        .with_for_update(of=AccountRow)
+    )
+    states = session.execute(statement).all()
+    legs = _legs(session, account_ids, day)
+    orders = _orders(session, account_ids, day)
+    recent = _recent_entries(session, account_ids)
+    return {
+        AccountId(account_id): _state(
+            TradingState(account_state),
+            TradingState(user_state),
+            legs=legs.get(account_id, []),
+            orders=orders.get(account_id, []),
+            recent=recent.get(account_id, 0),
+            window=window,
+            quotes=quotes,
+        )
+        for account_id, account_state, user_state in states
+    }
+
+
+def _legs(session: Session, account_ids: Sequence[AccountId], day: date) -> dict[int, list[LegRow]]:
+    found: dict[int, list[LegRow]] = {}
+    for leg in session.scalars(select(LegRow).where(LegRow.account_id.in_(account_ids), LegRow.day == day)):
+        found.setdefault(leg.account_id, []).append(leg)
+    return found
+
+
+def _orders(session: Session, account_ids: Sequence[AccountId], day: date) -> dict[int, list[OrderRow]]:
+    found: dict[int, list[OrderRow]] = {}
+    for order in session.scalars(
+        select(OrderRow).where(OrderRow.account_id.in_(account_ids), OrderRow.day == day)
+    ):
+        found.setdefault(order.account_id, []).append(order)
+    return found
+
+
+def _recent_entries(session: Session, account_ids: Sequence[AccountId]) -> dict[int, int]:
+    """Count entries recorded within the last real second."""
+    statement = (
+        select(OrderRow.account_id, func.count())
+        .where(
+            OrderRow.account_id.in_(account_ids),
+            OrderRow.role == OrderRole.ENTRY,
+            OrderRow.denial_code.is_(None),
+            OrderRow.created_at > func.clock_timestamp() - _ONE_SECOND,
+        )
+        .group_by(OrderRow.account_id)
+    )
+    return {account_id: count for account_id, count in session.execute(statement)}  # noqa: C416  rows
+
+
+def _state(
+    account_state: TradingState,
+    user_state: TradingState,
+    *,
+    legs: Sequence[LegRow],
+    orders: Sequence[OrderRow],
+    recent: int,
+    window: EntryWindow,
+    quotes: Mapping[InstrumentId, Quote],
+) -> RiskState:
+    values = [(row, leg_of(row), _mark(row, quotes)) for row in legs]
+    live = [o for o in orders if o.status in OPEN_STATUSES]
+    return RiskState(
+        account_state=account_state,
+        user_state=user_state,
+        tenant_state=TradingState.ACTIVE,
+        entries_open_at=window.opens_at,
+        entries_close_at=window.closes_at,
+        realized_pnl=sum((realized_pnl(leg) for _, leg, _ in values), ZERO),
+        unrealized_pnl=sum((unrealized_pnl(leg, mark) for _, leg, mark in values), ZERO),
+        entries_this_second=recent,
+        quotes=quotes,
+        live_entries=tuple(_live_entry(o) for o in live if o.role == OrderRole.ENTRY),
+        positions=tuple(_position(row, mark) for row, _, mark in values),
+        known_ids=frozenset(ClientOrderId(o.client_order_id) for o in orders),
+        unknown_instruments=frozenset(InstrumentId(o.instrument_id) for o in live if o.is_unknown),
+    )
+
+
+def _mark(row: LegRow, quotes: Mapping[InstrumentId, Quote]) -> Decimal:
+    quote = quotes.get(InstrumentId(row.instrument_id))
+    if quote is None or quote.last is None:
+        return leg_of(row).entry_px
+    return quote.last
+
+
+def _live_entry(order: OrderRow) -> LiveEntry:
+    return LiveEntry(
+        deployment_id=DeploymentId(order.deployment_id),
+        signal_key=SignalKey(str(order.signal_id)),
+        leg=order.leg,
+        instrument_id=InstrumentId(order.instrument_id),
+        side=Side(order.side),
+        quantity=order.quantity,
+        leaves_qty=order.quantity - order.filled_qty,
+        price=order.price or ZERO,
+    )
+
+
+def _position(row: LegRow, mark: Decimal) -> OpenPosition:
+    return OpenPosition(
+        deployment_id=DeploymentId(row.deployment_id),
+        instrument_id=InstrumentId(row.instrument_id),
+        net_qty=row.net_qty,
+        price=mark,
+    )

@@ -1,0 +1,73 @@
+"""Gather the evidence at the end of the day and write it down."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from app.db.outcomes import (
+    OrderOutcome,
+    alarms_raised,
+    halts,
+    leg_outcomes,
+    login_outcomes,
+    order_outcomes,
+    phase_outcomes,
+    signal_outcomes,
+    traded,
+)
+from app.demo.evidence import Comparison, compare
+from app.demo.governor import Record
+from app.demo.journal import write_journal
+from app.demo.report import Day, write_report
+from app.demo.stage import Stage
+from app.services.audit import audit
+
+
+def close_day(stage: Stage, record: Record, *, took_s: float) -> dict[str, Any]:
+    """Compare the books, write report and journal where asked, and return the report."""
+    day = stage.options.day
+    findings = audit(stage.database, day, wall=stage.house.clock.wall())
+    with stage.database.begin() as session:
+        orders = order_outcomes(session, day)
+        signals = signal_outcomes(session, day)
+        evidence = Day(
+            options=stage.options,
+            people=stage.people,
+            opened_at=stage.timeline.session.open_at,
+            orders=orders,
+            legs=leg_outcomes(session, day),
+            logins=login_outcomes(session, day),
+            phases=phase_outcomes(session, day),
+            signals=signals,
+            halts=halts(session),
+            alarms=alarms_raised(session),
+            comparison=_compare(stage, orders, traded(session, day)),
+            placements=stage.simulator.placements(),
+            faults=stage.simulator.faults(),
+            governor=record,
+            restarts=_restarts(stage),
+            breaches=[f"{f.invariant} {f.subject}: {f.message}" for f in findings],
+            took_s=took_s,
+        )
+    report = write_report(evidence)
+    if stage.options.report is not None:
+        stage.options.report.write_text(json.dumps(report, indent=1, default=str) + "\n", encoding="utf-8")
+    if stage.options.journal is not None:
+        write_journal(stage.options.journal, signals, orders)
+    return report
+
+
+def _compare(stage: Stage, orders: list[OrderOutcome], totals: Mapping[Any, Any]) -> Comparison:
+    uccs = {int(account_id): person.ucc for account_id, person in stage.people.items()}
+    return compare(
+        orders,
+        totals,
+        orders=stage.simulator.orders(),
+        positions=stage.simulator.positions(),
+        uccs=uccs,
+    )
+
+
+def _restarts(stage: Stage) -> dict[str, int]:
+    counts = {status.name: status.restarts for status in stage.group.status()}
+    return {**counts, "engines": stage.house.watch.restarts}

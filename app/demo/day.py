@@ -1,0 +1,131 @@
+"""Run the whole demo: house, people, simulator, stack, governor, report."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from app.db.session import Database
+from app.demo.closing import close_day
+from app.demo.display import Display
+from app.demo.driving import drive
+from app.demo.house import House, open_house
+from app.demo.options import DemoOptions
+from app.demo.population import Person, invent_people, simulator_accounts
+from app.demo.setup import settle_people, sign_in_lines, trading_session
+from app.demo.simulator import SimulatorControl, simulator_spec
+from app.demo.stage import Stage
+from app.demo.timeline import LEAD, entry_offsets, lay_out, real_windows
+from app.domain.phases import PhaseTimes, phase_schedule
+from app.infra.clock import SystemClock
+from app.infra.flower import FLOWER_USER, flower_password_file, flower_process
+from app.infra.processes import ProcessGroup
+from app.infra.stack import Addresses, stack_specs, stop_stack
+from app.services.credentials import open_vault
+from strategies.registry import Registry, load_registry
+
+_READY_S = 120.0
+
+
+def run_demo(options: DemoOptions, display: Display, *, linger: Callable[[], None]) -> dict[str, Any]:
+    """Run the day, write report and journal, and return the report.
+
+    Args:
+        options: what kind of day.
+        display: where progress goes.
+        linger: called after the day, while the stack is up, unless `options.exits`; returns when the
+            person has seen enough.
+    """
+    started = time.monotonic()
+    with ExitStack() as stack:
+        stage = _set_the_stage(options, display, stack)
+        record = drive(stage)
+        report = close_day(stage, record, took_s=time.monotonic() - started)
+        display.summarize(report)
+        if not options.exits:
+            _say_addresses(stage)
+            linger()
+        display.say("Stopping.")
+    return report
+
+
+def _set_the_stage(options: DemoOptions, display: Display, stack: ExitStack) -> Stage:
+    session = trading_session(options)
+    phases = phase_schedule(session, PhaseTimes())
+    display.say("Starting the demo's own PostgreSQL and Valkey.")
+    house = stack.enter_context(open_house(options, start=phases[0].due_at - LEAD))
+    database = Database(house.engines.database_url)
+    stack.callback(database.close)
+    registry = load_registry(house.settings.strategy_modules)
+    display.say(f"Inventing {options.accounts} accounts.")
+    people = settle_people(
+        database,
+        open_vault(house.settings, database),
+        people=invent_people(options, _under_test(registry) if options.strategy_module else ()),
+        session_of_day=session,
+        book=registry,
+    )
+    group = ProcessGroup(house.settings.home, SystemClock(), on_crash_loop=display.say)
+    stack.callback(stop_stack, group)
+    simulator = _start_simulator(options, house, group, list(people.values()))
+    stack.callback(simulator.close)
+    offsets = entry_offsets(placement.params for p in people.values() for placement in p.placements)
+    windows = real_windows(session, phases, offsets)
+    simulator.set_windows(windows)
+    stage = Stage(
+        options=options,
+        house=house,
+        database=database,
+        group=group,
+        simulator=simulator,
+        people=people,
+        timeline=lay_out(session, phases, windows, simulator.schedule()),
+        display=display,
+    )
+    _start_stack(stage)
+    return stage
+
+
+def _under_test(registry: Registry) -> Sequence[str]:
+    usual = load_registry().names()
+    return [name for name in registry.names() if name not in usual]
+
+
+def _start_simulator(
+    options: DemoOptions, house: House, group: ProcessGroup, people: Sequence[Person]
+) -> SimulatorControl:
+    spec = simulator_spec(
+        options, simulator_accounts(people), folder=house.settings.home, port=house.simulator_port
+    )
+    group.start([spec], _READY_S)
+    return SimulatorControl(house.simulator_url)
+
+
+def _start_stack(stage: Stage) -> None:
+    house = stage.house
+    flower = flower_process(house.settings)
+    addresses = Addresses(
+        redis_url=house.engines.redis_url,
+        api_url=house.api_url,
+        flower_url=house.flower_url,
+    )
+    specs = stack_specs(
+        addresses,
+        SystemClock(),
+        env=house.env,
+        flower_argv=flower.argv,
+        flower_env=flower.env,
+    )
+    stage.display.say(f"Starting {len(specs)} processes: {', '.join(spec.name for spec in specs)}.")
+    house.watch.start()
+    stage.group.start(specs, _READY_S)
+    _say_addresses(stage)
+
+
+def _say_addresses(stage: Stage) -> None:
+    house, say = stage.house, stage.display.say
+    password = flower_password_file(house.settings.home)
+    say(f"Dashboard  {house.api_url}/    sign in with {', '.join(sign_in_lines())}")
+    say(f"API        {house.api_url}/api/openapi.json")
+    say(f"Jobs       {house.flower_url}    user {FLOWER_USER}, password in {password}")
+    say(f"Logs       {house.settings.home / 'logs'}")

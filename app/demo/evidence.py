@@ -1,0 +1,97 @@
+"""Compare our ledger with the books of the simulated broker, which knows nothing of us. Pure."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from app.db.outcomes import OrderOutcome
+
+_PAISA = Decimal("0.01")
+_PREFIX = "ob"
+
+
+@dataclass(slots=True, kw_only=True)
+class Comparison:
+    """Hold each difference as a sentence; empty lists mean that both books agree."""
+
+    duplicates: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    mismatched: list[str] = field(default_factory=list)
+    open_at_end: list[str] = field(default_factory=list)
+
+
+Book = Sequence[Mapping[str, Any]]
+Traded = Mapping[tuple[int, str], tuple[Decimal, Decimal]]
+
+
+def compare(
+    ours: Sequence[OrderOutcome], traded: Traded, *, orders: Book, positions: Book, uccs: Mapping[int, str]
+) -> Comparison:
+    """Return every difference.
+
+    Args:
+        ours: our orders.
+        traded: our quantities (bought, sold) by account and symbol, from the fills.
+        orders: the broker's orders.
+        positions: the broker's day positions.
+        uccs: the broker's client code by account.
+    """
+    found = Comparison()
+    _compare_orders(ours, orders, uccs, found)
+    _compare_positions(traded, positions, uccs, found)
+    return found
+
+
+def _compare_orders(
+    ours: Sequence[OrderOutcome], theirs: Book, uccs: Mapping[int, str], found: Comparison
+) -> None:
+    by_tag: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for order in theirs:
+        by_tag[order["ucc"], order["tag"]].append(order)
+    known = {(uccs[order.account_id], order.client_order_id): order for order in ours}
+    for (ucc, tag), orders in by_tag.items():
+        numbers = ", ".join(order["broker_order_id"] for order in orders)
+        if len(orders) > 1:
+            found.duplicates.append(f"{ucc}: one intent {tag} became {len(orders)} orders: {numbers}")
+        if (ucc, tag) not in known:
+            unknown = found.duplicates if tag.startswith(_PREFIX) else found.lost
+            unknown.append(f"{ucc}: the broker has order {numbers} with tag {tag!r}, our ledger has not")
+    for key, order in known.items():
+        _compare_order(order, key, by_tag.get(key, []), found)
+
+
+def _compare_order(ours: OrderOutcome, key: tuple[str, str], theirs: Book, found: Comparison) -> None:
+    ucc, tag = key
+    if not theirs:
+        if ours.broker_order_id is not None or ours.filled_qty:
+            found.lost.append(
+                f"{ucc}: we believe order {ours.broker_order_id} ({tag}, {ours.status}), the broker never saw it"
+            )
+        return
+    order = theirs[0]
+    if ours.broker_order_id not in {None, order["broker_order_id"]}:
+        found.lost.append(f"{ucc}: {tag} is {order['broker_order_id']} there, {ours.broker_order_id} here")
+    filled = Decimal(order["filled"])
+    if ours.filled_qty != filled:
+        found.mismatched.append(f"{ucc}: {tag} filled {filled} there, {ours.filled_qty} here ({ours.status})")
+    elif filled and abs((ours.avg_px or Decimal(0)) - Decimal(order["avg_px"])) > _PAISA:
+        found.mismatched.append(f"{ucc}: {tag} at {order['avg_px']} there, {ours.avg_px} here")
+
+
+def _compare_positions(traded: Traded, theirs: Book, uccs: Mapping[int, str], found: Comparison) -> None:
+    ours = {(uccs[account], symbol): totals for (account, symbol), totals in traded.items()}
+    broker = {(row["ucc"], row["symbol"]): (Decimal(row["bought"]), Decimal(row["sold"])) for row in theirs}
+    nothing = (Decimal(0), Decimal(0))
+    for key in sorted(ours.keys() | broker.keys()):
+        here, there = ours.get(key, nothing), broker.get(key, nothing)
+        name = " ".join(map(str, key))
+        if here != there:
+            found.mismatched.append(
+                f"{name}: bought {there[0]} sold {there[1]} there, {here[0]} and {here[1]} here"
+            )
+        if there[0] != there[1]:
+            found.open_at_end.append(f"{name}: {there[0] - there[1]} open at the broker")
+        elif here[0] != here[1]:
+            found.open_at_end.append(f"{name}: {here[0] - here[1]} open in our ledger")

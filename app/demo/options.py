@@ -1,0 +1,76 @@
+"""Say what kind of day the demo shall run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+
+from app.domain.errors import InvalidInputError
+
+
+class Faults(StrEnum):
+    """Name the climates of the simulated broker."""
+
+    CALM = "calm"
+    OPEN = "open"
+    STORM = "storm"
+
+
+class Breakage(StrEnum):
+    """Name what can be wrong with a single account."""
+
+    BAD_TOTP = "bad_totp"
+    HUNG_LOGIN = "hung_login"
+    DEAD_EGRESS = "dead_egress"
+
+
+class Bell(StrEnum):
+    """Say how the bell rings: once, twice, or with the schedule held up for 40 s."""
+
+    ONCE = "once"
+    TWICE = "twice"
+    LATE = "late"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """Hold the choices of one demo; `speed` is virtual seconds per real second, at most."""
+
+    accounts: int = 30
+    speed: float = 300.0
+    day: date = date(2019, 1, 2)
+    seed: int = 7
+    faults: Faults = Faults.CALM
+    exits: bool = False
+    report: Path | None = None
+    journal: Path | None = None
+    port: int | None = None
+    flower_port: int | None = None
+    broken: Mapping[Breakage, int] = field(default_factory=dict)
+    bell: Bell = Bell.ONCE
+    strategy_module: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a day that cannot be run, in one sentence."""
+        if not 1 <= self.accounts <= 500:
+            raise InvalidInputError(f"--accounts: expected 1 to 500, got {self.accounts}")
+        if not 1 <= self.speed <= 100_000:
+            raise InvalidInputError(f"--speed: expected 1 to 100000, got {self.speed}")
+        if sum(self.broken.values()) >= self.accounts:
+            raise InvalidInputError(
+                f"--broken: expected fewer than the {self.accounts} accounts, got {sum(self.broken.values())}"
+            )
+
+
+def parse_broken(text: str) -> dict[Breakage, int]:
+    """Read "bad_totp:1,hung_login:1". Raises InvalidInputError."""
+    broken: dict[Breakage, int] = {}
+    for part in filter(None, text.split(",")):
+        name, _, count = part.partition(":")
+        if name not in set(Breakage) or not count.isdigit():
+            raise InvalidInputError(
+                f"--broken: expected KIND:COUNT with a kind of {', '.join(Breakage)}, got {part!r}"
+            )
+        broken[Breakage(name)] = int(count)
+    return broken

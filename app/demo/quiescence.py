@@ -1,0 +1,108 @@
+"""Ask whether anything is under way, so that virtual time never runs ahead of real work."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Protocol, cast
+
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import OperationalError
+
+from app.db.flight import Flight, in_flight
+from app.db.session import Database
+from app.demo.timeline import Timeline
+from app.domain.errors import UnavailableError
+from app.domain.instruments import Venue
+from app.infra.names import BARS_STREAM, FEED_STATE_KEY, LOOP_CURSOR_KEY
+from app.infra.streams import last_entry_id
+
+Blockers = Mapping[str, str]
+"""What is under way: a key that stays the same while it lasts -> words for a person."""
+
+
+class Market(Protocol):
+    """Tell the simulator's clock and how many order steps it has under way."""
+
+    def clock(self) -> Mapping[str, Any]:
+        """Return `pending` and `filled` among others."""
+
+
+class Quiescence:
+    """Look at the ledger, the queues between feed and loops, and the market. One thread at a time."""
+
+    def __init__(
+        self, *, database: Database, valkey: "Redis[str]", market: Market, timeline: Timeline, day: date
+    ) -> None:
+        self._database = database
+        self._valkey = valkey
+        self._market = market
+        self._timeline = timeline
+        self._day = day
+
+    def blockers(self, now: datetime) -> Blockers:
+        """Return what is under way at a virtual instant; empty means that time may jump."""
+        try:
+            with self._database.begin() as session:
+                flight = in_flight(session, self._day, now=now)
+            found = self._of_ledger(flight, now)
+            if now >= self._timeline.session.open_at:
+                found |= self._of_market(flight)
+                found |= self._of_prices(flight, now)
+        except (OperationalError, UnavailableError) as e:
+            return {"ledger": f"something does not answer: {type(e).__name__}"}
+        except RedisError as e:
+            return {"valkey": f"Valkey does not answer: {type(e).__name__}"}
+        return found
+
+    def _of_ledger(self, flight: Flight, now: datetime) -> dict[str, str]:
+        found = {f"order {i}": what for i, what in flight.orders.items()}
+        found |= {f"leg {i}": what for i, what in flight.legs.items()}
+        due = self._timeline.phases_due(now) - flight.finished_phases
+        found |= {f"phase {phase}": "due and not finished" for phase in sorted(due)}
+        if now < self._timeline.session.open_at:
+            found |= {f"login {i}": what for i, what in flight.logins.items()}
+        return found
+
+    def _of_market(self, flight: Flight) -> dict[str, str]:
+        clock = self._market.clock()
+        found = {}
+        if clock["pending"]:
+            found["market"] = f"{clock['pending']} steps of orders under way at the broker"
+        filled = clock.get("filled", flight.filled_qty)
+        if filled != flight.filled_qty:
+            found["fills"] = f"the broker filled {filled}, the ledger knows {flight.filled_qty}"
+        return found
+
+    def _of_prices(self, flight: Flight, now: datetime) -> dict[str, str]:
+        tick = self._timeline.last_tick(now)
+        if tick is None:
+            return {}
+        state, cursors, last_bar = self._read_streams(flight.loops)
+        found = {}
+        if _instant(state.get("last_ts")) < tick:
+            found["feed"] = f"the feed stands at {state.get('last_ts') or 'nothing'}, the market at {tick}"
+        if int(state.get("pending") or 0):
+            found["indicators"] = f"{state['pending']} bars wait for their indicators"
+        for name, cursor in zip(flight.loops, cursors, strict=True):
+            if _instant(cursor.get("ts")) < tick:
+                found[f"loop {name}"] = f"{name} stands at {cursor.get('ts') or 'nothing'}"
+            elif _entry_number(cursor.get("bars")) < _entry_number(last_bar):
+                found[f"loop {name}"] = f"{name} has bars to judge"
+        return found
+
+    def _read_streams(self, loops: tuple[str, ...]) -> tuple[dict[str, str], list[dict[str, str]], str]:
+        with self._valkey.pipeline(transaction=False) as pipeline:
+            pipeline.hgetall(FEED_STATE_KEY.format(venue=Venue.NSE))
+            for name in loops:
+                pipeline.hgetall(LOOP_CURSOR_KEY.format(run=name))
+            state, *cursors = cast("list[dict[str, str]]", pipeline.execute())
+        return state, cursors, last_entry_id(self._valkey, BARS_STREAM.format(venue=Venue.NSE))
+
+
+def _instant(text: str | None) -> datetime:
+    return datetime.fromisoformat(text or "0001-01-01T00:00:00+00:00")
+
+
+def _entry_number(entry_id: str | None) -> tuple[int, int]:
+    milliseconds, _, sequence = (entry_id or "0-0").partition("-")
+    return int(milliseconds), int(sequence or 0)

@@ -1,0 +1,159 @@
+"""Talk to Valkey with explicit time-outs, and follow streams through its restarts."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis.asyncio
+import structlog
+from redis import BlockingConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ValkeyConnectionError
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+log = structlog.get_logger()
+
+_CONNECT_TIMEOUT_S = 3.0
+_SOCKET_TIMEOUT_S = 5.0
+_POOL_SIZE = 32
+_BACKOFF_S = 0.25
+BEGINNING = "0-0"
+"""Position before the first entry of a stream."""
+
+
+def connect(url: str, *, pool_size: int = _POOL_SIZE) -> Redis:
+    """Return a client that decodes text, waits at most 5 s for anything and holds few connections.
+
+    A pooled connection that died with a restart of the server is replaced at once by one retry; a
+    time-out is never retried, because the command may have been carried out. Thread-safe.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        decode_responses=True,
+        max_connections=pool_size,
+        timeout=_SOCKET_TIMEOUT_S,
+        socket_timeout=_SOCKET_TIMEOUT_S,
+        socket_connect_timeout=_CONNECT_TIMEOUT_S,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 1, supported_errors=(ValkeyConnectionError,)),
+    )
+    return Redis.from_pool(pool)
+
+
+def connect_async(url: str, *, pool_size: int = _POOL_SIZE) -> redis.asyncio.Redis:
+    """Return the client of `connect` for one asyncio loop."""
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        url,
+        decode_responses=True,
+        max_connections=pool_size,
+        timeout=_SOCKET_TIMEOUT_S,
+        socket_timeout=_SOCKET_TIMEOUT_S,
+        socket_connect_timeout=_CONNECT_TIMEOUT_S,
+        socket_keepalive=True,
+        retry=redis.asyncio.retry.Retry(NoBackoff(), 1, supported_errors=(ValkeyConnectionError,)),
+    )
+    return redis.asyncio.Redis.from_pool(pool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Carry one entry of a stream."""
+
+    stream: str
+    entry_id: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Carry what arrived; `gaps` names the streams where entries may have been missed before it."""
+
+    entries: tuple[Entry, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+
+class StreamReader:
+    """Follow streams by position, through restarts of the server. One thread reads, any thread may add.
+
+    A gap is reported when the entry at which the reader stood is no longer there: it was trimmed
+    because the reader was slow, or lost with the server.
+    """
+
+    def __init__(self, valkey: Redis, *, block_ms: int = 500, count: int = 500) -> None:
+        self._valkey = valkey
+        self._block_ms = block_ms
+        self._count = count
+        self._positions: dict[str, str] = {}
+        self._unsure: set[str] = set()
+        self._lock = threading.Lock()
+
+    def follow(self, stream: str, *, after: str) -> None:
+        """Read a stream from the entry after this position on."""
+        with self._lock:
+            self._positions[stream] = after
+            self._unsure.add(stream)
+
+    def forget(self, stream: str) -> None:
+        """Stop reading a stream."""
+        with self._lock:
+            self._positions.pop(stream, None)
+            self._unsure.discard(stream)
+
+    def read(self, stop: threading.Event) -> Batch:
+        """Return what arrived within the blocking time; an empty batch while the server is away."""
+        with self._lock:
+            positions = dict(self._positions)
+        if not positions:
+            stop.wait(self._block_ms / 1000)
+            return Batch()
+        try:
+            gaps = self._check(positions)
+            reply = self._valkey.xread(
+                cast("Any", positions), count=self._count, block=min(self._block_ms, 4000)
+            )
+        except RedisError as e:
+            log.warning("stream_unreadable", streams=sorted(positions), error=type(e).__name__)
+            with self._lock:
+                self._unsure.update(self._positions)
+            stop.wait(_BACKOFF_S)
+            return Batch()
+        return Batch(entries=self._advance(cast("Sequence[Any]", reply)), gaps=gaps)
+
+    def _check(self, positions: Mapping[str, str]) -> tuple[str, ...]:
+        with self._lock:
+            unsure = self._unsure & positions.keys()
+        gaps = tuple(
+            stream
+            for stream in sorted(unsure)
+            if positions[stream] != BEGINNING
+            and not self._valkey.xrange(stream, positions[stream], positions[stream])
+        )
+        with self._lock:
+            self._unsure -= unsure
+        return gaps
+
+    def _advance(self, reply: Sequence[Any]) -> tuple[Entry, ...]:
+        entries: list[Entry] = []
+        with self._lock:
+            for stream, rows in reply:
+                if stream not in self._positions:
+                    continue
+                self._positions[stream] = rows[-1][0]
+                if len(rows) == self._count:
+                    self._unsure.add(stream)  # behind: the next read must prove that nothing was trimmed
+                entries += (Entry(stream=stream, entry_id=i, fields=fields) for i, fields in rows)
+        return tuple(entries)
+
+
+def last_entry_id(valkey: Redis, stream: str) -> str:
+    """Return the id of the newest entry, or BEGINNING for an empty stream."""
+    rows = cast("Sequence[Any]", valkey.xrevrange(stream, count=1))
+    return str(rows[0][0]) if rows else BEGINNING
+
+
+def entries_after(valkey: Redis, stream: str, *, after: str, until: str = "+") -> tuple[Entry, ...]:
+    """Return the entries between two positions, the first excluded, the last included."""
+    rows = cast("Sequence[Any]", valkey.xrange(stream, f"({after}", until))
+    return tuple(Entry(stream=stream, entry_id=i, fields=fields) for i, fields in rows)

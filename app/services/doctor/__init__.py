@@ -1,0 +1,1 @@
+"""Examine an installation and name everything that is wrong with it, each with its remedy."""

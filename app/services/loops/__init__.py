@@ -1,0 +1,1 @@
+"""Run the strategies of many users in one thread: hub, user loops, watchdog, shard host."""

@@ -1,0 +1,258 @@
+"""Record decisions: signal, verdict and durable intent in one transaction, before anything is sent (I1)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.db.leases import check_fence
+from app.db.models import LegRow, OrderEventRow, OrderRow, SignalRow
+from app.db.risk_state import EntryWindow, lock_risk_states
+from app.db.session import Database
+from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey
+from app.domain.numbers import ZERO
+from app.domain.orders import OrderEventKind, OrderIntent, OrderStatus
+from app.domain.ports import Clock
+from app.domain.risk.gate import Approved, Denied
+from app.domain.risk.limits import RiskLimits
+from app.domain.signals import Signal, SignalKind
+from app.domain.strategy import MarketView
+from app.engine.engine import decide
+from app.engine.state import quotes_for
+from app.infra.names import RunKind
+from app.services.loops.ports import Lease, RecordResult, Wish
+from app.services.news import News, order_news
+
+log = structlog.get_logger()
+
+EntryWindows = Callable[[date], EntryWindow]
+
+
+class Trading:
+    """Turn the wishes of a round into durable intents, all users of a shard in one commit."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        news: News,
+        windows: EntryWindows,
+        today: Callable[[], date],
+    ) -> None:
+        """Args: windows: when entries may leave on a day; today: the exchange's date."""
+        self._database = database
+        self._clock = clock
+        self._news = news
+        self._windows = windows
+        self._today = today
+
+    def record(self, wishes: Sequence[Wish], *, market: MarketView, lease: Lease) -> RecordResult:
+        """Commit the wishes of one round; a key that stands already is not written again.
+
+        Raises:
+            LeaseLostError: another holder took over; nothing was written.
+        """
+        day = self._today()
+        quotes = quotes_for((w.signal for w in wishes), market, age_of=lambda i: self._age(market, i))
+        orders: list[OrderRow] = []
+        with self._database.begin() as session:
+            check_fence(session, lease.name, fence=lease.fence)
+            account_ids = sorted({w.deployment.account_id for w in wishes})
+            states = lock_risk_states(session, account_ids, day=day, window=self._windows(day), quotes=quotes)
+            for wish in wishes:
+                signal_id = self._insert_signal(session, wish, day)
+                if signal_id is None:
+                    continue
+                if wish.signal.kind is SignalKind.EXIT:
+                    self._ask_for_exit(session, wish, day)
+                    continue
+                decision = decide(
+                    [wish.signal],
+                    wish.deployment,
+                    limits=RiskLimits.from_mapping(wish.deployment.limits),
+                    market=market,
+                    risk_state=states[wish.deployment.account_id],
+                    now=self._clock.now(),
+                    valid_until=self._valid_until(wish.signal),
+                )
+                if decision.risk_state is not None:
+                    states[wish.deployment.account_id] = decision.risk_state
+                orders += self._insert_orders(
+                    session, wish, signal_id, verdicts=(*decision.approved, *decision.denied), day=day
+                )
+        self._publish(wishes, orders)
+        return RecordResult(recorded=frozenset((w.deployment.deployment_id, w.signal.key) for w in wishes))
+
+    def _age(self, market: MarketView, instrument_id: InstrumentId) -> timedelta | None:
+        tick = market.tick(instrument_id)
+        return None if tick is None else max(self._clock.wall() - tick.ts_init, timedelta(0))
+
+    def _valid_until(self, signal: Signal) -> datetime:
+        return self._clock.now() + timedelta(seconds=float(signal.valid_for_s))
+
+    def _insert_signal(self, session: Session, wish: Wish, day: date) -> int | None:
+        signal = wish.signal
+        is_exit = signal.kind is SignalKind.EXIT
+        statement = (
+            insert(SignalRow)
+            .values(
+                user_id=wish.deployment.user_id,
+                deployment_id=wish.deployment.deployment_id,
+                day=day,
+                key=signal.key,
+                kind=signal.kind,
+                reason=signal.reason,
+                payload=_payload(signal),
+                ts_event=wish.ts_event,
+                ts_init=self._clock.now(),
+                valid_until=None if is_exit else self._valid_until(signal),
+            )
+            .on_conflict_do_nothing(index_elements=["deployment_id", "key"])
+            .returning(SignalRow.id)
+        )
+        return session.scalar(statement)
+
+    def _ask_for_exit(self, session: Session, wish: Wish, day: date) -> None:
+        statement = update(LegRow).where(
+            LegRow.deployment_id == wish.deployment.deployment_id,
+            LegRow.day == day,
+            LegRow.exit_reason.is_(None),
+        )
+        if wish.signal.instrument_id is not None:
+            statement = statement.where(LegRow.instrument_id == wish.signal.instrument_id)
+        session.execute(
+            statement.values(exit_reason=wish.signal.reason, exit_requested_wall=func.clock_timestamp())
+        )
+
+    def _insert_orders(
+        self,
+        session: Session,
+        wish: Wish,
+        signal_id: int,
+        *,
+        verdicts: Sequence[Approved[OrderIntent] | Denied],
+        day: date,
+    ) -> list[OrderRow]:
+        now = self._clock.now()
+        rows = [_order_row(v, wish, signal_id=signal_id, day=day, now=now) for v in verdicts]
+        session.add_all(rows)
+        session.flush()
+        for row in rows:
+            if row.status == OrderStatus.DENIED:
+                session.add(
+                    OrderEventRow(
+                        order_id=row.id,
+                        kind=OrderEventKind.DENIED,
+                        source="risk_gate",
+                        details={"code": row.denial_code, "message": row.reject_reason},
+                        ts_init=now,
+                    )
+                )
+        self._make_legs(session, [r for r in rows if r.status == OrderStatus.INITIALIZED], day)
+        return rows
+
+    @staticmethod
+    def _make_legs(session: Session, rows: Sequence[OrderRow], day: date) -> None:
+        """Make the legs with the intent, so that "flat" can be asked for before the first fill."""
+        values = [
+            {
+                "deployment_id": row.deployment_id,
+                "day": day,
+                "instrument_id": row.instrument_id,
+                "user_id": row.user_id,
+                "account_id": row.account_id,
+                "stop_fraction": row.stop_fraction,
+            }
+            for row in rows
+        ]
+        if values:
+            statement = insert(LegRow)
+            reopened = {"exit_reason": None, "exit_requested_wall": None}
+            session.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["deployment_id", "day", "instrument_id"], set_=reopened
+                ),
+                values,
+            )
+
+    def _publish(self, wishes: Sequence[Wish], orders: Sequence[OrderRow]) -> None:
+        self._news.wake(f"{RunKind.ENTRIES}:kotak_neo:0")
+        if any(w.signal.kind is SignalKind.EXIT for w in wishes):
+            self._news.wake(f"{RunKind.EXITS}:kotak_neo:0")
+        for row in orders:
+            self._news.tell_user(row.user_id, "order", order_news(row))
+        log.info("decisions_recorded", signals=len(wishes), orders=len(orders))
+
+
+def load_emitted(
+    session: Session, deployment_ids: Sequence[DeploymentId], day: date
+) -> dict[int, set[SignalKey]]:
+    """Return the keys of today's recorded signals by deployment."""
+    statement = select(SignalRow.deployment_id, SignalRow.key).where(
+        SignalRow.deployment_id.in_(deployment_ids), SignalRow.day == day
+    )
+    found: dict[int, set[SignalKey]] = {}
+    for deployment_id, key in session.execute(statement):
+        found.setdefault(deployment_id, set()).add(SignalKey(key))
+    return found
+
+
+def _order_row(
+    verdict: Approved[OrderIntent] | Denied, wish: Wish, *, signal_id: int, day: date, now: datetime
+) -> OrderRow:
+    intent = verdict.intent if isinstance(verdict, Denied) else verdict.value
+    is_denied = isinstance(verdict, Denied)
+    return OrderRow(
+        client_order_id=intent.client_order_id,
+        user_id=wish.deployment.user_id,
+        account_id=AccountId(intent.account_id),
+        deployment_id=intent.deployment_id,
+        signal_id=signal_id,
+        day=day,
+        leg=intent.leg,
+        attempt=0,
+        part=intent.part,
+        instrument_id=intent.instrument_id,
+        side=intent.side,
+        role=intent.role,
+        order_type=intent.order_type,
+        time_in_force=intent.time_in_force,
+        quantity=intent.quantity,
+        price=intent.price,
+        trigger_price=intent.trigger_price,
+        stop_fraction=None if intent.protection is None else intent.protection.stop_fraction,
+        valid_until=intent.valid_until,
+        reason=wish.signal.reason,
+        status=OrderStatus.DENIED if is_denied else OrderStatus.INITIALIZED,
+        denial_code=verdict.code if isinstance(verdict, Denied) else None,
+        reject_reason=verdict.message if isinstance(verdict, Denied) else "",
+        filled_qty=ZERO,
+        venue_version=0,
+        is_unknown=False,
+        was_unknown=False,
+        chase_step=0,
+        ts_init=now,
+    )
+
+
+def _payload(signal: Signal) -> dict[str, Any]:
+    """Return the signal as JSON: what was wished, for the journal."""
+    legs = [
+        {
+            "instrument_id": leg.instrument_id,
+            "side": leg.side,
+            "lots": leg.lots,
+            "reference_price": str(leg.reference_price),
+            "stop_fraction": None if leg.protection is None else str(leg.protection.stop_fraction),
+            "is_hedge": leg.is_hedge,
+        }
+        for leg in signal.legs
+    ]
+    scalars = {k: v for k, v in asdict(signal).items() if k in ("key", "kind", "reason", "instrument_id")}
+    return {**scalars, "valid_for_s": str(signal.valid_for_s), "legs": legs}

@@ -1,0 +1,1 @@
+"""Speak with Kotak Neo through its own client library, `kotakneoapi` 3.0.9."""

@@ -1,0 +1,116 @@
+"""Act for one Kotak Neo account."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from app.domain.ids import BrokerOrderId
+from app.domain.orders import OrderType, TimeInForce
+from app.domain.ports import Capabilities, Clock, OrderChange, OrderRequest
+from app.domain.reports import (
+    AccountEvent,
+    Balance,
+    FillReport,
+    OrderReport,
+    Outcome,
+    PositionReport,
+    Read,
+    WriteResult,
+)
+from brokers.kotak_neo import mapping
+from brokers.kotak_neo.client import NeoClient, Reply
+from brokers.kotak_neo.egress import Lane
+from brokers.kotak_neo.errors import classify_write, read_body, read_rows
+from brokers.kotak_neo.evidence import SeenToday
+from brokers.kotak_neo.requests import modify_fields, place_fields
+from brokers.kotak_neo.stream import OrderStream
+
+_READ_TIMEOUT_S = 10.0
+
+CAPABILITIES = Capabilities(
+    order_types=frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT}),
+    time_in_force=frozenset({TimeInForce.DAY, TimeInForce.IOC}),
+    has_client_order_id_query=False,
+    max_orders_per_second=8,
+    # The SDK's 30 s and the longest hang seen, 60 s (brokers.md 4.2).
+    not_placed_after_s=90.0,
+)
+
+
+class KotakNeoGateway:
+    """Implement `BrokerGateway` for Kotak Neo: thread-safe, and every write is sent at most once."""
+
+    def __init__(self, client: NeoClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._seen = SeenToday(clock)
+        self._stream = OrderStream(
+            open_feed=client.new_order_feed, clock=clock, on_order=self._seen.note_order
+        )
+
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
+
+    def submit_order(self, request: OrderRequest, *, timeout_s: float) -> WriteResult:
+        fields = place_fields(request)
+        return self._write("place_order", fields, timeout_s=timeout_s, asked=None)
+
+    def modify_order(self, change: OrderChange, *, timeout_s: float) -> WriteResult:
+        fields = modify_fields(change)
+        return self._write("modify_order", fields, timeout_s=timeout_s, asked=change.broker_order_id)
+
+    def cancel_order(self, broker_order_id: BrokerOrderId, *, timeout_s: float) -> WriteResult:
+        fields = {"order_id": str(broker_order_id), "amo": "NO"}
+        return self._write("cancel_order", fields, timeout_s=timeout_s, asked=broker_order_id)
+
+    def request_orders(self) -> Read[Sequence[OrderReport]]:
+        rows = read_rows(self._read("order_report"))
+        reports = tuple(mapping.order_report(row) for row in rows or ())
+        return Read(data=reports, as_of=self._clock.now(), clean=self._seen.judge_orders(reports))
+
+    def request_order(self, broker_order_id: BrokerOrderId) -> Read[OrderReport | None]:
+        rows = read_rows(self._read("order_report", order_id=str(broker_order_id)))
+        reports = [mapping.order_report(row) for row in rows or ()]
+        found = next((report for report in reports if report.broker_order_id == broker_order_id), None)
+        # Rows of another order are an answer to another question: no proof of anything.
+        is_clean = self._seen.judge_order(broker_order_id, found) and len(reports) <= int(found is not None)
+        return Read(data=found, as_of=self._clock.now(), clean=is_clean)
+
+    def request_fills(self) -> Read[Sequence[FillReport]]:
+        rows = read_rows(self._read("trade_report"))
+        fills = tuple(mapping.fill_report(row) for row in rows or ())
+        return Read(data=fills, as_of=self._clock.now(), clean=self._seen.judge_fills(fills))
+
+    def request_positions(self) -> Read[Sequence[PositionReport]]:
+        rows = read_rows(self._read("positions"))
+        positions = mapping.net_positions(rows or ())
+        return Read(data=positions, as_of=self._clock.now(), clean=self._seen.judge_positions(positions))
+
+    def request_balance(self) -> Read[Balance]:
+        body = read_body(self._read("limits"))
+        return Read(data=mapping.balance(body), as_of=self._clock.now(), clean=True)
+
+    def request_egress_address(self) -> str:
+        return mapping.egress_address(read_rows(self._read("whatsmyip")) or ())
+
+    def account_events(self) -> AsyncIterator[AccountEvent]:
+        return self._stream.events()
+
+    def warm_up(self) -> None:
+        reply = self._client.call("limits", lane=Lane.ORDERS, timeout_s=_READ_TIMEOUT_S)
+        read_body(reply)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _write(
+        self, method: str, fields: dict[str, str], *, timeout_s: float, asked: BrokerOrderId | None
+    ) -> WriteResult:
+        asked_at = self._clock.monotonic()
+        reply = self._client.call(method, lane=Lane.ORDERS, timeout_s=timeout_s, **fields)
+        result = classify_write(reply, asked=asked)
+        if result.outcome is Outcome.ACCEPTED and result.broker_order_id is not None:
+            self._seen.note_placed(result.broker_order_id)
+            self._stream.expect_news(asked_at=asked_at)
+        return result
+
+    def _read(self, method: str, **arguments: str) -> Reply:
+        return self._client.call(method, lane=Lane.READS, timeout_s=_READ_TIMEOUT_S, **arguments)

@@ -1,0 +1,22 @@
+"""Count calls per account in a rolling real second."""
+
+import time
+from collections import deque
+
+
+class RateLimiter:
+    """Refuse a call when its bucket has had its number of calls within the last second."""
+
+    def __init__(self) -> None:
+        self._calls: dict[tuple[str, str], deque[float]] = {}
+
+    def admits(self, bucket: str, ucc: str, per_second: int) -> bool:
+        """Return whether the call may go on; only admitted calls count."""
+        now = time.monotonic()
+        calls = self._calls.setdefault((bucket, ucc), deque())
+        while calls and now - calls[0] >= 1.0:
+            calls.popleft()
+        if len(calls) >= per_second:
+            return False
+        calls.append(now)
+        return True

@@ -1,0 +1,74 @@
+"""Build the ASGI application and the uvicorn server around a simulator."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from brokers.simulators.kotak.control import control_routes
+from brokers.simulators.kotak.simulator import Simulator
+from brokers.simulators.kotak.wire_data import data_routes
+from brokers.simulators.kotak.wire_login import login_routes
+from brokers.simulators.kotak.wire_orders import order_routes
+from brokers.simulators.kotak.wire_reports import report_routes
+
+
+class ReachableProtocol(H11Protocol):
+    """Let handlers reach the connection's transport, so that a fault can cut it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Put the transport into the state that each request's scope copies."""
+        self.app_state = {**self.app_state, "transport": transport}
+        super().connection_made(transport)
+
+
+def build_application(sim: Simulator) -> Starlette:
+    """Return the application with every wire and control route."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_application: Starlette) -> AsyncIterator[None]:
+        ticker = asyncio.create_task(sim.run())
+        try:
+            yield
+        finally:
+            ticker.cancel()
+
+    return Starlette(
+        lifespan=lifespan,
+        routes=[
+            *login_routes(sim),
+            *order_routes(sim),
+            *report_routes(sim),
+            *data_routes(sim),
+            *control_routes(sim),
+            WebSocketRoute("/realtime", sim.order_feeds.serve),
+            WebSocketRoute("/apifeed", sim.market_feed.serve),
+        ],
+    )
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket; port 0 takes any free one."""
+    listener = socket.create_server((host, port), backlog=1024)
+    listener.setblocking(False)
+    return listener
+
+
+def serve(sim: Simulator, listener: socket.socket) -> None:
+    """Run until a signal ends the process."""
+    config = uvicorn.Config(
+        build_application(sim),
+        http=ReachableProtocol,
+        log_level="warning",
+        access_log=False,
+        lifespan="on",
+        timeout_keep_alive=300,
+        ws_ping_interval=None,
+        timeout_graceful_shutdown=2,
+    )
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,5 @@
+"""Compute indicators over the closed bars of one session; numbers in, numbers out."""
+
+from strategies.indicators.catalog import compute, parse
+
+__all__ = ["compute", "parse"]

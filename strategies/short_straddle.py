@@ -1,0 +1,148 @@
+"""Sell the at-the-money call and put at a fixed time, each leg with its own stop (S1)."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from app.domain.ids import InstrumentId, SignalKey
+from app.domain.instruments import Instrument, index_id
+from app.domain.market_data import Tick
+from app.domain.orders import ProtectionTerms, Side
+from app.domain.signals import Signal, SignalKind, SignalLeg
+from app.domain.strategy import IndicatorNeed, StrategyEvent, StrategyView, TickEvent
+from strategies.option_chain import at_the_money
+from strategies.registry import StrategyDefinition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
+class ShortStraddleParams:
+    """Set the straddle. Times are seconds after the session's open."""
+
+    underlying: Annotated[str, Field(description="Index whose options are sold")] = index_id("NIFTY")
+    lots: Annotated[int, Field(ge=1, le=1000, description="Lots of each leg")] = 1
+    entry_offset_s: Annotated[
+        int, Field(ge=0, le=22_500, description="Entry after the open; 0 sells on the session's first tick")
+    ] = 300
+    entry_window_s: Annotated[
+        int, Field(ge=1, le=3600, description="No entry later than this after the entry time")
+    ] = 300
+    stop_fraction: Annotated[
+        Decimal, Field(gt=0, lt=5, description="Stop of each leg above its fill, 0.25 = 25 %")
+    ] = Decimal("0.25")
+    avoid_expiry: Annotated[
+        bool, Field(description="On expiry day sell the next expiry instead of the expiring one")
+    ] = False
+    exit_offset_s: Annotated[
+        int | None,
+        Field(ge=1, le=22_500, description="Close after the open; empty: the platform's square-off"),
+    ] = None
+    valid_for_s: Annotated[
+        Decimal, Field(gt=0, le=120, description="Real seconds after which an unsent entry is dropped")
+    ] = Decimal(20)
+
+
+class ShortStraddle:
+    """Sell the straddle once a day and leave each leg to its stop, the exit time and the square-off."""
+
+    def __init__(self, params: ShortStraddleParams) -> None:
+        self._params = params
+        self._underlying = InstrumentId(params.underlying)
+
+    def indicator_needs(self) -> Sequence[IndicatorNeed]:
+        return ()
+
+    def on_event(self, event: StrategyEvent, view: StrategyView) -> Sequence[Signal]:
+        if not isinstance(event, TickEvent):
+            return ()
+        since_open = view.now - view.session_open
+        if since_open < timedelta(seconds=self._params.entry_offset_s):
+            return ()
+        entry_key = _key(view, "entry")
+        if entry_key in view.emitted:
+            return self._leave(view, since_open)
+        end_of_window = self._params.entry_offset_s + self._params.entry_window_s
+        if since_open > timedelta(seconds=end_of_window):
+            return ()
+        return self._enter(view, entry_key)
+
+    def _enter(self, view: StrategyView, key: SignalKey) -> Sequence[Signal]:
+        spot = _tick_of_session(view, self._underlying)
+        if spot is None:
+            return ()
+        pair = at_the_money(
+            view.market,
+            self._underlying,
+            spot=spot.last,
+            day=view.session_open.date(),
+            avoid_expiry=self._params.avoid_expiry,
+        )
+        if pair is None:
+            return ()
+        legs = [leg for leg in (self._leg(view, pair.call), self._leg(view, pair.put)) if leg is not None]
+        if len(legs) != 2:
+            return ()  # a leg without a price yet: the next round may bring it
+        return (
+            Signal(
+                key=key,
+                kind=SignalKind.ENTER,
+                reason=f"short straddle {pair.strike.normalize():f}, index at {spot.last}",
+                valid_for_s=self._params.valid_for_s,
+                legs=tuple(legs),
+            ),
+        )
+
+    def _leg(self, view: StrategyView, contract: Instrument) -> SignalLeg | None:
+        tick = _tick_of_session(view, contract.instrument_id)
+        if tick is None:
+            return None
+        return SignalLeg(
+            instrument_id=contract.instrument_id,
+            side=Side.SELL,
+            lots=self._params.lots,
+            reference_price=tick.last,
+            protection=ProtectionTerms(stop_fraction=self._params.stop_fraction),
+        )
+
+    def _leave(self, view: StrategyView, since_open: timedelta) -> Sequence[Signal]:
+        if all(leg.net_qty == 0 for leg in view.legs.values()):
+            return ()
+        exit_offset = self._params.exit_offset_s
+        if exit_offset is not None and since_open >= timedelta(seconds=exit_offset):
+            return self._close(view, "exit", "exit time")
+        # The platform unwinds a straddle of one leg within seconds; this is the net below it, and it
+        # waits for the end of the window because a strategy has no memory of when it entered.
+        window = self._params.entry_offset_s + self._params.entry_window_s
+        filled = sum(leg.entry_qty > 0 for leg in view.legs.values())
+        if filled == 1 and since_open > timedelta(seconds=window):
+            return self._close(view, "one-leg", "only one leg of the straddle was filled")
+        return ()
+
+    def _close(self, view: StrategyView, rule: str, reason: str) -> Sequence[Signal]:
+        key = _key(view, rule)
+        if key in view.emitted:
+            return ()
+        return (Signal(key=key, kind=SignalKind.EXIT, reason=reason, valid_for_s=self._params.valid_for_s),)
+
+
+def _key(view: StrategyView, rule: str) -> SignalKey:
+    return SignalKey(f"{view.session_open.date()}:straddle:{rule}")
+
+
+def _tick_of_session(view: StrategyView, instrument_id: InstrumentId) -> Tick | None:
+    # The print of the pre-open auction is a price of another session.
+    tick = view.market.tick(instrument_id)
+    return tick if tick is not None and tick.ts_event >= view.session_open else None
+
+
+STRATEGIES = (
+    StrategyDefinition(
+        name="short_straddle",
+        summary="Sell the at-the-money call and put at a fixed time, a stop on each leg.",
+        params=ShortStraddleParams,
+        factory=ShortStraddle,
+    ),
+)

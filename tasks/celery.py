@@ -1,0 +1,50 @@
+"""Make the Celery application of this process and tend its worker: logs, heartbeat, shutdown."""
+
+import threading
+from typing import Any
+
+import structlog
+from celery import signals
+from redis.exceptions import RedisError
+
+from app.config import load_settings
+from app.infra.logs import configure_logs
+from app.infra.names import WORKERS_KEY
+from app.infra.queue import make_celery
+from tasks.base import OpenbellTask
+from tasks.container import container, engines
+
+log = structlog.get_logger()
+
+_HEARTBEAT_S = 2.0
+
+celery_app = make_celery(engines().redis_url, task_class=OpenbellTask)
+celery_app.conf.update(
+    beat_scheduler="tasks.schedule:CalendarScheduler",
+    imports=("tasks.market_day", "tasks.runs", "tasks.supervision", "tasks.indicators", "tasks.commands"),
+)
+
+
+@signals.setup_logging.connect
+def _set_up_logs(**_: Any) -> None:  # noqa: ANN401  signal
+    configure_logs(load_settings().log_level, process="celery")
+
+
+@signals.worker_ready.connect
+def _start_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401  signal
+    threading.Thread(target=_beat_until_stopped, args=(sender.hostname,), daemon=True).start()
+
+
+@signals.worker_shutting_down.connect
+def _stop_runs(**_: Any) -> None:  # noqa: ANN401  signal
+    container().stop.set()
+
+
+def _beat_until_stopped(name: str) -> None:
+    """Say every few seconds that this worker lives, for the health strip."""
+    parts = container()
+    while not parts.stop.wait(_HEARTBEAT_S):
+        try:
+            parts.valkey.hset(WORKERS_KEY, name, str(parts.clock.wall().timestamp()))
+        except RedisError as e:
+            log.warning("heartbeat_failed", error=type(e).__name__)

@@ -1,0 +1,165 @@
+"""Wire the parts of a worker process together, once, after the process is its own (never before a fork)."""
+
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from datetime import date
+from functools import cache, cached_property
+
+from redis import Redis
+
+from app.config import Settings, load_settings
+from app.db.risk_state import EntryWindow
+from app.db.session import Database
+from app.domain.accounts import BrokerCode
+from app.domain.phases import Phase
+from app.domain.ports import BrokerAdapter, Clock
+from app.infra.calendars import load_calendar
+from app.infra.clock import open_clock
+from app.infra.engines.engines import Engines, ensure_engines
+from app.infra.rate_limit import OrderBudget
+from app.infra.streams import connect
+from app.infra.vault import Vault
+from app.services.credentials import open_vault
+from app.services.execution import Execution
+from app.services.gateways import Gateways
+from app.services.lanes.requests import ContractBook
+from app.services.logins import Logins
+from app.services.market_day import MarketDay
+from app.services.news import News
+from app.services.trading import Trading
+from brokers.registry import adapter
+
+_POOL_SIZE = 16
+
+
+@cache
+def engines() -> Engines:
+    """Return the addresses of the engines, starting embedded ones where no address is set."""
+    settings = load_settings()
+    return ensure_engines(
+        settings.home,
+        None if settings.redis_url is None else settings.redis_url.get_secret_value(),
+        None if settings.database_url is None else settings.database_url.get_secret_value(),
+    )
+
+
+@dataclass(frozen=True)
+class Container:
+    """Build each part of the process when it is first needed; all of them are thread-safe."""
+
+    settings: Settings
+    stop: threading.Event
+    holder: str
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The platform's clock."""
+        return open_clock(self.settings.clock_file)
+
+    @cached_property
+    def database(self) -> Database:
+        """PostgreSQL."""
+        return Database(engines().database_url, pool_size=_POOL_SIZE, max_overflow=_POOL_SIZE)
+
+    @cached_property
+    def valkey(self) -> Redis:
+        """Streams, marks, budgets; database 0."""
+        return connect(engines().redis_url)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The secrets."""
+        return open_vault(self.settings, self.database)
+
+    @cached_property
+    def news(self) -> News:
+        """What dashboards and sleeping runs are told."""
+        return News(self.valkey)
+
+    @cached_property
+    def execution(self) -> Execution:
+        """Outcomes and reports into the ledger."""
+        return Execution(self.database, self.clock, self.news)
+
+    @cached_property
+    def _adapters(self) -> dict[BrokerCode, BrokerAdapter]:
+        return {}
+
+    def adapter(self, code: BrokerCode) -> BrokerAdapter:
+        """Return the broker's adapter of this process."""
+        if code not in self._adapters:
+            self._adapters[code] = adapter(
+                code,
+                base_url=self.settings.broker_urls.get(code.value),
+                clock=self.clock,
+                is_live_allowed=self.settings.is_live_trading_allowed,
+            )
+        return self._adapters[code]
+
+    @cached_property
+    def gateways(self) -> Gateways:
+        """The accounts' gateways of this process."""
+        return Gateways(self.database, self.vault, self.adapter, self.clock)
+
+    @cached_property
+    def contracts(self) -> ContractBook:
+        """The day's contract terms."""
+        return ContractBook(self.database)
+
+    @cached_property
+    def budget(self) -> OrderBudget:
+        """The accounts' order budgets."""
+        return OrderBudget(self.valkey, per_second=self.settings.orders_per_second)
+
+    @cached_property
+    def logins(self) -> Logins:
+        """Logging in."""
+        return Logins(
+            settings=self.settings,
+            database=self.database,
+            clock=self.clock,
+            vault=self.vault,
+            adapters=self.adapter,
+            execution=self.execution,
+            news=self.news,
+        )
+
+    @cached_property
+    def market_day(self) -> MarketDay:
+        """The phases of the day."""
+        return MarketDay(
+            settings=self.settings,
+            database=self.database,
+            clock=self.clock,
+            calendar=load_calendar(),
+            logins=self.logins,
+            gateways=self.gateways,
+            adapters=self.adapter,
+            news=self.news,
+            sleep=time.sleep,
+        )
+
+    @cached_property
+    def trading(self) -> Trading:
+        """Recording decisions."""
+        return Trading(
+            database=self.database,
+            clock=self.clock,
+            news=self.news,
+            windows=self._entry_window,
+            today=self.market_day.today,
+        )
+
+    def _entry_window(self, day: date) -> EntryWindow:
+        due = {p.phase: p.due_at for p in self.market_day.schedule(day)}
+        return EntryWindow(opens_at=due.get(Phase.BELL), closes_at=due.get(Phase.SQUARE_OFF))
+
+
+@cache
+def container() -> Container:
+    """Return the container of this process."""
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    return Container(settings=load_settings(), stop=threading.Event(), holder=holder)

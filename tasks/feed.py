@@ -1,0 +1,102 @@
+"""Run the feed process of NSE: `python -m tasks.feed`."""
+
+import asyncio
+import signal
+from datetime import datetime, timedelta
+from itertools import count
+
+import structlog
+
+from app.config import load_settings
+from app.db.day import ready_accounts
+from app.domain.errors import BrokerError
+from app.domain.ids import InstrumentId
+from app.domain.ports import MarketFeed
+from app.infra.logs import configure_logs
+from app.infra.names import TaskName
+from app.infra.queue import TaskQueue
+from app.infra.streams import connect_async
+from app.services.feed.feed import Feed
+from app.services.feed.indicator_desk import IndicatorDesk
+from app.services.feed.process import FeedWork, run_feed, subscribed
+from app.services.feed.publisher import RoundPublisher
+from tasks.celery import celery_app
+from tasks.container import Container, container, engines
+
+log = structlog.get_logger()
+
+_AFTER_CLOSE = timedelta(minutes=1)
+_REQUEST_EXPIRES_S = 10.0
+
+
+class FeedProcess:
+    """Compose the feed of one process."""
+
+    def __init__(self, parts: Container) -> None:
+        self._parts = parts
+        self._valkey = connect_async(engines().redis_url)
+        self._queue = TaskQueue(celery_app)
+        self._turn = count()
+
+    def find(self) -> FeedWork | None:
+        """Return today's session and contracts once somebody is logged in."""
+        day = self._parts.market_day.today()
+        session = self._parts.market_day.session_of(day)
+        if session is None or self._parts.clock.now() >= session.close_at + _AFTER_CLOSE:
+            return None
+        instruments = subscribed(self._parts.contracts.of_day(day).values(), day)
+        return FeedWork(session=session, instruments=instruments) if instruments else None
+
+    def make(self, work: FeedWork) -> Feed:
+        """Build the feed of a session."""
+        return Feed(
+            session=work.session,
+            instruments=work.instruments,
+            open_feed=self.open_feed,
+            publisher=RoundPublisher(self._valkey, venue=work.session.venue, clock=self._parts.clock),
+            indicators=IndicatorDesk(
+                self._valkey, session=work.session, clock=self._parts.clock, request=self.request
+            ),
+            database=self._parts.database,
+            clock=self._parts.clock,
+        )
+
+    def open_feed(self) -> MarketFeed | None:
+        """Open the price feed with the session of the next ready account; None while nobody is ready."""
+        with self._parts.database.begin() as session:
+            ready = ready_accounts(session, self._parts.market_day.today())
+        turn = next(self._turn)
+        for account_id in (ready[(turn + i) % len(ready)] for i in range(len(ready))):
+            try:
+                stored = self._parts.gateways.stored_session(account_id)
+                feed = self._parts.adapter(stored.broker).market_feed(stored)
+            except BrokerError as e:
+                log.warning("feed_account_refused", account_id=account_id, error=str(e))
+                continue
+            log.info("feed_opened", account_id=account_id)
+            return feed
+        return None
+
+    def request(self, instrument_id: InstrumentId, minutes: int, start: datetime) -> None:
+        """Enqueue the indicators of a bar; raises UnavailableError."""
+        self._queue.send(
+            TaskName.COMPUTE_INDICATORS,
+            expires_s=_REQUEST_EXPIRES_S,
+            instrument_id=instrument_id,
+            minutes=minutes,
+            start=start.isoformat(),
+        )
+
+
+async def _main() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    process = FeedProcess(container())
+    await run_feed(process.find, process.make, stop)
+
+
+if __name__ == "__main__":
+    configure_logs(load_settings().log_level, process="feed")
+    asyncio.run(_main())

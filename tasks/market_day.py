@@ -1,0 +1,57 @@
+"""Run the day's phases and the login chord."""
+
+from datetime import date
+from typing import Any
+
+from celery import chord
+
+from app.domain.ids import AccountId
+from app.domain.phases import Phase
+from app.infra.names import TaskName
+from tasks.celery import celery_app
+from tasks.container import container
+
+
+@celery_app.task(name=TaskName.RUN_PHASE, soft_time_limit=300, time_limit=330)
+def run_phase(day: str, phase: str) -> None:
+    """Run one phase of a day, once; LOGIN starts the chord."""
+    market_day = container().market_day
+    on, step = date.fromisoformat(day), Phase(phase)
+    if not market_day.begin(on, step):
+        return
+    summary = start_logins(on) if step is Phase.LOGIN else market_day.run(on, step)
+    market_day.finish(on, step, summary)
+
+
+@celery_app.task(name=TaskName.LOGIN_BATCH, ignore_result=False, soft_time_limit=120, time_limit=150)
+def login_batch(day: str, account_ids: list[int]) -> dict[str, int]:
+    """Log a batch of accounts in; never raises for an account, so that the chord's body always runs."""
+    return container().logins.log_in(date.fromisoformat(day), [AccountId(i) for i in account_ids])
+
+
+@celery_app.task(name=TaskName.LOGIN_REPORT, ignore_result=False, soft_time_limit=120, time_limit=150)
+def login_report(counts: list[dict[str, int]], day: str) -> dict[str, Any]:
+    """Report the chord; accounts that are ready did not wait for it."""
+    return {"batches": len(counts), **container().market_day.report_logins(date.fromisoformat(day))}
+
+
+@celery_app.task(name=TaskName.RETRY_LOGINS, soft_time_limit=120, time_limit=150)
+def retry_logins() -> None:
+    """Try again what the chord left out or lost, and let late accounts join."""
+    market_day = container().market_day
+    day = market_day.today()
+    if not market_day.is_login_time(day):
+        return
+    for batch in market_day.login_batches(day):
+        container().logins.log_in(day, batch)
+    market_day.after_logins(day)
+
+
+def start_logins(day: date) -> dict[str, Any]:
+    """Start the login chord: few headers, each with a batch of accounts, and a body that reports."""
+    batches = container().market_day.login_batches(day)
+    if not batches:
+        return {"accounts": 0}
+    header = [login_batch.s(day.isoformat(), [int(i) for i in batch]) for batch in batches]
+    chord(header)(login_report.s(day=day.isoformat()))
+    return {"accounts": sum(map(len, batches)), "batches": len(batches)}

@@ -1,0 +1,143 @@
+"""Host leased runs: one task is one run; what it does stands in the services."""
+
+from collections.abc import Callable
+from typing import Any
+
+from app.domain.errors import NotFoundError
+from app.infra.names import RunKind, TaskName
+from app.services.lanes.books import BooksRun
+from app.services.lanes.entries import EntryLane
+from app.services.lanes.exits import ExitLane
+from app.services.lanes.wakes import Wakes
+from app.services.loops.halts import DeploymentHalter
+from app.services.loops.hub import Hub
+from app.services.loops.market import Contracts
+from app.services.loops.shard import LoopServices, ShardHost
+from app.services.runs import Lease, held_lease, stop_on
+from app.services.supervision import dispatch_lapsed
+from strategies.registry import load_registry
+from tasks.celery import celery_app
+from tasks.container import Container, container
+
+RUN_TASKS = {
+    RunKind.LOOPS: TaskName.RUN_LOOPS,
+    RunKind.ENTRIES: TaskName.RUN_ENTRIES,
+    RunKind.EXITS: TaskName.RUN_EXITS,
+    RunKind.BOOKS: TaskName.RUN_BOOKS,
+}
+
+Host = Callable[[Container, Lease], dict[str, Any]]
+
+
+def _host(name: str, run: Host) -> dict[str, Any]:
+    """Hold the lease of a run while it works, then let its successor start."""
+    parts = container()
+    settings = parts.settings
+    with held_lease(
+        parts.database,
+        parts.clock,
+        name=name,
+        holder=parts.holder,
+        ttl=settings.lease_ttl,
+        length_s=settings.run_length_s,
+    ) as lease:
+        if lease is None:
+            return {"status": "busy"}
+        stop_on(parts.stop, lease)
+        summary = run(parts, lease)
+    if not parts.stop.is_set():
+        dispatch_lapsed(parts.database, celery_app)
+    return {"status": "ended", **summary}
+
+
+@celery_app.task(name=TaskName.RUN_ENTRIES, track_started=True)
+def run_entries(name: str) -> dict[str, Any]:
+    """Run the entry lane of a shard. Bounded by its lease; threads know no time limit."""
+    return _host(name, _run_entries)
+
+
+@celery_app.task(name=TaskName.RUN_EXITS, track_started=True)
+def run_exits(name: str) -> dict[str, Any]:
+    """Run the exits lane of a shard."""
+    return _host(name, _run_exits)
+
+
+@celery_app.task(name=TaskName.RUN_BOOKS, track_started=True)
+def run_books(name: str) -> dict[str, Any]:
+    """Compare a shard's accounts with the broker's books."""
+    return _host(name, _run_books)
+
+
+@celery_app.task(name=TaskName.RUN_LOOPS, track_started=True)
+def run_loops(name: str) -> dict[str, Any]:
+    """Host the strategy loops of a shard of users."""
+    return _host(name, _run_loops)
+
+
+def _run_entries(parts: Container, lease: Lease) -> dict[str, Any]:
+    lane = EntryLane(
+        settings=parts.settings,
+        database=parts.database,
+        clock=parts.clock,
+        execution=parts.execution,
+        gateways=parts.gateways,
+        budget=parts.budget,
+        contracts=parts.contracts,
+    )
+    return lane.run(lease, _wakes(parts, lease))
+
+
+def _run_exits(parts: Container, lease: Lease) -> dict[str, Any]:
+    lane = ExitLane(
+        settings=parts.settings,
+        database=parts.database,
+        clock=parts.clock,
+        execution=parts.execution,
+        gateways=parts.gateways,
+        budget=parts.budget,
+        contracts=parts.contracts,
+        valkey=parts.valkey,
+    )
+    return lane.run(lease, _wakes(parts, lease))
+
+
+def _run_books(parts: Container, lease: Lease) -> dict[str, Any]:
+    books = BooksRun(
+        settings=parts.settings,
+        database=parts.database,
+        clock=parts.clock,
+        execution=parts.execution,
+        gateways=parts.gateways,
+        news=parts.news,
+    )
+    return books.run(lease, _wakes(parts, lease), day=parts.market_day.today())
+
+
+def _run_loops(parts: Container, lease: Lease) -> dict[str, Any]:
+    day = parts.market_day.today()
+    session = parts.market_day.session_of(day)
+    if session is None:
+        raise NotFoundError(f"expected a trading session on {day}, the market is closed")
+    contracts = Contracts(parts.contracts.of_day(day).values())
+    hub = Hub(parts.valkey, session=session, contracts=contracts, clock=parts.clock)
+    services = LoopServices(
+        database=parts.database,
+        valkey=parts.valkey,
+        recorder=parts.trading,
+        halter=DeploymentHalter(parts.database, parts.news, parts.clock),
+        build=load_registry(parts.settings.strategy_modules).build,
+        clock=parts.clock,
+        budget_s=parts.settings.step_budget_s,
+    )
+    host = ShardHost(services, hub, session=session, shard=int(lease.spec["shard"]), of=int(lease.spec["of"]))
+    hub.start()
+    try:
+        return host.run(lease, lease.ended, lease.progress.update)
+    finally:
+        hub.stop()
+
+
+def _wakes(parts: Container, lease: Lease) -> Wakes:
+    wakes = Wakes()
+    wakes.listen(parts.valkey, lease)
+    return wakes

@@ -1,0 +1,1 @@
+"""Rules about the code itself: sizes, purity, names, settings, what the repository may hold."""

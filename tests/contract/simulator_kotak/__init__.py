@@ -1,0 +1,1 @@
+"""Prove the Kotak simulator against the real client and against its own market rules."""

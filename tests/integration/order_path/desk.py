@@ -1,0 +1,345 @@
+"""A trading desk for tests: one simulator, real engines, the lanes in threads of this process."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from sqlalchemy import func, select
+
+from app.config import Settings
+from app.db.leases import want_run
+from app.db.models import AccountRow, DeploymentRow, InjectedSessionRow, LegRow, OrderRow, UserRow
+from app.db.session import Database
+from app.domain.accounts import BrokerCode
+from app.domain.deployments import Deployment, DeploymentState
+from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey, UserId
+from app.domain.instruments import Instrument, OptionRight
+from app.domain.market_data import Tick
+from app.domain.orders import ProtectionTerms, Side
+from app.domain.signals import Signal, SignalKind, SignalLeg
+from app.infra.calendars import load_calendar
+from app.infra.clock import VirtualClock
+from app.infra.market_codec import encode_mark
+from app.infra.names import MARKS_KEY, QueueName, RunKind
+from app.infra.rate_limit import OrderBudget
+from app.infra.streams import connect
+from app.infra.vault import Vault, new_key, parse_keys
+from app.services.execution import Execution
+from app.services.gateways import Gateways
+from app.services.lanes.books import BooksRun
+from app.services.lanes.entries import EntryLane
+from app.services.lanes.exits import ExitLane
+from app.services.lanes.requests import ContractBook
+from app.services.lanes.wakes import Wakes
+from app.services.logins import Logins
+from app.services.loops.market import Contracts, MarketSnapshot
+from app.services.loops.ports import Wish
+from app.services.market_day import MarketDay
+from app.services.news import News
+from app.services.runs import Lease, held_lease
+from app.services.trading import Trading
+from brokers.registry import adapter
+from tests.contract.simulator_kotak.broker import DAY, SECRET, Broker, at
+from tests.waiting import eventually
+
+TODAY = date.fromisoformat(DAY)
+START = datetime.fromisoformat(at("09:20:00")).astimezone(UTC)
+LANES = {
+    RunKind.LOOPS: ("loops:test:0", QueueName.LOOPS),
+    RunKind.ENTRIES: ("entries:kotak_neo:0", QueueName.ORDERS),
+    RunKind.EXITS: ("exits:kotak_neo:0", QueueName.EXITS),
+    RunKind.BOOKS: ("books:kotak_neo:0", QueueName.BOOKS),
+}
+
+
+@dataclass
+class Desk:
+    """Hold the parts; `accounts` and `deployments` are made by `enroll`."""
+
+    database: Database
+    valkey: Any
+    clock: VirtualClock
+    broker: Broker
+    settings: Settings
+    trading: Trading
+    execution: Execution
+    gateways: Gateways
+    logins: Logins
+    market_day: MarketDay
+    contracts: ContractBook
+    budget: OrderBudget
+    news: News
+    deployments: list[Deployment] = field(default_factory=list)
+
+    def enroll(self, count: int) -> None:
+        """Make users with an account and a deployment each, log them in and load the contracts."""
+        for number in range(1, count + 1):
+            self._add_user(number)
+        self.market_day.login_batches(TODAY)
+        self.logins.log_in(TODAY, [d.account_id for d in self.deployments])
+        self.market_day.after_logins(TODAY)
+
+    def _add_user(self, number: int) -> None:
+        vault: Vault = self.logins._vault
+        fields = {
+            "mobile_number": f"+9190000{number:05d}",
+            "ucc": f"AA{number:03d}",
+            "consumer_key": f"consumer-key-{number:03d}",
+            "totp_secret": SECRET,
+            "mpin": "123456",
+        }
+        from app.db.models import CredentialRow
+
+        with self.database.begin() as session:
+            user = UserRow(name=f"user-{number}", role="TRADER", password_hash=None)
+            session.add(user)
+            session.flush()
+            account = AccountRow(user_id=user.id, name="main", broker="kotak_neo")
+            session.add(account)
+            session.flush()
+            secret = vault.encrypt(f"credentials:{account.id}", fields)
+            session.add(CredentialRow(account_id=account.id, ciphertext=secret))
+            row = DeploymentRow(
+                user_id=user.id,
+                account_id=account.id,
+                name="straddle",
+                strategy="short_straddle",
+                params={},
+                limits={},
+            )
+            session.add(row)
+            session.flush()
+            self.deployments.append(_deployment(row))
+
+    def option(self, right: OptionRight) -> Instrument:
+        """Return a contract near 40 rupees."""
+        symbol = self.broker.at_the_money(right.value)["display_symbol"]
+        return next(i for i in self.contracts.of_day(TODAY).values() if i.broker_symbol == symbol)
+
+    def price(self, instruments: Sequence[Instrument]) -> MarketSnapshot:
+        """Read quotes at the broker and make them the market of loops and lanes."""
+        ticks = {i.instrument_id: self._tick(i) for i in instruments}
+        self.valkey.hset(MARKS_KEY.format(venue="NSE"), mapping={i: encode_mark(t) for i, t in ticks.items()})
+        contracts = Contracts(self.contracts.of_day(TODAY).values())
+        return MarketSnapshot(contracts=contracts, ticks=ticks, now=self.clock.now())
+
+    def _tick(self, instrument: Instrument) -> Tick:
+        headers = {"Authorization": "consumer-key-001"}
+        path = f"/script-details/1.0/quotes/neosymbol/nse_fo|{instrument.broker_token}/all"
+        quote = self.broker.http.get(path, headers=headers).json()[0]
+        return Tick(
+            instrument_id=instrument.instrument_id,
+            last=Decimal(quote["ltp"]),
+            bid=Decimal(quote["depth"]["buy"][0]["price"]),
+            ask=Decimal(quote["depth"]["sell"][0]["price"]),
+            ts_event=self.clock.now(),
+            ts_init=self.clock.wall(),
+            sequence=1,
+        )
+
+    def straddle(self, key: str, *, stop: str = "0.25") -> Signal:
+        """Return the wish to sell a call and a put near the money."""
+        legs = []
+        for right in (OptionRight.CALL, OptionRight.PUT):
+            option = self.option(right)
+            legs.append(
+                SignalLeg(
+                    instrument_id=option.instrument_id,
+                    side=Side.SELL,
+                    lots=1,
+                    reference_price=self._tick(option).last,
+                    protection=ProtectionTerms(stop_fraction=Decimal(stop)),
+                )
+            )
+        return Signal(
+            key=SignalKey(key),
+            kind=SignalKind.ENTER,
+            reason="test",
+            valid_for_s=Decimal(10),
+            legs=tuple(legs),
+        )
+
+    def record(self, signal: Signal, lease: Lease, deployments: Sequence[Deployment] = ()) -> None:
+        """Record one wish of each deployment, as a loop would."""
+        options = [self.option(r) for r in OptionRight]
+        wishes = [
+            Wish(deployment=d, signal=signal, ts_event=self.clock.now())
+            for d in deployments or self.deployments
+        ]
+        self.trading.record(wishes, market=self.price(options), lease=lease)
+
+    @contextmanager
+    def lease(self, kind: RunKind, *, ttl_s: float = 3.0) -> Iterator[Lease]:
+        """Hold the lease of a run."""
+        name, queue = LANES[kind]
+        with self.database.begin() as session:
+            want_run(session, name=name, kind=kind, queue=queue, spec={"shard": 0, "of": 1})
+        taken: list[Lease] = []
+        with held_lease(
+            self.database,
+            self.clock,
+            name=name,
+            holder="test",
+            ttl=timedelta(seconds=ttl_s),
+            length_s=600,
+        ) as lease:
+            assert lease is not None, f"{name} is held by somebody else"
+            taken.append(lease)
+            yield lease
+
+    @contextmanager
+    def running(self, *kinds: RunKind) -> Iterator[None]:
+        """Run lanes in threads until the block ends."""
+        stop = threading.Event()
+        threads = [threading.Thread(target=self._host, args=(kind, stop)) for kind in kinds]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(30)
+
+    def _host(self, kind: RunKind, stop: threading.Event) -> None:
+        with self.lease(kind) as lease:
+            threading.Thread(target=lambda: (stop.wait(), lease.end()), daemon=True).start()
+            wakes = Wakes()
+            wakes.listen(self.valkey, lease)
+            shared: dict[str, Any] = {
+                "settings": self.settings,
+                "database": self.database,
+                "clock": self.clock,
+                "execution": self.execution,
+                "gateways": self.gateways,
+            }
+            if kind is RunKind.ENTRIES:
+                EntryLane(**shared, budget=self.budget, contracts=self.contracts).run(lease, wakes)
+            elif kind is RunKind.EXITS:
+                ExitLane(**shared, budget=self.budget, contracts=self.contracts, valkey=self.valkey).run(
+                    lease, wakes
+                )
+            else:
+                BooksRun(**shared, news=self.news).run(lease, wakes, day=TODAY)
+
+    def orders(self, **where: object) -> Sequence[OrderRow]:
+        """Return orders of the ledger by columns, oldest first."""
+        with self.database.begin() as session:
+            return session.scalars(select(OrderRow).filter_by(**where).order_by(OrderRow.id)).all()
+
+    def legs(self, **where: object) -> Sequence[LegRow]:
+        """Return legs of the ledger."""
+        with self.database.begin() as session:
+            return session.scalars(select(LegRow).filter_by(**where)).all()
+
+    def count_orders(self, **where: object) -> int:
+        """Count orders of the ledger."""
+        with self.database.begin() as session:
+            return session.scalar(select(func.count(OrderRow.id)).filter_by(**where)) or 0
+
+    def wait_for(self, condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+        """Wait until the ledger says so."""
+        eventually(condition, timeout_s)
+
+
+def open_desk(database: Database, redis_url: str, broker: Broker, folder: Path) -> Desk:
+    """Wire a desk at 09:20 of the simulated day, the clock running at real speed."""
+    clock = VirtualClock.create(folder / "clock", at=START, rate=1.0)
+    broker.post("clock", {"now": START.isoformat(), "rate": 1.0})
+    settings = Settings(
+        home=folder,
+        secret_keys=SecretStr(new_key()),
+        clock_file=folder / "clock",
+        broker_urls={"kotak_neo": f"http://127.0.0.1:{broker.port}"},
+        not_placed_after_s=3.0,
+        reconcile_period_s=1.0,
+        order_timeout_s=3.0,
+    )
+    assert settings.secret_keys is not None
+    keys = parse_keys([settings.secret_keys.get_secret_value()], origin="test")
+    vault = Vault(lambda: keys)
+    valkey = connect(redis_url)
+    news = News(valkey)
+    kotak = adapter(BrokerCode.KOTAK_NEO, base_url=settings.broker_urls["kotak_neo"], clock=clock)
+    execution = Execution(database, clock, news)
+    gateways = Gateways(database, vault, lambda _code: kotak, clock)
+    logins = Logins(
+        settings=settings,
+        database=database,
+        clock=clock,
+        vault=vault,
+        adapters=lambda _code: kotak,
+        execution=execution,
+        news=news,
+    )
+    market_day = MarketDay(
+        settings=settings,
+        database=database,
+        clock=clock,
+        calendar=load_calendar(),
+        logins=logins,
+        gateways=gateways,
+        adapters=lambda _code: kotak,
+        news=news,
+        sleep=threading.Event().wait,
+    )
+    with database.begin() as session:
+        session.add(
+            InjectedSessionRow(
+                venue="NSE",
+                segment="FO",
+                day=TODAY,
+                open_at=datetime.fromisoformat(at("09:15:00")),
+                close_at=datetime.fromisoformat(at("15:30:00")),
+                actor="test",
+                reason="test",
+            )
+        )
+    from app.db.risk_state import EntryWindow
+
+    window = EntryWindow(
+        opens_at=datetime.fromisoformat(at("09:15:00")), closes_at=datetime.fromisoformat(at("15:12:00"))
+    )
+    trading = Trading(
+        database=database, clock=clock, news=news, windows=lambda _day: window, today=lambda: TODAY
+    )
+    return Desk(
+        database=database,
+        valkey=valkey,
+        clock=clock,
+        broker=broker,
+        settings=settings,
+        trading=trading,
+        execution=execution,
+        gateways=gateways,
+        logins=logins,
+        market_day=market_day,
+        contracts=ContractBook(database),
+        budget=OrderBudget(valkey, per_second=8),
+        news=news,
+    )
+
+
+def _deployment(row: DeploymentRow) -> Deployment:
+    return Deployment(
+        deployment_id=DeploymentId(row.id),
+        user_id=UserId(row.user_id),
+        account_id=AccountId(row.account_id),
+        name=row.name,
+        strategy=row.strategy,
+        params=row.params,
+        limits=row.limits,
+        state=DeploymentState.ACTIVE,
+        state_reason="",
+    )
+
+
+def leg_ids(signal: Signal) -> list[InstrumentId]:
+    """Return the instruments of a signal."""
+    return [leg.instrument_id for leg in signal.legs]

@@ -1,0 +1,173 @@
+"""Check the laws of the risk gate and the engine for any account."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.accounts import TradingState
+from app.domain.ids import ClientOrderId, DeploymentId, SignalKey, client_order_id
+from app.domain.orders import OrderIntent, OrderRole, Side
+from app.domain.risk.gate import Approved, Denied, evaluate
+from app.domain.risk.limits import RiskLimits
+from app.domain.risk.rules import ENTRY_RULES, Case
+from app.domain.risk.state import RiskState
+from app.engine.engine import decide
+from tests.builders import (
+    CALL,
+    NOW,
+    OPEN,
+    PUT,
+    SQUARE_OFF,
+    deployment,
+    enter,
+    holding,
+    intent,
+    market,
+    quote,
+    signal_leg,
+)
+
+trading_states = st.sampled_from(TradingState)
+positive = st.integers(1, 10**7).map(Decimal)
+limits = st.builds(
+    RiskLimits,
+    max_lots=st.integers(1, 60).map(Decimal),
+    max_order_notional=positive,
+    max_account_notional=positive,
+    max_entries_per_second=st.integers(1, 10).map(Decimal),
+    max_daily_loss=positive,
+    max_open_positions=st.integers(1, 3).map(Decimal),
+)
+
+
+@st.composite
+def states(draw: st.DrawFn) -> RiskState:
+    base = RiskState(
+        account_state=draw(trading_states),
+        user_state=draw(trading_states),
+        tenant_state=draw(trading_states),
+        entries_open_at=draw(st.sampled_from([None, OPEN, NOW + timedelta(seconds=1)])),
+        entries_close_at=draw(st.sampled_from([None, SQUARE_OFF, NOW])),
+        realized_pnl=Decimal(draw(st.integers(-(10**6), 10**6))),
+        unrealized_pnl=Decimal(draw(st.integers(-(10**6), 10**6))),
+        entries_this_second=draw(st.integers(0, 12)),
+        quotes=draw(
+            st.sampled_from(
+                [{}, {i.instrument_id: quote(instrument=i, age_s=age) for i in (CALL, PUT) for age in (1,)}]
+            )
+        ),
+        unknown_instruments=draw(st.sampled_from([frozenset(), frozenset({CALL.instrument_id})])),
+    )
+    return holding(draw(st.integers(-10, 10)) * 65, base=base)
+
+
+@st.composite
+def easy_states(draw: st.DrawFn) -> RiskState:
+    """Accounts that are allowed to trade, with whatever else."""
+    state = draw(states())
+    return replace(
+        state,
+        account_state=TradingState.ACTIVE,
+        user_state=TradingState.ACTIVE,
+        tenant_state=TradingState.ACTIVE,
+        entries_open_at=OPEN,
+        entries_close_at=SQUARE_OFF,
+        entries_this_second=0,
+        realized_pnl=Decimal(0),
+        unrealized_pnl=Decimal(0),
+        unknown_instruments=frozenset(),
+        quotes={i.instrument_id: quote(instrument=i) for i in (CALL, PUT)},
+    )
+
+
+entries = st.builds(
+    intent,
+    side=st.sampled_from(Side),
+    quantity=st.integers(1, 30).map(lambda n: n * 65),
+    price=st.sampled_from(["97", "100", "119", "150"]),
+)
+
+
+@given(entries, st.one_of(states(), easy_states()), limits)
+def test_an_entry_passes_exactly_when_every_rule_agrees(
+    order: OrderIntent, state: RiskState, bounds: RiskLimits
+) -> None:
+    verdict = evaluate(order, state, limits=bounds, now=NOW)
+
+    case = Case(intent=order, state=state, limits=bounds, now=NOW)
+    refusals = [refusal for rule in ENTRY_RULES if (refusal := rule(case))]
+    assert isinstance(verdict, Approved) == (refusals == [])
+    if isinstance(verdict, Denied):
+        assert (verdict.code, verdict.message) == (refusals[0].code, refusals[0].message)
+
+
+ways_out = st.builds(
+    intent,
+    side=st.sampled_from(Side),
+    quantity=st.integers(1, 12).map(lambda n: n * 65),
+    role=st.sampled_from([OrderRole.STOP, OrderRole.EXIT]),
+)
+
+
+@given(ways_out, states(), limits)
+def test_an_exit_passes_exactly_when_it_reduces(
+    order: OrderIntent, state: RiskState, bounds: RiskLimits
+) -> None:
+    net_qty = state.positions[0].net_qty
+
+    verdict = evaluate(order, state, limits=bounds, now=NOW)
+
+    after = net_qty + order.side.sign * order.quantity
+    assert isinstance(verdict, Approved) == (abs(after) < abs(net_qty) and after * net_qty >= 0)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), easy_states(), limits)
+def test_the_engine_never_goes_beyond_the_limits(
+    sizes: list[int], state: RiskState, bounds: RiskLimits
+) -> None:
+    signals = [
+        enter(signal_leg(lots=size), signal_leg(PUT, lots=size), key=f"{n}") for n, size in enumerate(sizes)
+    ]
+
+    decision = decide(
+        signals,
+        deployment(),
+        limits=bounds,
+        market=market(),
+        risk_state=state,
+        now=NOW,
+        valid_until=NOW + timedelta(seconds=1),
+    )
+
+    after = decision.risk_state
+    assert after is not None
+    assert len(after.live_entries) == len(decision.approved)
+    if decision.approved:
+        assert after.notional <= bounds.max_account_notional
+        assert after.entries_this_second <= bounds.max_entries_per_second
+        assert len(after.exposed_instruments) <= bounds.max_open_positions
+    whole = {approved.value.signal_key for approved in decision.approved}
+    assert whole.isdisjoint(denied.intent.signal_key for denied in decision.denied)
+    ids = [a.value.client_order_id for a in decision.approved] + [
+        d.intent.client_order_id for d in decision.denied
+    ]
+    assert len(set(ids)) == len(ids)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 50), st.text(), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)),
+        unique=True,
+    )
+)
+def test_client_order_ids_do_not_collide_and_fit(keys: list[tuple[int, str, int, int, int]]) -> None:
+    ids: set[ClientOrderId] = {
+        client_order_id(DeploymentId(number), SignalKey(key), leg=leg, attempt=attempt, part=part)
+        for number, key, leg, attempt, part in keys
+    }
+
+    assert len(ids) == len(keys)
+    assert all(len(one) == 18 and "-" not in one for one in ids)
