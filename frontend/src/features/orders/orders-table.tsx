@@ -6,7 +6,8 @@ import type { Order } from '../../client';
 import { type Column, DataTable } from '../../components/data-table';
 import { Instrument } from '../../components/instrument';
 import { Panel } from '../../components/panel';
-import { formatInstrument, formatPrice, formatTime } from '../../lib/format';
+import { Time } from '../../components/time';
+import { formatInstrument, formatPrice } from '../../lib/format';
 import { ordersOptions } from '../../stream/orders-query';
 import { isProblem, isWorking, OrderState } from './order-status';
 
@@ -17,9 +18,9 @@ const FILTERS: Record<string, (order: Order) => boolean> = {
 };
 
 const COLUMNS: Column<Order>[] = [
-  { key: 'time', title: 'Time', width: 74, isNumber: true, render: (order) => formatTime(order.ts_init) },
+  { key: 'time', title: 'Time', width: 74, isNumber: true, render: (order) => <Time at={order.ts_init} /> },
   { key: 'account', title: 'Account', render: (order) => order.account_name },
-  { key: 'instrument', title: 'Instrument', render: (order) => <Instrument id={order.instrument_id} /> },
+  { key: 'instrument', title: 'Contract', render: (order) => <Instrument id={order.instrument_id} /> },
   { key: 'role', title: 'Role', isExtra: true, render: (order) => order.role.toLowerCase() },
   { key: 'side', title: 'Side', render: (order) => <Side order={order} /> },
   {

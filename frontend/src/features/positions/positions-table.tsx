@@ -12,7 +12,7 @@ import { legKey, useLive } from '../../stream/live-store';
 
 const COLUMNS: Column<Position>[] = [
   { key: 'account', title: 'Account', render: (leg) => leg.account_name },
-  { key: 'instrument', title: 'Instrument', render: (leg) => <Instrument id={leg.instrument_id} /> },
+  { key: 'instrument', title: 'Contract', render: (leg) => <Instrument id={leg.instrument_id} /> },
   { key: 'net', title: 'Net', isNumber: true, render: (leg) => leg.net_qty.replace('-', '−') },
   { key: 'entry', title: 'Entry', isNumber: true, isExtra: true, render: (leg) => formatPrice(leg.entry_px) },
   { key: 'mark', title: 'Mark', isNumber: true, isExtra: true, render: (leg) => <Mark leg={leg} /> },
