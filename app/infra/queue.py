@@ -36,7 +36,7 @@ TASK_QUEUES = {
 }
 
 
-def make_celery(redis_url: str, *, task_class: type[Task[Any, Any]] | None = None) -> Celery:
+def make_celery(redis_url: str, *, task_class: "type[Task[Any, Any]] | None" = None) -> Celery:
     """Return the configured application; broker in Valkey database 1, results in 2.
 
     Args:
