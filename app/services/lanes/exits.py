@@ -23,6 +23,7 @@ from app.db.exits import (
     exit_order_row,
     legs_to_mind,
     live_exit_of,
+    unwind_incomplete_baskets,
 )
 from app.db.leases import LeaseLostError, check_fence
 from app.db.models import OrderRow
