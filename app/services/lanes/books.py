@@ -1,6 +1,7 @@
 """Compare our ledger with the brokers' books, resolve unknown outcomes by evidence (I3, I4)."""
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from app.db.books import (
     accounts_with_doubt,
     net_positions,
     reduce_account,
+    revived_orders,
     save_broker_trades,
     unresolved_orders,
 )
@@ -23,7 +25,7 @@ from app.db.exits import accounts_with_session
 from app.db.orders import lock_orders
 from app.db.session import Database
 from app.domain.errors import BrokerError, SessionExpiredError
-from app.domain.ids import AccountId
+from app.domain.ids import AccountId, BrokerOrderId
 from app.domain.ports import BrokerGateway, Clock
 from app.domain.reconciliation import (
     PositionDiff,
@@ -32,6 +34,7 @@ from app.domain.reconciliation import (
     count_miss,
     resolve_unknown,
 )
+from app.domain.reports import OrderReport
 from app.services.execution import Execution, alarm_foreign_orders
 from app.services.gateways import Gateways
 from app.services.lanes.failures import log_failure
