@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import structlog
-from structlog._config import BoundLoggerLazyProxy
 
 if TYPE_CHECKING:
     import httpx
@@ -46,10 +45,11 @@ def load_sdk() -> None:
 
 
 def _bind_sdk_loggers() -> None:
+    unbound = type(structlog.get_logger())
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "neo_api_client":
             for value in list(vars(module).values()):
-                if isinstance(value, BoundLoggerLazyProxy):
+                if isinstance(value, unbound):
                     value.bind()
 
 

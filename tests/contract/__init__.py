@@ -1,1 +1,1 @@
-"""Prove that both sides of every wire keep to its contract."""
+"""Prove behaviour."""

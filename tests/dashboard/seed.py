@@ -30,7 +30,38 @@ from app.infra.passwords import hash_password
 
 DAY = date(2026, 11, 20)
 PASSWORD = "correct horse"
-NAMES = ["Aarav", "Aditi", "Akash", "Ananya", "Arjun", "Bhavna", "Chirag", "Deepa", "Dev", "Esha", "Farhan", "Gauri", "Harsh", "Isha", "Jatin", "Kavya", "Lakshmi", "Manish", "Meera", "Nikhil", "Ojas", "Pooja", "Rahul", "Riya", "Sahil", "Sneha", "Tara", "Uday", "Varun", "Zoya"]
+NAMES = [
+    "Aarav",
+    "Aditi",
+    "Akash",
+    "Ananya",
+    "Arjun",
+    "Bhavna",
+    "Chirag",
+    "Deepa",
+    "Dev",
+    "Esha",
+    "Farhan",
+    "Gauri",
+    "Harsh",
+    "Isha",
+    "Jatin",
+    "Kavya",
+    "Lakshmi",
+    "Manish",
+    "Meera",
+    "Nikhil",
+    "Ojas",
+    "Pooja",
+    "Rahul",
+    "Riya",
+    "Sahil",
+    "Sneha",
+    "Tara",
+    "Uday",
+    "Varun",
+    "Zoya",
+]
 STRIKE = 26050
 CALL = f"NIFTY-20261124-{STRIKE}-CE.NSE"
 PUT = f"NIFTY-20261124-{STRIKE}-PE.NSE"
@@ -279,7 +310,7 @@ def _seed_runs(session: Session, accounts: int) -> None:
         )
 
 
-def beat(valkey: "redis.Redis[str]", marks: dict[str, Decimal], *, now: datetime) -> None:
+def beat(valkey: redis.Redis, marks: dict[str, Decimal], *, now: datetime) -> None:
     """Write what live processes write: marks, feed state, beat and worker heartbeats."""
     wall = datetime.now(UTC).timestamp()
     rows = {

@@ -66,7 +66,7 @@ theirs = st.lists(
 def test_findings_do_not_depend_on_order(
     orders: list[OurOrder],
     reports: list[OrderReport],
-    is_clean: bool,
+    is_clean: bool,  # noqa: FBT001
     data: st.DataObject,
 ) -> None:
     shuffled = reconcile(

@@ -120,9 +120,7 @@ class Desk:
     def option(self, right: OptionRight) -> Instrument:
         """Return a contract near 40 rupees."""
         symbol = self.broker.at_the_money(right.value)["display_symbol"]
-        return next(
-            i for i in self.contracts.of_day(TODAY).values() if i.broker_symbol == symbol
-        )
+        return next(i for i in self.contracts.of_day(TODAY).values() if i.broker_symbol == symbol)
 
     def price(self, instruments: Sequence[Instrument]) -> MarketSnapshot:
         """Read quotes at the broker and make them the market of loops and lanes."""
@@ -224,9 +222,9 @@ class Desk:
             if kind is RunKind.ENTRIES:
                 EntryLane(**shared, budget=self.budget, contracts=self.contracts).run(lease, wakes)
             elif kind is RunKind.EXITS:
-                ExitLane(
-                    **shared, budget=self.budget, contracts=self.contracts, valkey=self.valkey
-                ).run(lease, wakes)
+                ExitLane(**shared, budget=self.budget, contracts=self.contracts, valkey=self.valkey).run(
+                    lease, wakes
+                )
             else:
                 BooksRun(**shared, news=self.news).run(lease, wakes, day=TODAY)
 

@@ -21,4 +21,4 @@ def test_straddle_is_filled_protected_and_squared_off_flat(desk: Desk) -> None:
         desk.wait_for(lambda: all(leg.net_qty == 0 for leg in desk.legs()))
 
     assert len(desk.broker.get("orders")) == 8, "four entries, four exits, nothing else"
-    assert all(p["net_qty"] == 0 for p in desk.broker.get("positions"))
+    assert all(p["net"] == 0 for p in desk.broker.get("positions"))

@@ -207,6 +207,12 @@ def test_denies_one_instrument_too_many() -> None:
     assert denial(intent(instrument=PUT), holding(0), limits=limits) is None
 
 
+def test_adding_to_what_is_held_needs_no_free_place() -> None:
+    state = holding(-65).after(intent(instrument=PUT, leg=1))
+
+    assert denial(intent(), state, limits=RiskLimits(max_open_positions=Decimal(1))) is None
+
+
 def test_denies_more_entries_in_a_second_than_the_limit() -> None:
     assert denial(intent(), replace(at_ease(), entries_this_second=7)) is None
     assert denial(intent(), replace(at_ease(), entries_this_second=8)) is DenialCode.ORDER_RATE
@@ -254,7 +260,7 @@ def test_no_limit_blocks_an_exit(role: OrderRole) -> None:
         (-65, 65, Side.BUY, 65, True),
     ],
 )
-def test_exits_only_reduce(  # noqa: PLR0917  the columns of the table
+def test_exits_only_reduce(
     net_qty: int,
     exiting_qty: int,
     side: Side,

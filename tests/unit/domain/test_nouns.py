@@ -9,11 +9,12 @@ import pytest
 from app.domain import errors
 from app.domain.accounts import BrokerCode, TradingState, strictest
 from app.domain.errors import AppError, BrokerError, InvalidInputError
-from app.domain.ids import ClientOrderId, DeploymentId, SignalKey, client_order_id
+from app.domain.ids import ClientOrderId, DeploymentId, SignalKey, UserId, client_order_id
 from app.domain.instruments import OptionRight, Venue, index_id, option_id
 from app.domain.market_data import FIVE_MINUTES, ONE_MINUTE, Bar, IndicatorBar
 from app.domain.numbers import Rounding, floor_to_lot, parse_decimal, round_to_step, to_tick
 from app.domain.ports import BrokerSession, Credentials
+from app.domain.users import Role, User
 from tests.builders import CALL, index, option, report
 
 
@@ -132,6 +133,10 @@ def test_the_strictest_state_wins() -> None:
     assert strictest(halted, reducing, active) is halted
     assert strictest() is active
     assert [state for state in TradingState if state.allows_entries] == [active]
+
+
+def test_a_person_has_one_role() -> None:
+    assert User(user_id=UserId(1), name="asha", role=Role.TRADER).role is Role.TRADER
 
 
 def test_a_tag_is_ours_with_the_venues_suffix() -> None:

@@ -1,5 +1,6 @@
 """Check prices of entries, exits and stops."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -50,7 +51,7 @@ def test_band_follows_the_venue_grid(price: str, band: str) -> None:
         (Side.SELL, "50", "10", None, 0, "30"),
     ],
 )
-def test_marketable_limit(  # noqa: PLR0917  the columns of the table
+def test_marketable_limit(
     side: Side, last: str, bid: str | None, ask: str | None, step: int, limit: str
 ) -> None:
     price = marketable_limit(side, tick(last, bid=bid, ask=ask), instrument=CALL, step=step)
@@ -83,10 +84,18 @@ def test_refuses_to_price_an_index_or_without_a_price() -> None:
         ("600", Side.BUY, "0.25", "750", "757.5"),
     ],
 )
-def test_stop_terms(avg_px: str, side: Side, fraction: str, trigger: str, limit: str) -> None:  # noqa: PLR0917
+def test_stop_terms(avg_px: str, side: Side, fraction: str, trigger: str, limit: str) -> None:
     terms = stop_terms(Decimal(avg_px), side, stop_fraction=Decimal(fraction), instrument=CALL)
 
     assert terms == (Decimal(trigger), Decimal(limit))
+
+
+def test_a_stop_limit_lies_at_least_two_ticks_beyond_its_trigger() -> None:
+    coarse = replace(CALL, tick_size=Decimal("0.25"))
+
+    terms = stop_terms(Decimal(2), Side.BUY, stop_fraction=Decimal("0.25"), instrument=coarse)
+
+    assert terms == (Decimal("2.50"), Decimal("3.00"))
 
 
 @pytest.mark.parametrize(("avg_px", "fraction"), [("0", "0.25"), ("100", "0")])

@@ -39,6 +39,7 @@ def test_accepts_only_the_full_proof() -> None:
         answered({**OK, "stCode": 777}),
         answered({"stCode": 200}),
         answered(OK, status=302),
+        answered(refusal(1009), status=302),
         answered(OK, status=400),
         answered(OK, status=500),
         answered([]),

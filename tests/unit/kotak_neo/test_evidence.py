@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.ids import BrokerOrderId
+from app.domain.ids import BrokerOrderId, TradeId
 from app.domain.reports import PositionReport
 from brokers.kotak_neo import mapping
 from brokers.kotak_neo.evidence import SeenToday
@@ -82,6 +82,11 @@ def test_trades_that_vanish_are_not_clean(seen: SeenToday) -> None:
     assert seen.judge_fills([FILL])
     assert not seen.judge_fills([])
     assert not seen.judge_orders([ORDER])
+
+
+def test_a_trade_that_turns_into_another_is_not_clean(seen: SeenToday) -> None:
+    assert seen.judge_fills([FILL])
+    assert not seen.judge_fills([replace(FILL, trade_id=TradeId("another"))])
 
 
 def test_positions_must_show_every_symbol_that_was_filled(seen: SeenToday) -> None:
