@@ -24,7 +24,7 @@ class Market(Protocol):
     """Tell the simulator's clock and how many order steps it has under way."""
 
     def clock(self) -> Mapping[str, Any]:
-        """Return `pending` and `filled` among others."""
+        """Return `pending` and `filled` (units, all accounts) among others."""
 
 
 class Quiescence:
@@ -73,7 +73,7 @@ class Quiescence:
         found = {}
         if clock["pending"]:
             found["market"] = f"{clock['pending']} steps of orders under way at the broker"
-        filled = clock.get("filled", flight.filled_qty)
+        filled = clock["filled"]
         if filled != flight.filled_qty:
             found["fills"] = f"the broker filled {filled}, the ledger knows {flight.filled_qty}"
         return found
