@@ -1,6 +1,7 @@
 """A trading desk for tests: one simulator, real engines, the lanes in threads of this process."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,7 +43,7 @@ from app.services.loops.market import Contracts, MarketSnapshot
 from app.services.loops.ports import Wish
 from app.services.market_day import MarketDay
 from app.services.news import News
-from app.services.runs import Lease, held_lease
+from app.services.runs import Lease, held_lease, stop_on
 from app.services.trading import Trading
 from brokers.registry import adapter
 from tests.contract.simulator_kotak.broker import DAY, SECRET, Broker, at
@@ -125,7 +126,10 @@ class Desk:
     def price(self, instruments: Sequence[Instrument]) -> MarketSnapshot:
         """Read quotes at the broker and make them the market of loops and lanes."""
         ticks = {i.instrument_id: self._tick(i) for i in instruments}
-        self.valkey.hset(MARKS_KEY.format(venue="NSE"), mapping={i: encode_mark(t) for i, t in ticks.items()})
+        self.valkey.hset(
+            MARKS_KEY.format(venue="NSE"),
+            mapping={i: encode_mark(t, self.clock.wall()) for i, t in ticks.items()},
+        )
         contracts = Contracts(self.contracts.of_day(TODAY).values())
         return MarketSnapshot(contracts=contracts, ticks=ticks, now=self.clock.now())
 
@@ -209,7 +213,7 @@ class Desk:
 
     def _host(self, kind: RunKind, stop: threading.Event) -> None:
         with self.lease(kind) as lease:
-            threading.Thread(target=lambda: (stop.wait(), lease.end()), daemon=True).start()
+            stop_on(stop, lease)
             wakes = Wakes()
             wakes.listen(self.valkey, lease)
             shared: dict[str, Any] = {
@@ -287,7 +291,7 @@ def open_desk(database: Database, redis_url: str, broker: Broker, folder: Path) 
         gateways=gateways,
         adapters=lambda _code: kotak,
         news=news,
-        sleep=threading.Event().wait,
+        sleep=time.sleep,
     )
     with database.begin() as session:
         session.add(
