@@ -12,7 +12,7 @@ GET  /_sim/requests   ?since=seq&path=...: each with source address, real and vi
 GET  /_sim/faults     profile and what was injected, by kind.
 POST /_sim/faults     {"profile": name} and/or {"faults": [rule, ...]}, replacing the earlier ones;
                       a rule: {"kind", "rate", "endpoint", "ucc": [...], "count", "from", "to", "seconds"}.
-POST /_sim/accounts   one account or a list: adds, or changes the named fields; login_hang, login_error as well.
+POST /_sim/accounts   one account or a list: adds, or changes the named fields; also login_hang, login_error.
 """
 
 import json
