@@ -179,5 +179,6 @@ class Feed:
 
     async def _watch(self) -> None:
         while True:
-            if await self._indicators.watch():
+            await self._indicators.watch()
+            if self._indicators.pending != self._publisher.pending:
                 await self._publisher.set_pending(self._indicators.pending)

@@ -51,6 +51,11 @@ class RoundPublisher:
         self._lock = asyncio.Lock()
 
     @property
+    def pending(self) -> int:
+        """How many bars wait for their indicators, as watchers were told last."""
+        return self._pending
+
+    @property
     def has_waiting(self) -> bool:
         """Whether rounds wait for Valkey to come back."""
         return bool(self._waiting) or self._gap is not None
