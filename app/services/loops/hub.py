@@ -19,6 +19,7 @@ from app.services.loops.market import Contracts, MarketSnapshot
 log = structlog.get_logger()
 
 _PREOPEN = timedelta(hours=1)
+_LISTENS_WITHIN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +151,8 @@ class Hub:
             subscription = Subscription(self._market, self._position)
             self._subscriptions[wakes] = subscription
         self._reader.follow(wakes, after=after)
+        # From now on a wake never comes later than the ticks behind it.
+        self._reader.wait_until_read(wakes, _LISTENS_WITHIN_S)
         return subscription
 
     def unsubscribe(self, run: str) -> None:
