@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -27,6 +28,8 @@ from app.infra.secret_files import secret_or_file
 from app.services.commands import TaskSender
 
 _VERSION = "1"
+WEBSOCKETS: Final = "websockets-sansio"
+"""uvicorn's newer implementation; its default one rests on a deprecated part of websockets."""
 
 
 def create_app(

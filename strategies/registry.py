@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -33,9 +33,9 @@ class StrategyDefinition(Generic[P]):
 class Registry:
     """Hold the strategies that this installation knows. Immutable after construction, so thread-safe."""
 
-    def __init__(self, definitions: Iterable[StrategyDefinition[object]]) -> None:
+    def __init__(self, definitions: Iterable[StrategyDefinition[Any]]) -> None:
         """Raise ConfigError when two strategies claim one name."""
-        self._definitions: dict[str, StrategyDefinition[object]] = {}
+        self._definitions: dict[str, StrategyDefinition[Any]] = {}
         for definition in definitions:
             if definition.name in self._definitions:
                 raise ConfigError(f"strategy {definition.name!r} is defined twice: rename one of them")
@@ -67,7 +67,7 @@ class Registry:
         """Return a strategy with these parameters; raises InvalidInputError like `validate`."""
         return self._definition(name).factory(self._parse(name, params))
 
-    def _definition(self, name: str) -> StrategyDefinition[object]:
+    def _definition(self, name: str) -> StrategyDefinition[Any]:
         found = self._definitions.get(name)
         if found is None:
             raise InvalidInputError(f"strategy: expected one of {', '.join(self.names())}, got {name!r}")
@@ -90,7 +90,7 @@ def load_registry(modules: Sequence[str] = ()) -> Registry:
     return Registry(definition for module in (*BUILT_IN, *modules) for definition in _definitions_of(module))
 
 
-def _definitions_of(module: str) -> tuple[StrategyDefinition[object], ...]:
+def _definitions_of(module: str) -> tuple[StrategyDefinition[Any], ...]:
     try:
         found = getattr(importlib.import_module(module), "STRATEGIES", None)
     except ImportError as e:

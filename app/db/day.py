@@ -204,3 +204,12 @@ def reopen_login(session: Session, account_id: AccountId, day: date) -> None:
         .where(LoginRow.account_id == account_id, LoginRow.day == day, LoginRow.status == LoginStatus.READY)
         .values(status=LoginStatus.PENDING, detail="the broker ended the session", next_try_at=None)
     )
+
+
+def retry_login_now(session: Session, account_id: AccountId, day: date) -> None:
+    """Let an account's next login try be due at once, because a person has mended its cause."""
+    session.execute(
+        update(LoginRow)
+        .where(LoginRow.account_id == account_id, LoginRow.day == day)
+        .values(next_try_at=None)
+    )

@@ -6,6 +6,7 @@ tables; a lost message is sent again by the supervisor.
 """
 
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from celery import Celery, Task
 from kombu import Queue as KombuQueue
@@ -40,10 +41,11 @@ def make_celery(redis_url: str, *, task_class: "type[Task[Any, Any]] | None" = N
     """Return the configured application; broker in Valkey database 1, results in 2.
 
     Args:
-        redis_url: Valkey or Redis without a database number, as the engines report it.
+        redis_url: Valkey or Redis; a database number in it is ignored.
         task_class: base of the tasks; processes that only send need none.
     """
-    base = redis_url.rstrip("/")
+    parts = urlsplit(redis_url)
+    base = urlunsplit(parts._replace(path=""))
     celery_app = Celery("openbell", broker=f"{base}/1", backend=f"{base}/2", task_cls=task_class or Task)
     celery_app.conf.update(
         task_serializer="json",

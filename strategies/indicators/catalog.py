@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -54,8 +54,10 @@ def _opening_range(bars: Sequence[Bar], minutes: int, session_open: datetime) ->
         raise InvalidInputError(
             f"opening range of {minutes} minutes: expected a multiple of {length}-minute bars"
         )
-    inside = [bar for bar in bars if (bar.end - session_open).total_seconds() <= minutes * 60]
-    return inside if len(inside) == minutes // length and inside[0].start == session_open else None
+    inside = bars[: minutes // length]
+    ends = session_open + timedelta(minutes=minutes)
+    is_whole = len(inside) == minutes // length and inside[0].start == session_open and inside[-1].end == ends
+    return inside if is_whole else None
 
 
 def _opening_range_open(bars: Sequence[Bar], minutes: int, session_open: datetime) -> Value:

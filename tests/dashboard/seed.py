@@ -310,7 +310,7 @@ def _seed_runs(session: Session, accounts: int) -> None:
         )
 
 
-def beat(valkey: "redis.Redis[str]", marks: dict[str, Decimal], *, now: datetime) -> None:
+def beat(valkey: redis.Redis, marks: dict[str, Decimal], *, now: datetime) -> None:
     """Write what live processes write: marks, feed state, beat and worker heartbeats."""
     wall = datetime.now(UTC).timestamp()
     rows = {

@@ -1,0 +1,1 @@
+"""Prove the strategies, pure and on real days."""
