@@ -162,7 +162,7 @@ def test_no_order_slips_in_between_the_look_and_the_switch(
     def is_somebody_waiting() -> bool:
         with database.begin() as session:
             waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            return session.scalar(text(waiting)) == 1
+            return bool(session.scalar(text(waiting)) == 1)
 
     with ThreadPoolExecutor(1) as pool:
         with database.begin() as session:
