@@ -28,7 +28,7 @@ class AccountStreams:
         self._wakes = wakes
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="streams", daemon=True)
-        self._tasks: dict[AccountId, asyncio.Future[None]] = {}
+        self._tasks: dict[AccountId, Future[None]] = {}
 
     def start(self) -> None:
         """Start the thread that serves all streams."""

@@ -215,22 +215,24 @@ class Desk:
         with self.lease(kind) as lease:
             stop_on(stop, lease)
             wakes = Wakes()
-            wakes.listen(self.valkey, lease)
-            shared: dict[str, Any] = {
-                "settings": self.settings,
-                "database": self.database,
-                "clock": self.clock,
-                "execution": self.execution,
-                "gateways": self.gateways,
-            }
-            if kind is RunKind.ENTRIES:
-                EntryLane(**shared, budget=self.budget, contracts=self.contracts).run(lease, wakes)
-            elif kind is RunKind.EXITS:
-                ExitLane(**shared, budget=self.budget, contracts=self.contracts, valkey=self.valkey).run(
-                    lease, wakes
-                )
-            else:
-                BooksRun(**shared, news=self.news).run(lease, wakes, day=TODAY)
+            with wakes.listening(self.valkey, lease):
+                self._run(kind, lease, wakes)
+
+    def _run(self, kind: RunKind, lease: Lease, wakes: Wakes) -> None:
+        shared: dict[str, Any] = {
+            "settings": self.settings,
+            "database": self.database,
+            "clock": self.clock,
+            "execution": self.execution,
+            "gateways": self.gateways,
+        }
+        sending: dict[str, Any] = {**shared, "budget": self.budget, "contracts": self.contracts}
+        if kind is RunKind.ENTRIES:
+            EntryLane(**sending).run(lease, wakes)
+        elif kind is RunKind.EXITS:
+            ExitLane(**sending, valkey=self.valkey).run(lease, wakes)
+        else:
+            BooksRun(**shared, news=self.news).run(lease, wakes, day=TODAY)
 
     def orders(self, **where: object) -> Sequence[OrderRow]:
         """Return orders of the ledger by columns, oldest first."""

@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
+from app.db.controls import request_exits
 from app.db.leases import LeaseLostError, release_lease
 from app.db.models import OrderRow
 from app.domain.orders import OrderRole, OrderStatus
 from app.infra.names import RunKind
-from app.services.flattening import flatten_everything
 from tests.contract.simulator_kotak.broker import at
 from tests.integration.order_path.desk import TODAY, Desk
 
@@ -42,7 +42,7 @@ def test_straddle_is_filled_protected_and_squared_off_flat(desk: Desk) -> None:
         desk.wait_for(lambda: all(leg.exposed_since is None for leg in desk.legs()))
 
         with desk.database.begin() as session:
-            flatten_everything(session, TODAY, reason="square_off", wall=desk.clock.wall())
+            request_exits(session, where={}, day=TODAY, reason="square_off", wall=desk.clock.wall())
         desk.wait_for(lambda: all(leg.net_qty == 0 for leg in desk.legs()))
 
     assert len(_placed(desk)) == 8, "four entries, four exits, nothing else"
