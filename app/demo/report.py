@@ -12,6 +12,7 @@ from app.demo.governor import Record
 from app.demo.options import DemoOptions
 from app.demo.population import Person
 from app.domain.accounts import LoginStatus
+from app.domain.ids import AccountId
 from app.domain.orders import OrderRole, OrderStatus
 from app.domain.phases import Phase
 
@@ -24,7 +25,7 @@ class Day:
     """Hold everything that the report is made from."""
 
     options: DemoOptions
-    people: Mapping[int, Person]
+    people: Mapping[AccountId, Person]
     """By account."""
     opened_at: datetime
     orders: Sequence[OrderOutcome]
@@ -108,7 +109,7 @@ def _logins(day: Day) -> Json:
                 "reason": row.reason,
                 "detail": row.detail,
                 "attempts": row.attempts,
-                "expected": day.people[row.account_id].breakage,
+                "expected": day.people[AccountId(row.account_id)].breakage,
             }
             for row in day.logins
             if row.status != LoginStatus.READY
@@ -189,7 +190,7 @@ def _reasons(day: Day) -> list[str]:
 
 
 def _unexpected_logins(day: Day) -> list[str]:
-    ready = {row.account_id: row for row in day.logins}
+    ready = {AccountId(row.account_id): row for row in day.logins}
     found = []
     for account_id, person in day.people.items():
         row = ready.get(account_id)

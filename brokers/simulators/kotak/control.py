@@ -88,6 +88,7 @@ def _ticks(sim: Simulator) -> dict[str, object]:
         "tick_seq": sim.tape.seq,
         "next_tick_at": following.isoformat() if following else None,
         "pending": sim.exchange.pending,
+        "filled": sim.exchange.filled,
     }
 
 

@@ -40,6 +40,7 @@ class Exchange:
     _resting: dict[int, dict[str, Order]] = field(default_factory=dict)
     pending: int = 0  # steps under way in real time: nothing of ours is in flight at 0
     _numbers: int = 0
+    filled: int = 0  # units, all accounts
     _fills: int = 0
 
     def accept(self, ledger: Ledger, order: Order, terms: Terms) -> None:
@@ -217,6 +218,7 @@ class Exchange:
 
     def _fill(self, order: Order, qty: int, price: int) -> None:
         self._fills += 1
+        self.filled += qty
         state = with_fill(order.state, qty, price)
         self._record(order, status=state.status, filled=state.filled, amount=state.amount)
         fill = Fill(
