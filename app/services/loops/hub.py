@@ -54,11 +54,13 @@ class Arrival:
 class Subscription:
     """Collect arrivals for one host. The hub's thread adds, the host's thread takes.
 
-    Bounded by its nature: rounds are conflated to the newest, bars are few, wakes are a flag.
+    Bounded by its nature: rounds are conflated to the newest, bars are few, wakes are a flag. `start` and
+    `market` say with what it began.
     """
 
     def __init__(self, market: MarketSnapshot, position: Position) -> None:
         self.start = position
+        self.market = market
         self._condition = threading.Condition()
         self._market = market
         self._position = position
