@@ -19,7 +19,6 @@ from app.domain.signals import Signal, SignalKind
 from app.domain.strategy import BarEvent, LegView, Strategy, StrategyEvent, StrategyView, TickEvent
 from app.engine.engine import process
 from app.services.loops.market import Contracts
-from strategies.indicators import compute
 from tests.unit.domain.calendars import ist
 
 NIFTY = InstrumentId("NIFTY.NSE")
@@ -169,6 +168,8 @@ def replay_day(
         day: one of 1 to 4 January 2019.
         cut: data from this moment on are withheld.
     """
+    from strategies.indicators import compute  # brings pandas; those who only want prices need not wait
+
     session, contracts = session_of(day), Contracts(chain(weekly_expiries(day)))
     minutes = [bar for bar in minutes_of(day) if cut is None or bar.start < cut]
     bars = {spec: merge_bars(minutes, spec, session) for spec in (ONE_MINUTE, FIVE_MINUTES)}

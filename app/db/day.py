@@ -8,7 +8,7 @@ from sqlalchemy import func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.db.models import AccountRow, DeploymentRow, InjectedSessionRow, LoginRow, PhaseRunRow
+from app.db.models import AccountRow, DeploymentRow, InjectedSessionRow, LoginRow, PhaseRunRow, UserRow
 from app.domain.accounts import LoginReason, LoginStatus
 from app.domain.calendar_rules import SessionKind, TradingSession
 from app.domain.deployments import DeploymentState
@@ -87,11 +87,13 @@ def enroll_accounts(session: Session, day: date) -> None:
     """Put every enabled account with an active deployment on the day's readiness table. Idempotent."""
     wanted = (
         select(AccountRow.id, literal(day))
-        .where(AccountRow.is_enabled)
+        .join(UserRow, UserRow.id == AccountRow.user_id)
         .where(
+            AccountRow.is_enabled,
+            UserRow.is_enabled,
             select(DeploymentRow.id)
             .where(DeploymentRow.account_id == AccountRow.id, DeploymentRow.state == DeploymentState.ACTIVE)
-            .exists()
+            .exists(),
         )
     )
     session.execute(insert(LoginRow).from_select(["account_id", "day"], wanted).on_conflict_do_nothing())

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from app.db.legs import lock_legs
 from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderRow
 from app.db.orders import OPEN_STATUSES, leg_of
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey, client_order_id
@@ -141,13 +142,16 @@ def entries_to_cancel(session: Session, spec: dict[str, Any], *, sent_before: da
     return session.scalars(statement).all()
 
 
-def unwind_incomplete_baskets(session: Session, spec: dict[str, Any], *, sent_before: datetime) -> int:
+def unwind_incomplete_baskets(
+    session: Session, spec: dict[str, Any], *, sent_before: datetime, wall: datetime
+) -> int:
     """Ask for flat where only a part of a signal's legs filled: no naked single leg stays (S1).
 
     Args:
         session: the transaction.
         spec: the shard.
         sent_before: a leg that was sent before this and has not filled counts as failed.
+        wall: the machine's time now.
 
     Returns:
         How many legs were newly asked to close.
@@ -167,21 +171,16 @@ def unwind_incomplete_baskets(session: Session, spec: dict[str, Any], *, sent_be
             or_(never, failed.submitted_wall < sent_before),
         )
     )
-    statement = (
-        update(LegRow)
-        .where(
-            LegRow.exit_reason.is_(None),
-            LegRow.account_id % spec["of"] == spec["shard"],
-            OrderRow.signal_id.in_(incomplete),
-            OrderRow.deployment_id == LegRow.deployment_id,
-            OrderRow.day == LegRow.day,
-            OrderRow.instrument_id == LegRow.instrument_id,
-        )
-        .values(exit_reason="incomplete_basket", exit_requested_wall=func.clock_timestamp())
-        .returning(LegRow.instrument_id)
-        .execution_options(synchronize_session=False)
+    of_these = exists().where(
+        OrderRow.signal_id.in_(incomplete),
+        OrderRow.deployment_id == LegRow.deployment_id,
+        OrderRow.day == LegRow.day,
+        OrderRow.instrument_id == LegRow.instrument_id,
     )
-    return len(session.scalars(statement).all())
+    legs = lock_legs(session, LegRow.exit_reason.is_(None), of_these)
+    for leg in legs:
+        leg.exit_reason, leg.exit_requested_wall = "incomplete_basket", wall
+    return len(legs)
 
 
 def live_exit_of(row: OrderRow, wall: datetime) -> LiveExit:

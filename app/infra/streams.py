@@ -81,19 +81,25 @@ class StreamReader:
     because the reader was slow, or lost with the server.
     """
 
-    def __init__(self, valkey: Redis, *, block_ms: int = 500, count: int = 500) -> None:
+    def __init__(self, valkey: Redis, *, block_ms: int = 100, count: int = 500) -> None:
         self._valkey = valkey
         self._block_ms = block_ms
         self._count = count
         self._positions: dict[str, str] = {}
         self._unsure: set[str] = set()
-        self._lock = threading.Lock()
+        self._being_read: frozenset[str] = frozenset()
+        self._lock = threading.Condition()
 
     def follow(self, stream: str, *, after: str) -> None:
         """Read a stream from the entry after this position on."""
         with self._lock:
             self._positions[stream] = after
             self._unsure.add(stream)
+
+    def wait_until_read(self, stream: str, timeout_s: float) -> bool:
+        """Wait until the reading thread listens to a followed stream too; False when the time is over."""
+        with self._lock:
+            return self._lock.wait_for(lambda: stream in self._being_read, timeout_s)
 
     def forget(self, stream: str) -> None:
         """Stop reading a stream."""
@@ -105,6 +111,8 @@ class StreamReader:
         """Return what arrived within the blocking time; an empty batch while the server is away."""
         with self._lock:
             positions = dict(self._positions)
+            self._being_read = frozenset(positions)
+            self._lock.notify_all()
         if not positions:
             stop.wait(self._block_ms / 1000)
             return Batch()

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.config import Settings
@@ -115,7 +116,9 @@ class ExitLane:
         with self._database.begin() as session:
             account_ids = accounts_with_session(session, lease.spec)
             late = self._clock.wall() - _ENTRY_PATIENCE
-            unwound = unwind_incomplete_baskets(session, lease.spec, sent_before=late)
+            unwound = unwind_incomplete_baskets(
+                session, lease.spec, sent_before=late, wall=self._clock.wall()
+            )
         if unwound:
             log.warning("incomplete_baskets_unwound", legs=unwound)
         streams.follow(account_ids)
@@ -153,6 +156,10 @@ class ExitLane:
                     calls.append(self._cancel(session, row))
         except LeaseLostError:
             log.warning("step_refused", run=lease.name, fence=lease.fence)
+            return []
+        except OperationalError as e:
+            # Nothing was committed, so nothing is sent; the next pass sees the same legs.
+            log.warning("step_postponed", run=lease.name, error=type(e.orig).__name__)
             return []
         self._steps += len(calls)
         return calls

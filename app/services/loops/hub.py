@@ -19,6 +19,7 @@ from app.services.loops.market import Contracts, MarketSnapshot
 log = structlog.get_logger()
 
 _PREOPEN = timedelta(hours=1)
+_LISTENS_WITHIN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +54,13 @@ class Arrival:
 class Subscription:
     """Collect arrivals for one host. The hub's thread adds, the host's thread takes.
 
-    Bounded by its nature: rounds are conflated to the newest, bars are few, wakes are a flag.
+    Bounded by its nature: rounds are conflated to the newest, bars are few, wakes are a flag. `start` and
+    `market` say with what it began.
     """
 
     def __init__(self, market: MarketSnapshot, position: Position) -> None:
         self.start = position
+        self.market = market
         self._condition = threading.Condition()
         self._market = market
         self._position = position
@@ -150,6 +153,8 @@ class Hub:
             subscription = Subscription(self._market, self._position)
             self._subscriptions[wakes] = subscription
         self._reader.follow(wakes, after=after)
+        # From now on a wake never comes later than the ticks behind it.
+        self._reader.wait_until_read(wakes, _LISTENS_WITHIN_S)
         return subscription
 
     def unsubscribe(self, run: str) -> None:

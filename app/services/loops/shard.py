@@ -25,7 +25,7 @@ from app.services.loops.hub import Arrival, Hub, Subscription
 from app.services.loops.market import MarketSnapshot
 from app.services.loops.ports import Halter, Lease, Recorder, StrategyBuilder, Wish
 from app.services.loops.step_guard import StepGuard
-from app.services.loops.user_loop import LoopTools, UserLoop
+from app.services.loops.user_loop import LoopTools, SharedDecisions, UserLoop
 
 log = structlog.get_logger()
 
@@ -106,15 +106,18 @@ class ShardHost:
         self, subscription: Subscription, lease: Lease, stop: threading.Event, report: Report
     ) -> None:
         backlog = self._missed_bars(lease, subscription)
+        self._refresh(subscription.market)
         while not stop.is_set() and lease.is_valid():
-            arrival = subscription.take(0 if backlog else _POLL_S)
-            if arrival.is_woken or self._age(self._refreshed) >= _REFRESH_S:
+            arrival = subscription.take(0 if backlog or self._fills else _POLL_S)
+            if arrival.is_woken:
                 self._refresh(arrival.market)
             wishes = self._decide(arrival, backlog + arrival.bars)
             backlog = ()
             if not self._record(wishes, arrival.market, lease):
                 return
             self._move_cursor(lease, arrival)
+            if self._age(self._refreshed) >= _REFRESH_S:
+                self._refresh(arrival.market)  # after the decisions: nobody waits for it
             if self._age(self._reported) >= _REPORT_S:
                 self._reported = self._services.clock.monotonic()
                 self._register_needs()  # again and again: Valkey may have lost them
@@ -161,13 +164,14 @@ class ShardHost:
         wishes = [
             wish
             for user_id, deployment_id, fill in fills
-            for wish in self._loops[user_id].ask(fill, market, now=now, only=deployment_id)
+            for wish in self._loops[user_id].ask(fill, market, now=now, shared={}, only=deployment_id)
         ]
         events: list[StrategyEvent] = [TickEvent(ts_event=now)] if arrival.has_round else []
         events += (BarEvent(indicator_bar=bar) for bar in bars)
         for event in events:
+            shared: SharedDecisions = {}
             for loop in self._loops.values():
-                wishes += loop.ask(event, market, now=now)
+                wishes += loop.ask(event, market, now=now, shared=shared)
         latency_s = None if arrival.received is None else self._age(arrival.received)
         self._statistics.add(rounds=int(arrival.has_round), bars=len(bars), latency_s=latency_s)
         return wishes

@@ -1,5 +1,6 @@
 """Ask the strategies of one user; hold what is only this user's, and contain what goes wrong there."""
 
+import json
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,11 +38,16 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
+SharedDecisions = dict[tuple[str, frozenset[SignalKey]], Sequence[Signal]]
+"""Signals by strategy, parameters and recorded keys, of deployments without legs, at one event."""
+
 _LONGEST_VALIDITY_S = 3600
 
 
 @dataclass(slots=True)
 class _Running:
+    # Strategy and parameters: deployments alike in these and in their history wish the same.
+    shape: str
     state: DeploymentToday
     strategy: Strategy
     needs: frozenset[IndicatorNeed]
@@ -98,7 +104,13 @@ class UserLoop:
         return fills
 
     def ask(
-        self, event: StrategyEvent, market: MarketView, *, now: datetime, only: DeploymentId | None = None
+        self,
+        event: StrategyEvent,
+        market: MarketView,
+        *,
+        now: datetime,
+        shared: SharedDecisions,
+        only: DeploymentId | None = None,
     ) -> list[Wish]:
         """Return what this user's strategies wish at an event.
 
@@ -106,6 +118,7 @@ class UserLoop:
             event: what happened.
             market: the market that it is judged on.
             now: the exchange's time.
+            shared: what others wished at this very event on this very market; this user's are added.
             only: ask one deployment instead of all.
         """
         wishes: list[Wish] = []
@@ -114,7 +127,7 @@ class UserLoop:
                 continue
             if isinstance(event, BarEvent) and _source(event) not in running.sources:
                 continue
-            for signal in self._step(running, event, self._view(running, market, now)):
+            for signal in self._decide(running, event, self._view(running, market, now), shared):
                 running.wished.add(signal.key)
                 wishes.append(Wish(deployment=running.state.deployment, signal=signal, ts_event=now))
         return wishes
@@ -144,22 +157,36 @@ class UserLoop:
             strategy = self._tools.build(deployment.strategy, deployment.params)
             needs = frozenset(strategy.indicator_needs())
             sources = frozenset((need.instrument_id, need.spec) for need in needs)
-            return _Running(state=state, strategy=strategy, needs=needs, sources=sources)
+            shape = json.dumps([deployment.strategy, deployment.params], sort_keys=True)
+            return _Running(shape=shape, state=state, strategy=strategy, needs=needs, sources=sources)
 
         running = self._contain(deployment, build)
         if running is not None:
             self._running[deployment.deployment_id] = running
 
-    def _step(self, running: _Running, event: StrategyEvent, view: StrategyView) -> Sequence[Signal]:
+    def _decide(
+        self, running: _Running, event: StrategyEvent, view: StrategyView, shared: SharedDecisions
+    ) -> Sequence[Signal]:
+        """Evaluate once for all who are alike: a strategy is a pure function of event and view."""
         self.steps += 1
+        if view.legs:
+            return self._step(running, event, view) or ()
+        alike = (running.shape, view.emitted)
+        if alike not in shared:
+            signals = self._step(running, event, view)
+            if signals is None:
+                return ()  # the fault halted this deployment; each of the others is judged by itself
+            shared[alike] = signals
+        return shared[alike]
 
+    def _step(self, running: _Running, event: StrategyEvent, view: StrategyView) -> Sequence[Signal] | None:
         def step() -> Sequence[Signal]:
             signals = process(running.strategy, event, view).signals
             for signal in signals:
                 _demand_sound(signal, view.market)
             return signals
 
-        return self._contain(running.state.deployment, step) or ()
+        return self._contain(running.state.deployment, step)
 
     def _contain(self, deployment: Deployment, step: Callable[[], T]) -> T | None:
         try:

@@ -1,12 +1,11 @@
 """Accounts start on paper, go live only by several explicit acts, and never leave the day while they hold."""
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.db.accounts import get_account_for_staff, lock_open_business
@@ -29,6 +28,7 @@ from app.services.accounts import (
 )
 from app.services.credentials import store_credentials
 from app.services.users import authenticate, create_user, disable_user, get_user_by_name, list_users
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -144,11 +144,9 @@ def test_an_account_that_holds_something_stays_as_it_is(
 def test_no_order_slips_in_between_the_look_and_the_switch(
     database: Database, account: BrokerAccount
 ) -> None:
-    """A leg's or order's foreign key waits for whoever looked whether the account is flat."""
-    looked = threading.Event()
+    """Whatever refers to the account, like an order, waits for who looked whether it is flat."""
 
-    def add_deployment() -> bool:
-        assert looked.wait(10)
+    def refer_to_the_account() -> None:
         with database.begin() as session:
             session.add(
                 DeploymentRow(
@@ -160,17 +158,19 @@ def test_no_order_slips_in_between_the_look_and_the_switch(
                     limits={},
                 )
             )
-        return committed.is_set()
 
-    committed = threading.Event()
+    def is_somebody_waiting() -> bool:
+        with database.begin() as session:
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            return bool(session.scalar(text(waiting)) == 1)
+
     with ThreadPoolExecutor(1) as pool:
-        late = pool.submit(add_deployment)
         with database.begin() as session:
             assert not lock_open_business(session, account.user_id, account.account_id)
-            looked.set()
+            late = pool.submit(refer_to_the_account)
+            eventually(is_somebody_waiting, timeout_s=4)  # less than the lock time-out
             assert not late.done()
-            committed.set()
-        assert late.result(10)
+        late.result(10)
 
 
 def test_strangers_are_refused_one_address_and_a_family_is_not(

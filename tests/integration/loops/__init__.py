@@ -1,0 +1,1 @@
+"""Run shard hosts on real Valkey and PostgreSQL."""

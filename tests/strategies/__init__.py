@@ -1,0 +1,1 @@
+"""Strategies that misbehave, loaded as a user's own module would be."""
