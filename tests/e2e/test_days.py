@@ -94,7 +94,7 @@ def test_bad_accounts_and_bad_strategies_hurt_nobody_else(start_day: StartDay) -
         "u006": "egress_down",
     }
     assert ended.report["logins"]["late"] == 1
-    assert {halt["what"] for halt in ended.report["halted"]} == {
+    assert {halt["what"] for halt in ended.report["risk"]["halted"]} == {
         "deployment u007/under-test",
         "deployment u008/under-test",
     }
