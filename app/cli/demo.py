@@ -30,6 +30,9 @@ def demo(  # noqa: PLR0913  one option each
     day: Annotated[
         datetime, typer.Option("--date", formats=["%Y-%m-%d"], help="Day of the NIFTY minutes to replay.")
     ] = datetime(2019, 1, 2),  # noqa: DTZ001  a date for typer
+    closes: Annotated[
+        datetime, typer.Option("--close", formats=["%H:%M"], help="Close of the session, for a shorter day.")
+    ] = datetime(2019, 1, 2, 15, 30),  # noqa: DTZ001  a time of day for typer
     seed: Annotated[int, typer.Option(help="Seed of prices, people and faults.")] = 7,
     faults: Annotated[Faults, typer.Option(help="How the broker behaves.")] = Faults.CALM,
     exits: Annotated[
@@ -56,6 +59,7 @@ def demo(  # noqa: PLR0913  one option each
         accounts=accounts,
         speed=speed,
         day=day.date(),
+        closes=closes.time(),
         seed=seed,
         faults=faults,
         exits=exits,

@@ -15,7 +15,7 @@ _GLIDE_POLL_S = 0.02
 _PATIENCE_S = 20.0
 # A phase at the end waits for flat positions, an unknown order for evidence; a login that hangs must not hold
 # the day up.
-_PATIENCE_BY_KIND_S = {"phase": 120.0, "order": 60.0, "login": 8.0}
+_PATIENCE_BY_KIND_S = {"phase": 120.0, "order": 60.0, "login": 15.0}
 _KEEPS_ITS_DEBT = "login"
 
 

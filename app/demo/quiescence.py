@@ -13,6 +13,7 @@ from app.db.session import Database
 from app.demo.timeline import Timeline
 from app.domain.errors import UnavailableError
 from app.domain.instruments import Venue
+from app.domain.phases import Phase
 from app.infra.names import BARS_STREAM, FEED_STATE_KEY, LOOP_CURSOR_KEY
 from app.infra.streams import BEGINNING
 
@@ -25,6 +26,9 @@ class Market(Protocol):
 
     def clock(self) -> Mapping[str, Any]:
         """Return `pending` and `filled` (units, all accounts) among others."""
+
+    def feeds(self) -> Mapping[str, Any]:
+        """Return how many `order_feeds` and `market_feeds` are connected."""
 
 
 class Quiescence:
@@ -53,7 +57,8 @@ class Quiescence:
             if flight.loops != self._loops:
                 self._loops = flight.loops
                 return {"loops": "the list of loops has changed"}
-            return self._of_ledger(flight, now) | (self._of_market(flight) if is_open else {})
+            found = self._of_ledger(flight, now)
+            return found | (self._of_market(flight) if is_open else self._of_connections(flight, now))
         except (OperationalError, UnavailableError) as e:
             return {"ledger": f"something does not answer: {type(e).__name__}"}
         except RedisError as e:
@@ -66,6 +71,18 @@ class Quiescence:
         found |= {f"phase {phase}": "due and not finished" for phase in sorted(due)}
         if now < self._timeline.session.open_at:
             found |= {f"login {i}": what for i, what in flight.logins.items()}
+        return found
+
+    def _of_connections(self, flight: Flight, now: datetime) -> dict[str, str]:
+        """Return what must stand before the bell: on a real day there are minutes for it."""
+        if Phase.ARM not in self._timeline.phases_due(now):
+            return {}
+        found = {f"run {name}": "nobody holds it yet" for name in flight.idle_runs}
+        feeds = self._market.feeds()
+        if flight.ready and not feeds["market_feeds"]:
+            found["stream of prices"] = "the feed is not connected yet"
+        if feeds["order_feeds"] < flight.ready:
+            found["stream of orders"] = f"{feeds['order_feeds']} of {flight.ready} accounts are connected"
         return found
 
     def _of_market(self, flight: Flight) -> dict[str, str]:

@@ -32,8 +32,8 @@ def test_a_third_enters_at_the_bell_and_half_trades_breakouts() -> None:
     people = invent_people(DemoOptions(accounts=30), [])
     placements = [placement for person in people for placement in person.placements]
 
-    assert sum(p.params == {"entry_offset_s": 0} for p in placements) == 10
-    assert sum(p.params == {"entry_offset_s": 300} for p in placements) == 20
+    assert sum(p.params.get("entry_offset_s") == 0 for p in placements) == 10
+    assert sum(p.params.get("entry_offset_s") == 300 for p in placements) == 20
     assert sum(p.strategy == "opening_range" for p in placements) == 15
 
 
