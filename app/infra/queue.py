@@ -90,6 +90,10 @@ class TaskQueue:
 
     def __init__(self, celery_app: Celery) -> None:
         self._celery = celery_app
+        self._errors: tuple[type[Exception], ...] = (
+            *celery_app.connection_for_write().connection_errors,
+            OperationalError,
+        )
 
     def send(self, task: TaskName, *, expires_s: float | None = None, **kwargs: Any) -> None:  # noqa: ANN401  JSON values
         """Enqueue one task; raises UnavailableError when the queue cannot be reached."""
@@ -102,5 +106,5 @@ class TaskQueue:
                 retry=False,
                 ignore_result=True,  # else the result store is asked first, 20 times over while it is away
             )
-        except (*self._celery.connection_for_write().connection_errors, OperationalError) as e:
+        except self._errors as e:
             raise UnavailableError(f"the task queue cannot be reached: {task} was not sent") from e
