@@ -90,7 +90,7 @@ class TaskQueue:
 
     def __init__(self, celery_app: Celery) -> None:
         self._celery = celery_app
-        self._errors: tuple[type[Exception], ...] = (
+        self._errors: tuple[type[BaseException], ...] = (
             *celery_app.connection_for_write().connection_errors,
             OperationalError,
         )
