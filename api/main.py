@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 import api
+from api import socket
 from api.auth import LoginThrottle, Tokens
 from api.deps import Parts
 from api.errors import PROBLEMS, add_error_handlers
@@ -16,7 +17,6 @@ from api.middleware import RequestContext
 from api.routes import accounts, commands, day, identity, machinery, trading
 from api.schemas.stream import StreamFrame
 from api.static import dashboard_router
-from api.stream import socket
 from api.stream.hub import Hub
 from api.stream.pump import Pump
 from app.config import Settings

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, and_, exists, func, insert, select, update
+from sqlalchemy import and_, exists, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from app.db.legs import lock_legs
@@ -88,7 +88,5 @@ def request_exits(session: Session, *, where: dict[str, int], day: date, reason:
 
 
 def _count(session: Session, statement: Any) -> int:  # noqa: ANN401  UPDATE and INSERT share no typed base
-    result = session.execute(statement, execution_options={"synchronize_session": False})
-    if not isinstance(result, CursorResult):
-        raise TypeError(f"expected a statement that changes rows, got {statement!r}")
-    return result.rowcount
+    # The driver's row count is not passed on for every INSERT, so the rows are counted.
+    return len(session.execute(statement.returning(literal(1))).all())

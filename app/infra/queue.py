@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from celery import Celery, Task
 from kombu import Queue as KombuQueue
+from kombu.exceptions import OperationalError
 
 from app.domain.errors import UnavailableError
 from app.infra.names import QueueName, TaskName
@@ -89,12 +90,21 @@ class TaskQueue:
 
     def __init__(self, celery_app: Celery) -> None:
         self._celery = celery_app
+        self._errors: tuple[type[BaseException], ...] = (
+            *celery_app.connection_for_write().connection_errors,
+            OperationalError,
+        )
 
     def send(self, task: TaskName, *, expires_s: float | None = None, **kwargs: Any) -> None:  # noqa: ANN401  JSON values
         """Enqueue one task; raises UnavailableError when the queue cannot be reached."""
         try:
             self._celery.send_task(
-                task.value, kwargs=kwargs, queue=TASK_QUEUES[task].value, expires=expires_s, retry=False
+                task.value,
+                kwargs=kwargs,
+                queue=TASK_QUEUES[task].value,
+                expires=expires_s,
+                retry=False,
+                ignore_result=True,  # else the result store is asked first, 20 times over while it is away
             )
-        except self._celery.connection_for_write().connection_errors as e:
+        except self._errors as e:
             raise UnavailableError(f"the task queue cannot be reached: {task} was not sent") from e

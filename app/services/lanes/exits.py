@@ -152,8 +152,8 @@ class ExitLane:
                 marks = read_marks(self._valkey, "NSE", [w.instrument_id for w in work])
                 calls = [call for w in work if (call := self._step(session, w, marks, lease)) is not None]
                 late = self._clock.wall() - _ENTRY_PATIENCE
-                for row in entries_to_cancel(session, lease.spec, sent_before=late):
-                    calls.append(self._cancel(session, row))
+                entries = entries_to_cancel(session, lease.spec, sent_before=late)
+                calls += [self._cancel(session, row) for row in entries]
         except LeaseLostError:
             log.warning("step_refused", run=lease.name, fence=lease.fence)
             return []

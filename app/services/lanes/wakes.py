@@ -34,7 +34,7 @@ class Wakes:
 
     @contextmanager
     def listening(self, valkey: Redis, lease: Lease) -> Iterator[None]:
-        """Turn messages of the run's wake stream into wakes, in a thread, while the lease and the block last."""
+        """Turn messages of the run's wake stream into wakes, in a thread, while lease and block last."""
         thread = threading.Thread(target=self._listen, args=(valkey, lease), daemon=True)
         thread.start()
         try:

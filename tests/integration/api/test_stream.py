@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
+from websockets.sync.connection import Connection
 
 from app.db.models import LoginRow, OrderRow
 from app.services.news import News
@@ -18,7 +19,7 @@ from tests.integration.api.conftest import NOWHERE, MakeWorld, World
 _MOST_FRAMES = 400
 
 
-def _read_until(socket: ClientConnection, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+def _read_until(socket: Connection, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
     frames: list[dict[str, Any]] = []
     while len(frames) < _MOST_FRAMES:
         frames.append(json.loads(socket.recv(timeout=20)))
