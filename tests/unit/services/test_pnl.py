@@ -24,13 +24,13 @@ HALF = _Leg(
 def test_a_short_leg_gains_when_the_price_falls() -> None:
     value = value_leg(SHORT, {"X": Decimal("100.00")})
 
-    assert (value.total, value.unrealized, value.realized) == (Decimal("3165.00"), Decimal("3165.00"), 0)
+    assert (value.total, value.unrealized, value.realized) == (Decimal(3165), Decimal(3165), Decimal(0))
 
 
 def test_a_partly_closed_leg_splits_into_realized_and_unrealized() -> None:
     value = value_leg(HALF, {"X": Decimal(90)})
 
-    assert (value.realized, value.unrealized, value.total) == (4950, 500, 5450)
+    assert (value.realized, value.unrealized, value.total) == (Decimal(4950), Decimal(500), Decimal(5450))
 
 
 def test_a_closed_leg_needs_no_price() -> None:
