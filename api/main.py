@@ -9,12 +9,11 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 import api
-from api import socket
 from api.auth import LoginThrottle, Tokens
 from api.deps import Parts
 from api.errors import PROBLEMS, add_error_handlers
 from api.middleware import RequestContext
-from api.routes import accounts, commands, day, identity, machinery, trading
+from api.routes import accounts, commands, day, identity, machinery, stream, trading
 from api.schemas.stream import StreamFrame
 from api.static import dashboard_router
 from api.stream.hub import Hub
@@ -63,7 +62,7 @@ def create_app(
     for routes in (identity, accounts, trading, day, commands):
         application.include_router(routes.router, prefix="/api/v1")
     application.include_router(machinery.router)
-    application.include_router(socket.router)
+    application.include_router(stream.router)
     _declare_frames(application)
     application.include_router(dashboard_router(Path(api.__file__).parent.parent / "frontend" / "dist"))
     return application

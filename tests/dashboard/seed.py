@@ -254,9 +254,7 @@ def add_order(
         account_id=person.account_id,
         deployment_id=person.deployment_id,
         day=DAY,
-        leg=0,
-        attempt=0,
-        part=0,
+        **dict.fromkeys(("leg", "attempt", "part"), 0),
         instrument_id=instrument,
         side=side,
         role=role,
@@ -276,15 +274,8 @@ def add_order(
     )
     session.add(row)
     session.flush()
-    session.add(
-        OrderEventRow(
-            order_id=row.id,
-            kind=OrderEventKind.SUBMITTED,
-            source="lane",
-            details={"price": str(price)},
-            ts_init=moment,
-        )
-    )
+    sent = {"kind": OrderEventKind.SUBMITTED, "source": "lane", "details": {"price": str(price)}}
+    session.add(OrderEventRow(order_id=row.id, ts_init=moment, **sent))
     return row
 
 

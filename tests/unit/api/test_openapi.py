@@ -11,9 +11,8 @@ FRONTEND = Path(__file__).parents[3] / "frontend"
 def test_the_committed_document_is_fresh() -> None:
     committed = json.loads((FRONTEND / "openapi.json").read_text())
 
-    assert committed == openapi_document(), (
-        "run `make client` or `python -m api.openapi > frontend/openapi.json`"
-    )
+    remedy = "run python -m api.openapi > frontend/openapi.json, then npm run client in frontend"
+    assert committed == openapi_document(), remedy
 
 
 def test_every_answer_may_be_a_problem() -> None:

@@ -24,11 +24,7 @@ HALF = _Leg(
 def test_a_short_leg_gains_when_the_price_falls() -> None:
     value = value_leg(SHORT, {"X": Decimal("100.00")})
 
-    assert (value.total, value.unrealized, value.realized) == (
-        Decimal(3165),
-        Decimal(3165),
-        Decimal(0),
-    )
+    assert (value.total, value.unrealized, value.realized) == (Decimal(3165), Decimal(3165), Decimal(0))
 
 
 def test_a_partly_closed_leg_splits_into_realized_and_unrealized() -> None:
