@@ -87,9 +87,8 @@ class IndicatorDesk:
             except UnavailableError as e:
                 log.warning("indicators_not_requested", bar=str(key), error=str(e))
 
-    async def watch(self) -> bool:
-        """Wait a moment for values, ask again for what is overdue; return whether `pending` has changed."""
-        before = self.pending
+    async def watch(self) -> None:
+        """Wait a moment for values, then ask again for what is overdue."""
         await self._collect()
         now = self._clock.monotonic()
         for key, waiting in list(self._waiting.items()):
@@ -100,7 +99,6 @@ class IndicatorDesk:
             k for k, w in self._waiting.items() if w.asked is not None and now - w.asked > _AGAIN_AFTER_S
         ]
         await self.ask(overdue)
-        return self.pending != before
 
     async def _collect(self) -> None:
         try:

@@ -46,7 +46,7 @@ class RoundPublisher:
         self._gap: str | None = None
         self._number = 0
         self._status = "starting"
-        self._pending = 0
+        self._pending = -1  # what a predecessor left is unknown
         # One writer at a time: `pending` must not be overwritten by an older value.
         self._lock = asyncio.Lock()
 
@@ -96,9 +96,10 @@ class RoundPublisher:
         await self.flush()
 
     async def set_pending(self, pending: int) -> None:
-        """Tell watchers how many bars wait for their indicators."""
-        self._pending = pending
-        await self.flush()
+        """Tell watchers how many bars wait for their indicators; nothing is sent when they know."""
+        if pending != self._pending:
+            self._pending = pending
+            await self.flush()
 
     async def flush(self) -> None:
         """Send what waits; keeps it when Valkey is away."""
