@@ -1,6 +1,8 @@
 # Openbell. `make help` lists the targets; the first one of any kind sets everything up by itself.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# A shell that forbids bytecode would make every process compile every module at every start.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; \

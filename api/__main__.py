@@ -2,7 +2,7 @@
 
 import uvicorn
 
-from api.main import create_app
+from api.main import WEBSOCKETS, create_app
 from app.config import load_settings
 from app.db.session import Database
 from app.infra.clock import open_clock
@@ -32,6 +32,7 @@ def main() -> None:
         port=settings.api_port,
         log_level=settings.log_level.lower(),
         access_log=False,
+        ws=WEBSOCKETS,
         timeout_graceful_shutdown=3,
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -12,10 +13,9 @@ from api.auth import LoginThrottle, Tokens
 from api.deps import Parts
 from api.errors import PROBLEMS, add_error_handlers
 from api.middleware import RequestContext
-from api.routes import accounts, commands, day, identity, machinery, trading
+from api.routes import accounts, commands, day, identity, machinery, stream, trading
 from api.schemas.stream import StreamFrame
 from api.static import dashboard_router
-from api.stream import socket
 from api.stream.hub import Hub
 from api.stream.pump import Pump
 from app.config import Settings
@@ -27,6 +27,8 @@ from app.infra.secret_files import secret_or_file
 from app.services.commands import TaskSender
 
 _VERSION = "1"
+WEBSOCKETS: Final = "websockets-sansio"
+"""uvicorn's newer implementation; its default one rests on a deprecated part of websockets."""
 
 
 def create_app(
@@ -60,7 +62,7 @@ def create_app(
     for routes in (identity, accounts, trading, day, commands):
         application.include_router(routes.router, prefix="/api/v1")
     application.include_router(machinery.router)
-    application.include_router(socket.router)
+    application.include_router(stream.router)
     _declare_frames(application)
     application.include_router(dashboard_router(Path(api.__file__).parent.parent / "frontend" / "dist"))
     return application

@@ -8,7 +8,7 @@ from celery import Task
 log = structlog.get_logger()
 
 
-class OpenbellTask(Task[Any, Any]):
+class OpenbellTask(Task):  # type: ignore[type-arg]  # generic in the stubs only
     """Bind the task's id to the log and record a fault that ends it."""
 
     abstract = True

@@ -3,10 +3,8 @@
 from datetime import date
 from typing import Any
 
-from sqlalchemy import update
-
 from app.db.commands import claim_command, finish_command
-from app.db.models import LoginRow
+from app.db.day import retry_login_now
 from app.domain.commands import CommandKind, CommandStatus
 from app.domain.errors import InvariantError
 from app.domain.ids import AccountId
@@ -41,11 +39,7 @@ def _carry_out(kind: CommandKind, payload: dict[str, Any]) -> dict[str, Any]:
 
 def _retry_login(account_id: AccountId, day: date) -> dict[str, Any]:
     with container().database.begin() as session:
-        session.execute(
-            update(LoginRow)
-            .where(LoginRow.account_id == account_id, LoginRow.day == day)
-            .values(next_try_at=None)
-        )
+        retry_login_now(session, account_id, day)
     counts = container().logins.log_in(day, [account_id])
     container().market_day.after_logins(day)
     return dict(counts)

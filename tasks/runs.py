@@ -84,7 +84,9 @@ def _run_entries(parts: Container, lease: Lease) -> dict[str, Any]:
         budget=parts.budget,
         contracts=parts.contracts,
     )
-    return lane.run(lease, _wakes(parts, lease))
+    wakes = Wakes()
+    with wakes.listening(parts.valkey, lease):
+        return lane.run(lease, wakes)
 
 
 def _run_exits(parts: Container, lease: Lease) -> dict[str, Any]:
@@ -98,7 +100,9 @@ def _run_exits(parts: Container, lease: Lease) -> dict[str, Any]:
         contracts=parts.contracts,
         valkey=parts.valkey,
     )
-    return lane.run(lease, _wakes(parts, lease))
+    wakes = Wakes()
+    with wakes.listening(parts.valkey, lease):
+        return lane.run(lease, wakes)
 
 
 def _run_books(parts: Container, lease: Lease) -> dict[str, Any]:
@@ -110,7 +114,9 @@ def _run_books(parts: Container, lease: Lease) -> dict[str, Any]:
         gateways=parts.gateways,
         news=parts.news,
     )
-    return books.run(lease, _wakes(parts, lease), day=parts.market_day.today())
+    wakes = Wakes()
+    with wakes.listening(parts.valkey, lease):
+        return books.run(lease, wakes, day=parts.market_day.today())
 
 
 def _run_loops(parts: Container, lease: Lease) -> dict[str, Any]:
@@ -135,9 +141,3 @@ def _run_loops(parts: Container, lease: Lease) -> dict[str, Any]:
         return host.run(lease, lease.ended, lease.progress.update)
     finally:
         hub.stop()
-
-
-def _wakes(parts: Container, lease: Lease) -> Wakes:
-    wakes = Wakes()
-    wakes.listen(parts.valkey, lease)
-    return wakes

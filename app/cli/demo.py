@@ -5,7 +5,7 @@ import threading
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,45 +17,56 @@ from app.infra.clock import SystemClock
 commands = typer.Typer()
 
 EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+_Accounts = Annotated[int, typer.Option(help="How many users, each with one Kotak Neo account.")]
+_Speed = Annotated[
+    float, typer.Option(help="Virtual seconds per real second, at most; the moments that matter run at 1.")
+]
+_Day = Annotated[
+    datetime, typer.Option("--date", formats=["%Y-%m-%d"], help="Day of the NIFTY minutes to replay.")
+]
+_Close = Annotated[
+    datetime, typer.Option("--close", formats=["%H:%M"], help="Close of the session, for a shorter day.")
+]
+_Seed = Annotated[int, typer.Option(help="Seed of prices, people and faults.")]
+_Faults = Annotated[Faults, typer.Option(help="How the broker behaves.")]
+_Exit = Annotated[bool, typer.Option("--exit", help="End after the day; status 0 only if all is well.")]
+_Report = Annotated[Path | None, typer.Option(help="Write the report there, as JSON.")]
+_Journal = Annotated[Path | None, typer.Option(help="Write signals and intents there, to compare runs.")]
+_Port = Annotated[
+    int | None, typer.Option(help="Port of the dashboard; else OPENBELL_API_PORT or a free one.")
+]
+_Broken = Annotated[
+    str, typer.Option(help="Accounts with a fault of their own, like bad_totp:1,hung_login:1,dead_egress:1.")
+]
+_Bell = Annotated[Bell, typer.Option(help="Ring the bell once, twice, or 40 s late.")]
+_Module = Annotated[str | None, typer.Option(help="Module whose strategies each get a user of their own.")]
 
 
 @commands.command()
 def demo(  # noqa: PLR0913  one option each
     *,
-    accounts: Annotated[int, typer.Option(help="How many users, each with one Kotak Neo account.")] = 30,
-    speed: Annotated[
-        float,
-        typer.Option(help="Virtual seconds per real second, at most; the moments that matter run at 1."),
-    ] = 300.0,
-    day: Annotated[
-        datetime, typer.Option("--date", formats=["%Y-%m-%d"], help="Day of the NIFTY minutes to replay.")
-    ] = datetime(2019, 1, 2),  # noqa: DTZ001  a date for typer
-    seed: Annotated[int, typer.Option(help="Seed of prices, people and faults.")] = 7,
-    faults: Annotated[Faults, typer.Option(help="How the broker behaves.")] = Faults.CALM,
-    exits: Annotated[
-        bool, typer.Option("--exit", help="End after the day; status 0 only if all is well.")
-    ] = False,
-    report: Annotated[Path | None, typer.Option(help="Write the report there, as JSON.")] = None,
-    journal: Annotated[
-        Path | None, typer.Option(help="Write signals and intents there, to compare runs.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(help="Port of the dashboard; usually OPENBELL_API_PORT or a free one.")
-    ] = None,
-    broken: Annotated[
-        str,
-        typer.Option(help="Accounts with a fault of their own, like bad_totp:1,hung_login:1,dead_egress:1."),
-    ] = "",
-    bell: Annotated[Bell, typer.Option(help="Ring the bell once, twice, or 40 s late.")] = Bell.ONCE,
-    strategy_module: Annotated[
-        str | None, typer.Option(help="Module whose strategies each get a user of their own.")
-    ] = None,
+    accounts: _Accounts = 30,
+    speed: _Speed = 300.0,
+    day: _Day = datetime(2019, 1, 2),  # noqa: DTZ001  typer knows no dates
+    closes: _Close = datetime(2019, 1, 2, 15, 30),  # noqa: DTZ001  typer knows no times of day
+    seed: _Seed = 7,
+    faults: _Faults = Faults.CALM,
+    exits: _Exit = False,
+    report: _Report = None,
+    journal: _Journal = None,
+    port: _Port = None,
+    broken: _Broken = "",
+    bell: _Bell = Bell.ONCE,
+    strategy_module: _Module = None,
 ) -> None:
     """Run a whole trading day on simulated brokers with real prices, and prove how it ended."""
     options = DemoOptions(
         accounts=accounts,
         speed=speed,
         day=day.date(),
+        closes=closes.time(),
         seed=seed,
         faults=faults,
         exits=exits,
@@ -66,15 +77,18 @@ def demo(  # noqa: PLR0913  one option each
         bell=bell,
         strategy_module=strategy_module,
     )
+    if _run(options)["verdict"] != "ok":
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _run(options: DemoOptions) -> dict[str, Any]:
     signal.signal(signal.SIGTERM, _as_interrupt)
     display = Display(SystemClock())
     try:
-        result = run_demo(options, display, linger=lambda: _linger(display))
+        return run_demo(options, display, linger=lambda: _linger(display))
     except KeyboardInterrupt:
         display.say("Interrupted; everything is stopped.")
-        raise typer.Exit(130) from None
-    if result["verdict"] != "ok":
-        raise typer.Exit(EXIT_FAILED)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def _linger(display: Display) -> None:

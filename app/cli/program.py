@@ -7,12 +7,13 @@ from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from typer.core import TyperGroup
 
-from app.cli import accounts, audit, demo, deployments, imports, keys, sessions, upkeep, users
+from app.cli import accounts, audit, demo, deployments, imports, keys, sessions, up, upkeep, users
 from app.domain.errors import AppError, ConfigError, InvalidInputError
 
 # Modules with a Typer called `commands`; a name puts them under one word, None at the top.
 GROUPS: tuple[tuple[str | None, typer.Typer], ...] = (
     (None, demo.commands),
+    (None, up.commands),
     (None, upkeep.commands),
     (None, audit.commands),
     (None, imports.commands),

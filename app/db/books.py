@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.db.models import AccountRow, BrokerTradeRow, InstrumentRow, OrderRow
 from app.db.orders import OPEN_STATUSES
 from app.domain.accounts import TradingState
-from app.domain.ids import AccountId
+from app.domain.ids import AccountId, BrokerOrderId
 from app.domain.orders import OrderStatus, Side
 from app.domain.reports import FillReport
 
@@ -31,6 +31,18 @@ def unresolved_orders(
             & OrderRow.answered_wall.is_(None)
             & (OrderRow.submitted_wall < sent_before)
         ),
+    )
+    return session.scalars(statement).all()
+
+
+def revived_orders(
+    session: Session, account_id: AccountId, working: Sequence[BrokerOrderId]
+) -> Sequence[OrderRow]:
+    """Return orders that we hold as ended although they work at the broker: placed after all, too late."""
+    statement = select(OrderRow).where(
+        OrderRow.account_id == account_id,
+        OrderRow.broker_order_id.in_(working),
+        OrderRow.status.in_((OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED)),
     )
     return session.scalars(statement).all()
 

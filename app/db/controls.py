@@ -3,17 +3,16 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, and_, exists, func, insert, literal, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import and_, exists, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
+from app.db.legs import lock_legs
 from app.db.models import AccountRow, DeploymentRow, LegRow, OrderEventRow, OrderRow, UserRow
 from app.db.scope import DataScope
-from app.db.views import AnySelect
 from app.domain.accounts import TradingState
 from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId, UserId
-from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus
+from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
 
 
 def set_users_state(session: Session, state: TradingState, *, user_id: UserId | None) -> int:
@@ -79,53 +78,15 @@ def request_exits(session: Session, *, where: dict[str, int], day: date, reason:
     """Ask the exits lanes for flat legs; legs that already leave keep their reason.
 
     A leg whose entry is still under way is marked as well, before its first fill: a fill that comes
-    late is then flattened like the others. Returns how many legs are asked to leave.
+    late is then flattened like the others. Returns how many legs with a position are asked to leave.
     """
     conditions = [getattr(LegRow, column) == value for column, value in where.items()]
-    exit_values = {"exit_reason": reason, "exit_requested_wall": wall}
-    asked = _count(
-        session,
-        update(LegRow)
-        .where(LegRow.day == day, LegRow.net_qty != 0, LegRow.exit_reason.is_(None), *conditions)
-        .values(**exit_values),
-    )
-    pending = upsert(LegRow).from_select(
-        ["deployment_id", "day", "instrument_id", "user_id", "account_id", *exit_values],
-        _legs_with_working_entries(where, day=day, reason=reason, wall=wall),
-    )
-    return asked + _count(
-        session,
-        pending.on_conflict_do_update(
-            index_elements=[LegRow.deployment_id, LegRow.day, LegRow.instrument_id],
-            set_=exit_values | {"updated_at": func.clock_timestamp()},
-            where=LegRow.exit_reason.is_(None),
-        ),
-    )
-
-
-def _legs_with_working_entries(where: dict[str, int], *, day: date, reason: str, wall: datetime) -> AnySelect:
-    return (
-        select(
-            OrderRow.deployment_id,
-            OrderRow.day,
-            OrderRow.instrument_id,
-            OrderRow.user_id,
-            OrderRow.account_id,
-            literal(reason),
-            literal(wall),
-        )
-        .where(
-            OrderRow.day == day,
-            OrderRow.role == OrderRole.ENTRY,
-            OrderRow.status.not_in([*TERMINAL, OrderStatus.INITIALIZED]),
-            *(getattr(OrderRow, column) == value for column, value in where.items()),
-        )
-        .distinct()
-    )
+    legs = lock_legs(session, LegRow.day == day, LegRow.exit_reason.is_(None), *conditions)
+    for leg in legs:
+        leg.exit_reason, leg.exit_requested_wall = reason, wall
+    return sum(leg.net_qty != 0 for leg in legs)
 
 
 def _count(session: Session, statement: Any) -> int:  # noqa: ANN401  UPDATE and INSERT share no typed base
-    result = session.execute(statement, execution_options={"synchronize_session": False})
-    if not isinstance(result, CursorResult):
-        raise TypeError(f"expected a statement that changes rows, got {statement!r}")
-    return result.rowcount
+    # The driver's row count is not passed on for every INSERT, so the rows are counted.
+    return len(session.execute(statement.returning(literal(1))).all())

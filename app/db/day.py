@@ -8,7 +8,7 @@ from sqlalchemy import func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.db.models import AccountRow, DeploymentRow, InjectedSessionRow, LoginRow, PhaseRunRow
+from app.db.models import AccountRow, DeploymentRow, InjectedSessionRow, LoginRow, PhaseRunRow, UserRow
 from app.domain.accounts import LoginReason, LoginStatus
 from app.domain.calendar_rules import SessionKind, TradingSession
 from app.domain.deployments import DeploymentState
@@ -87,11 +87,13 @@ def enroll_accounts(session: Session, day: date) -> None:
     """Put every enabled account with an active deployment on the day's readiness table. Idempotent."""
     wanted = (
         select(AccountRow.id, literal(day))
-        .where(AccountRow.is_enabled)
+        .join(UserRow, UserRow.id == AccountRow.user_id)
         .where(
+            AccountRow.is_enabled,
+            UserRow.is_enabled,
             select(DeploymentRow.id)
             .where(DeploymentRow.account_id == AccountRow.id, DeploymentRow.state == DeploymentState.ACTIVE)
-            .exists()
+            .exists(),
         )
     )
     session.execute(insert(LoginRow).from_select(["account_id", "day"], wanted).on_conflict_do_nothing())
@@ -203,4 +205,13 @@ def reopen_login(session: Session, account_id: AccountId, day: date) -> None:
         update(LoginRow)
         .where(LoginRow.account_id == account_id, LoginRow.day == day, LoginRow.status == LoginStatus.READY)
         .values(status=LoginStatus.PENDING, detail="the broker ended the session", next_try_at=None)
+    )
+
+
+def retry_login_now(session: Session, account_id: AccountId, day: date) -> None:
+    """Let an account's next login try be due at once, because a person has mended its cause."""
+    session.execute(
+        update(LoginRow)
+        .where(LoginRow.account_id == account_id, LoginRow.day == day)
+        .values(next_try_at=None)
     )

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, exists, or_, select
+from sqlalchemy.orm import Session, aliased
 
+from app.db.legs import lock_legs
 from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderRow
 from app.db.orders import OPEN_STATUSES, leg_of
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey, client_order_id
@@ -115,19 +116,22 @@ def _last_refusal(session: Session, leg: LegRow) -> datetime | None:
     return session.scalar(statement)
 
 
-def entries_to_cancel(session: Session, spec: dict[str, Any]) -> Sequence[OrderRow]:
-    """Lock and return working entries whose leg shall be flat, so that they cannot fill again."""
-    wants_flat = and_(
+def entries_to_cancel(session: Session, spec: dict[str, Any], *, sent_before: datetime) -> Sequence[OrderRow]:
+    """Lock and return working entries that must not fill any more.
+
+    Their leg shall be flat, or they did not fill in time: an entry is marketable when it is sent.
+    """
+    same_leg = and_(
         LegRow.deployment_id == OrderRow.deployment_id,
         LegRow.day == OrderRow.day,
         LegRow.instrument_id == OrderRow.instrument_id,
-        LegRow.exit_reason.is_not(None),
     )
     statement = (
         select(OrderRow)
-        .join(LegRow, wants_flat)
+        .join(LegRow, same_leg)
         .where(
             OrderRow.account_id % spec["of"] == spec["shard"],
+            or_(LegRow.exit_reason.is_not(None), OrderRow.submitted_wall < sent_before),
             OrderRow.role == OrderRole.ENTRY,
             OrderRow.status.in_([s for s in _AT_VENUE if s is not OrderStatus.PENDING_CANCEL]),
             OrderRow.broker_order_id.is_not(None),
@@ -136,6 +140,47 @@ def entries_to_cancel(session: Session, spec: dict[str, Any]) -> Sequence[OrderR
         .with_for_update(of=OrderRow, skip_locked=True)
     )
     return session.scalars(statement).all()
+
+
+def unwind_incomplete_baskets(
+    session: Session, spec: dict[str, Any], *, sent_before: datetime, wall: datetime
+) -> int:
+    """Ask for flat where only a part of a signal's legs filled: no naked single leg stays (S1).
+
+    Args:
+        session: the transaction.
+        spec: the shard.
+        sent_before: a leg that was sent before this and has not filled counts as failed.
+        wall: the machine's time now.
+
+    Returns:
+        How many legs were newly asked to close.
+    """
+    filled, failed = aliased(OrderRow), aliased(OrderRow)
+    never = failed.status.in_(
+        (OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.DENIED)
+    )
+    incomplete = (
+        select(filled.signal_id)
+        .join(failed, and_(failed.signal_id == filled.signal_id, failed.leg != filled.leg))
+        .where(
+            filled.account_id % spec["of"] == spec["shard"],
+            filled.role == OrderRole.ENTRY,
+            filled.filled_qty > 0,
+            failed.filled_qty == 0,
+            or_(never, failed.submitted_wall < sent_before),
+        )
+    )
+    of_these = exists().where(
+        OrderRow.signal_id.in_(incomplete),
+        OrderRow.deployment_id == LegRow.deployment_id,
+        OrderRow.day == LegRow.day,
+        OrderRow.instrument_id == LegRow.instrument_id,
+    )
+    legs = lock_legs(session, LegRow.exit_reason.is_(None), of_these)
+    for leg in legs:
+        leg.exit_reason, leg.exit_requested_wall = "incomplete_basket", wall
+    return len(legs)
 
 
 def live_exit_of(row: OrderRow, wall: datetime) -> LiveExit:

@@ -29,6 +29,9 @@ SELECT
      FROM phase_runs WHERE day = :day AND finished_at IS NOT NULL) AS phases,
   (SELECT coalesce(json_agg(name), '[]'::json)
      FROM leases WHERE kind = 'loops' AND is_wanted) AS loops,
+  (SELECT coalesce(json_agg(name), '[]'::json)
+     FROM leases WHERE is_wanted AND expires_at < clock_timestamp()) AS idle_runs,
+  (SELECT count(*) FROM logins WHERE day = :day AND status = 'READY') AS ready,
   (SELECT coalesce(sum(filled_qty), 0)::bigint FROM orders WHERE day = :day) AS filled
 """)
 
@@ -44,6 +47,9 @@ class Flight:
     """Accounts that are logging in or should be tried now."""
     finished_phases: frozenset[str]
     loops: tuple[str, ...]
+    idle_runs: tuple[str, ...]
+    """Runs that should live and that nobody holds."""
+    ready: int
     filled_qty: int
 
 
@@ -56,5 +62,7 @@ def in_flight(session: Session, day: date, *, now: datetime) -> Flight:
         logins=row.logins,
         finished_phases=frozenset(row.phases),
         loops=tuple(sorted(row.loops)),
+        idle_runs=tuple(sorted(row.idle_runs)),
+        ready=int(row.ready),
         filled_qty=int(row.filled),
     )

@@ -41,7 +41,7 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
         """SELECT 'order ' || o.client_order_id, 'it was sent ' || count(*) || ' times'
              FROM orders o JOIN order_events e ON e.order_id = o.id AND e.kind = 'SUBMITTED'
             WHERE o.day = :day GROUP BY o.client_order_id HAVING count(*) > 1""",
-        """SELECT 'signal ' || signal_id, 'leg ' || leg || ' part ' || part || ' has ' || count(*) || ' orders'
+        """SELECT 'signal ' || signal_id, 'leg ' || leg || ' part ' || part || ': ' || count(*) || ' orders'
              FROM orders WHERE day = :day AND role = 'ENTRY' AND attempt = 0
             GROUP BY signal_id, leg, part HAVING count(*) > 1""",
     ),
@@ -50,7 +50,7 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
              FROM orders WHERE day = :day AND is_unknown
               AND submitted_wall < CAST(:wall AS timestamptz) - interval '5 minutes'""",
         """SELECT 'order ' || n.client_order_id,
-                  'an entry left while ' || u.client_order_id || ' of the same account and instrument was unknown'
+                  'an entry left while ' || u.client_order_id || ' of the same instrument was unknown'
              FROM orders u
              JOIN order_events e ON e.order_id = u.id AND e.kind = 'OUTCOME_UNKNOWN'
              JOIN orders n ON n.account_id = u.account_id AND n.instrument_id = u.instrument_id
@@ -62,7 +62,7 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
     ),
     "I4": (
         """SELECT 'order ' || o.client_order_id,
-                  'it says ' || o.filled_qty || ' filled, its fills add up to ' || coalesce(sum(f.quantity), 0)
+                  'it says ' || o.filled_qty || ' filled, its fills ' || coalesce(sum(f.quantity), 0)
              FROM orders o LEFT JOIN fills f ON f.order_id = o.id
             WHERE o.day = :day GROUP BY o.id HAVING o.filled_qty <> coalesce(sum(f.quantity), 0)""",
         """SELECT 'leg ' || l.deployment_id || ' ' || l.instrument_id,
@@ -115,13 +115,13 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
               AND started_wall < CAST(:wall AS timestamptz) - interval '6 minutes'""",
     ),
     "I11": (
-        """SELECT 'run ' || l.name, 'an order carries fencing number ' || max(o.fence) || ', the lease ' || l.fence
+        """SELECT 'run ' || l.name, 'an order carries fence ' || max(o.fence) || ', the lease ' || l.fence
              FROM orders o JOIN leases l
                ON l.kind = CASE WHEN o.role = 'ENTRY' THEN 'entries' ELSE 'exits' END
             WHERE o.day = :day GROUP BY l.name, l.fence HAVING max(o.fence) > l.fence""",
     ),
     "I12": (
-        """SELECT 'order ' || o.client_order_id, 'it was sent after its signal had expired at ' || o.valid_until
+        """SELECT 'order ' || o.client_order_id, 'it was sent after its signal expired at ' || o.valid_until
              FROM orders o JOIN order_events e ON e.order_id = o.id AND e.kind = 'SUBMITTED'
             WHERE o.day = :day AND o.role = 'ENTRY' AND e.ts_init > o.valid_until""",
     ),

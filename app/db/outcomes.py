@@ -209,7 +209,8 @@ _COUNTS = text("""
 SELECT
   (SELECT phase FROM phase_runs WHERE day = :day ORDER BY due_at DESC, started_wall DESC LIMIT 1) AS phase,
   (SELECT count(*) FROM logins WHERE day = :day AND status = 'READY') AS ready,
-  (SELECT count(*) FROM leases WHERE kind = 'loops' AND is_wanted AND expires_at > clock_timestamp()) AS loops,
+  (SELECT count(*) FROM leases
+    WHERE kind = 'loops' AND is_wanted AND expires_at > clock_timestamp()) AS loops,
   (SELECT count(*) FROM orders WHERE day = :day) AS orders,
   (SELECT count(*) FROM orders WHERE day = :day AND status = 'FILLED') AS filled,
   (SELECT count(*) FROM legs WHERE day = :day AND net_qty <> 0) AS open_legs,

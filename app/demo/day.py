@@ -24,7 +24,7 @@ from app.infra.stack import Addresses, stack_specs, stop_stack
 from app.services.credentials import open_vault
 from strategies.registry import Registry, load_registry
 
-_READY_S = 120.0
+_READY_S = 60.0
 
 
 def run_demo(options: DemoOptions, display: Display, *, linger: Callable[[], None]) -> dict[str, Any]:

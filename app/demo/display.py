@@ -106,7 +106,7 @@ class Display:
         )
         for account in logins["not_ready"]:
             self.say(f"  {account['user']} is not logged in: {account['reason']} ({account['detail']})")
-        for halt in report["halted"]:
+        for halt in report["risk"]["halted"]:
             self.say(f"  halted: {halt['what']}: {halt['why']}")
         self.say(f"Verdict: {report['verdict']}")
         for reason in report["reasons"]:

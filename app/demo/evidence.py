@@ -58,8 +58,8 @@ def _compare_orders(
         if (ucc, tag) not in known:
             unknown = found.duplicates if tag.startswith(_PREFIX) else found.lost
             unknown.append(f"{ucc}: the broker has order {numbers} with tag {tag!r}, our ledger has not")
-    for key, order in known.items():
-        _compare_order(order, key, by_tag.get(key, []), found)
+    for key, our_order in known.items():
+        _compare_order(our_order, key, by_tag.get(key, []), found)
 
 
 def _compare_order(ours: OrderOutcome, key: tuple[str, str], theirs: Book, found: Comparison) -> None:
@@ -67,7 +67,7 @@ def _compare_order(ours: OrderOutcome, key: tuple[str, str], theirs: Book, found
     if not theirs:
         if ours.broker_order_id is not None or ours.filled_qty:
             found.lost.append(
-                f"{ucc}: we believe order {ours.broker_order_id} ({tag}, {ours.status}), the broker never saw it"
+                f"{ucc}: {tag} is {ours.broker_order_id} {ours.status} here, the broker never saw it"
             )
         return
     order = theirs[0]

@@ -13,8 +13,9 @@ from app.domain.ports import Clock
 _POLL_S = 0.004
 _GLIDE_POLL_S = 0.02
 _PATIENCE_S = 20.0
-# A phase at the end waits for flat positions; a login that hangs must not hold the day up.
-_PATIENCE_BY_KIND_S = {"phase": 120.0, "login": 8.0}
+# A phase at the end waits for flat positions, an unknown order for evidence; a login that hangs must not hold
+# the day up.
+_PATIENCE_BY_KIND_S = {"phase": 120.0, "order": 60.0, "login": 15.0}
 _KEEPS_ITS_DEBT = "login"
 
 
@@ -60,7 +61,7 @@ class Governor:
         speed: float,
         at: Mapping[datetime, Callable[[], None]] | None = None,
     ) -> None:
-        """Args: speed: virtual seconds per real second, at most; at: acts to do once an instant is reached."""
+        """Args: speed: virtual seconds per real second at most; at: what to do once an instant is reached."""
         self._timeline = timeline
         self._doors = doors
         self._speed = speed

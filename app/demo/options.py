@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 from enum import StrEnum
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class DemoOptions:
     accounts: int = 30
     speed: float = 300.0
     day: date = date(2019, 1, 2)
+    closes: time = time(15, 30)
+    """India; an earlier close makes a shorter day, with its square-off before it."""
     seed: int = 7
     faults: Faults = Faults.CALM
     exits: bool = False
@@ -57,6 +59,8 @@ class DemoOptions:
             raise InvalidInputError(f"--accounts: expected 1 to 500, got {self.accounts}")
         if not 1 <= self.speed <= 100_000:
             raise InvalidInputError(f"--speed: expected 1 to 100000, got {self.speed}")
+        if not time(9, 45) <= self.closes <= time(15, 30):
+            raise InvalidInputError(f"--close: expected 09:45 to 15:30, got {self.closes:%H:%M}")
         if sum(self.broken.values()) >= self.accounts:
             raise InvalidInputError(
                 f"--broken: expected fewer than the {self.accounts} accounts, got {sum(self.broken.values())}"

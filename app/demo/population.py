@@ -84,7 +84,11 @@ def _usual_placements(number: int) -> list[Placement]:
         Placement(
             name="bell-straddle" if is_at_bell else "straddle",
             strategy="short_straddle",
-            params={"entry_offset_s": 0 if is_at_bell else 300},
+            # A few give their straddle more room: some of their legs live until the square-off.
+            params={
+                "entry_offset_s": 0 if is_at_bell else 300,
+                "stop_fraction": "0.35" if number % 4 == 0 else "0.25",
+            },
         )
     ]
     if number % 2 == 0:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -13,8 +13,9 @@ from app.db.session import Database
 from app.demo.timeline import Timeline
 from app.domain.errors import UnavailableError
 from app.domain.instruments import Venue
+from app.domain.phases import Phase
 from app.infra.names import BARS_STREAM, FEED_STATE_KEY, LOOP_CURSOR_KEY
-from app.infra.streams import last_entry_id
+from app.infra.streams import BEGINNING
 
 Blockers = Mapping[str, str]
 """What is under way: a key that stays the same while it lasts -> words for a person."""
@@ -24,35 +25,44 @@ class Market(Protocol):
     """Tell the simulator's clock and how many order steps it has under way."""
 
     def clock(self) -> Mapping[str, Any]:
-        """Return `pending` and `filled` among others."""
+        """Return `pending` and `filled` (units, all accounts) among others."""
+
+    def feeds(self) -> Mapping[str, Any]:
+        """Return how many `order_feeds` and `market_feeds` are connected."""
 
 
 class Quiescence:
     """Look at the ledger, the queues between feed and loops, and the market. One thread at a time."""
 
     def __init__(
-        self, *, database: Database, valkey: "Redis[str]", market: Market, timeline: Timeline, day: date
+        self, *, database: Database, valkey: Redis, market: Market, timeline: Timeline, day: date
     ) -> None:
         self._database = database
         self._valkey = valkey
         self._market = market
         self._timeline = timeline
         self._day = day
+        self._loops: tuple[str, ...] = ()
 
     def blockers(self, now: datetime) -> Blockers:
         """Return what is under way at a virtual instant; empty means that time may jump."""
+        is_open = now >= self._timeline.session.open_at
         try:
+            # The cheap and usual answer first: the prices are still on their way.
+            found = self._of_prices(now) if is_open else {}
+            if found:
+                return found
             with self._database.begin() as session:
                 flight = in_flight(session, self._day, now=now)
+            if flight.loops != self._loops:
+                self._loops = flight.loops
+                return {"loops": "the list of loops has changed"}
             found = self._of_ledger(flight, now)
-            if now >= self._timeline.session.open_at:
-                found |= self._of_market(flight)
-                found |= self._of_prices(flight, now)
+            return found | (self._of_market(flight) if is_open else self._of_connections(flight, now))
         except (OperationalError, UnavailableError) as e:
             return {"ledger": f"something does not answer: {type(e).__name__}"}
         except RedisError as e:
             return {"valkey": f"Valkey does not answer: {type(e).__name__}"}
-        return found
 
     def _of_ledger(self, flight: Flight, now: datetime) -> dict[str, str]:
         found = {f"order {i}": what for i, what in flight.orders.items()}
@@ -63,40 +73,53 @@ class Quiescence:
             found |= {f"login {i}": what for i, what in flight.logins.items()}
         return found
 
+    def _of_connections(self, flight: Flight, now: datetime) -> dict[str, str]:
+        """Return what must stand before the bell: on a real day there are minutes for it."""
+        if Phase.ARM not in self._timeline.phases_due(now):
+            return {}
+        found = {f"run {name}": "nobody holds it yet" for name in flight.idle_runs}
+        feeds = self._market.feeds()
+        if flight.ready and not feeds["market_feeds"]:
+            found["stream of prices"] = "the feed is not connected yet"
+        if feeds["order_feeds"] < flight.ready:
+            found["stream of orders"] = f"{feeds['order_feeds']} of {flight.ready} accounts are connected"
+        return found
+
     def _of_market(self, flight: Flight) -> dict[str, str]:
         clock = self._market.clock()
         found = {}
         if clock["pending"]:
             found["market"] = f"{clock['pending']} steps of orders under way at the broker"
-        filled = clock.get("filled", flight.filled_qty)
+        filled = clock["filled"]
         if filled != flight.filled_qty:
             found["fills"] = f"the broker filled {filled}, the ledger knows {flight.filled_qty}"
         return found
 
-    def _of_prices(self, flight: Flight, now: datetime) -> dict[str, str]:
+    def _of_prices(self, now: datetime) -> dict[str, str]:
         tick = self._timeline.last_tick(now)
         if tick is None:
             return {}
-        state, cursors, last_bar = self._read_streams(flight.loops)
+        state, cursors, last_bar = self._read_streams()
         found = {}
         if _instant(state.get("last_ts")) < tick:
             found["feed"] = f"the feed stands at {state.get('last_ts') or 'nothing'}, the market at {tick}"
         if int(state.get("pending") or 0):
             found["indicators"] = f"{state['pending']} bars wait for their indicators"
-        for name, cursor in zip(flight.loops, cursors, strict=True):
+        for name, cursor in zip(self._loops, cursors, strict=True):
             if _instant(cursor.get("ts")) < tick:
                 found[f"loop {name}"] = f"{name} stands at {cursor.get('ts') or 'nothing'}"
             elif _entry_number(cursor.get("bars")) < _entry_number(last_bar):
                 found[f"loop {name}"] = f"{name} has bars to judge"
         return found
 
-    def _read_streams(self, loops: tuple[str, ...]) -> tuple[dict[str, str], list[dict[str, str]], str]:
+    def _read_streams(self) -> tuple[dict[str, str], list[dict[str, str]], str]:
         with self._valkey.pipeline(transaction=False) as pipeline:
             pipeline.hgetall(FEED_STATE_KEY.format(venue=Venue.NSE))
-            for name in loops:
+            pipeline.xrevrange(BARS_STREAM.format(venue=Venue.NSE), count=1)
+            for name in self._loops:
                 pipeline.hgetall(LOOP_CURSOR_KEY.format(run=name))
-            state, *cursors = cast("list[dict[str, str]]", pipeline.execute())
-        return state, cursors, last_entry_id(self._valkey, BARS_STREAM.format(venue=Venue.NSE))
+            state, bars, *cursors = pipeline.execute()
+        return state, cursors, bars[0][0] if bars else BEGINNING
 
 
 def _instant(text: str | None) -> datetime:

@@ -12,6 +12,7 @@ from app.demo.governor import Record
 from app.demo.options import DemoOptions
 from app.demo.population import Person
 from app.domain.accounts import LoginStatus
+from app.domain.ids import AccountId
 from app.domain.orders import OrderRole, OrderStatus
 from app.domain.phases import Phase
 
@@ -24,7 +25,7 @@ class Day:
     """Hold everything that the report is made from."""
 
     options: DemoOptions
-    people: Mapping[int, Person]
+    people: Mapping[AccountId, Person]
     """By account."""
     opened_at: datetime
     orders: Sequence[OrderOutcome]
@@ -47,7 +48,6 @@ class Day:
 
 def write_report(day: Day) -> Json:
     """Return the report as design 7 names its fields, with more beside them."""
-    logins, orders, positions = _logins(day), _orders(day), _positions(day)
     reasons = _reasons(day)
     return {
         "accounts": len(day.people),
@@ -60,17 +60,11 @@ def write_report(day: Day) -> Json:
             "injected": day.faults.get("injected", 0),
             "by_kind": day.faults.get("by_kind", {}),
         },
-        "logins": logins,
+        "logins": _logins(day),
         "bell": _bell(day),
-        "orders": orders,
-        "positions": positions,
-        "risk": {
-            "stops": sum(leg.is_stopped for leg in day.legs),
-            "halts": len(day.halts),
-            "square_offs": sum(
-                order.role == OrderRole.EXIT and order.reason == "square_off" for order in day.orders
-            ),
-        },
+        "orders": _orders(day),
+        "positions": _positions(day),
+        "risk": _risk(day),
         "signals": {
             "emitted": len(day.signals),
             "expired": sum(signal.is_expired for signal in day.signals),
@@ -79,14 +73,31 @@ def write_report(day: Day) -> Json:
         "verdict": "failed" if reasons else "ok",
         "reasons": reasons,
         "pnl": str(sum((leg.cash for leg in day.legs), Decimal(0))),
-        "halted": [{"what": halt.what, "why": halt.reason} for halt in day.halts],
         "alarms": [{"what": alarm.what, "why": alarm.reason} for alarm in day.alarms],
         "phases": [_phase(phase) for phase in day.phases],
-        "waits": {kind: round(seconds, 1) for kind, seconds in sorted(day.governor.waited_s.items())},
+        **_driving(day),
+    }
+
+
+def _risk(day: Day) -> Json:
+    return {
+        "stops": sum(leg.is_stopped for leg in day.legs),
+        "halts": len(day.halts),
+        "halted": [{"what": halt.what, "why": halt.reason} for halt in day.halts],
+        "square_offs": sum(
+            order.role == OrderRole.EXIT and order.reason == "square_off" for order in day.orders
+        ),
+    }
+
+
+def _driving(day: Day) -> Json:
+    governor = day.governor
+    return {
+        "waits": {kind: round(seconds, 1) for kind, seconds in sorted(governor.waited_s.items())},
         "governor": {
-            "steps": day.governor.steps,
-            "jumps": day.governor.jumps,
-            "gave_up": [dict(entry) for entry in day.governor.gave_up],
+            "steps": governor.steps,
+            "jumps": governor.jumps,
+            "gave_up": [dict(entry) for entry in governor.gave_up],
         },
         "restarts": {name: count for name, count in day.restarts.items() if count},
     }
@@ -108,7 +119,7 @@ def _logins(day: Day) -> Json:
                 "reason": row.reason,
                 "detail": row.detail,
                 "attempts": row.attempts,
-                "expected": day.people[row.account_id].breakage,
+                "expected": day.people[AccountId(row.account_id)].breakage,
             }
             for row in day.logins
             if row.status != LoginStatus.READY
@@ -189,7 +200,7 @@ def _reasons(day: Day) -> list[str]:
 
 
 def _unexpected_logins(day: Day) -> list[str]:
-    ready = {row.account_id: row for row in day.logins}
+    ready = {AccountId(row.account_id): row for row in day.logins}
     found = []
     for account_id, person in day.people.items():
         row = ready.get(account_id)

@@ -22,7 +22,7 @@ from app.services.sessions import inject_session
 from app.services.users import create_user
 
 _INDIA = ZoneInfo("Asia/Kolkata")
-_OPEN, _CLOSE = time(9, 15), time(15, 30)
+_OPEN = time(9, 15)
 SEGMENT = "FO"
 STAFF = {"admin": Role.ADMIN, "ops": Role.OPS}
 PASSWORD = "openbell-demo-{}"  # noqa: S105  printed for everybody: the demo's data are invented
@@ -36,7 +36,7 @@ def trading_session(options: DemoOptions) -> TradingSession:
         segment=SEGMENT,
         date=options.day,
         open_at=datetime.combine(options.day, _OPEN, _INDIA).astimezone(UTC),
-        close_at=datetime.combine(options.day, _CLOSE, _INDIA).astimezone(UTC),
+        close_at=datetime.combine(options.day, options.closes, _INDIA).astimezone(UTC),
         kind=SessionKind.INJECTED,
         source="injected",
         notes="demo",

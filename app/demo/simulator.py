@@ -54,6 +54,11 @@ class SimulatorControl:
         reply: Mapping[str, Any] = self._get("/_sim/clock")
         return reply
 
+    def feeds(self) -> Mapping[str, Any]:
+        """Return how many order_feeds and market_feeds are connected."""
+        reply: Mapping[str, Any] = self._get("/_sim/feeds")
+        return reply
+
     def set_windows(self, windows: Sequence[tuple[datetime, datetime]]) -> None:
         """Let the market tick every 3 s in these windows."""
         self._post("/_sim/windows", {"windows": [[a.isoformat(), b.isoformat()] for a, b in windows]})

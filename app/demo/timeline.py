@@ -92,7 +92,8 @@ def lay_out(
         windows: that run at real speed.
         ticks: instants at which the market ticks, from the simulator, in order.
     """
-    instants = {phase.due_at for phase in phases} | set(ticks)
+    of_session = tuple(tick for tick in ticks if tick <= session.close_at)
+    instants = {phase.due_at for phase in phases} | set(of_session)
     login = next(phase.due_at for phase in phases if phase.phase is Phase.LOGIN)
     minutes = int((session.open_at - login) / _PREOPEN_STEP)
     instants |= {login + _PREOPEN_STEP * n for n in range(1, minutes)}
@@ -103,6 +104,6 @@ def lay_out(
         session=session,
         phases=tuple(phases),
         windows=tuple(windows),
-        ticks=tuple(ticks),
+        ticks=of_session,
         stops=tuple(sorted(stops, key=lambda stop: (stop.at, stop.move))),
     )

@@ -127,9 +127,10 @@ def fill_step(
     value = amount(reported_filled, average) - amount(previous_filled, booked)
     if value > 0:
         return quantity, value / quantity
-    # Rounded averages of very cheap options can take more from a small step than it was worth.
+    # Rounded averages of very cheap options can take more from a small step than it was worth; the
+    # smallest price keeps the sum nearest to the report.
     if value + _AVERAGE_ROUNDING * (reported_filled + previous_filled) > 0:
-        return quantity, average
+        return quantity, MONEY_STEP
     raise InvariantError(
         f"fill report: from {previous_filled} at {booked} to {reported_filled} at {average} "
         f"the new step would be worth {value}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
 
 import redis
 
@@ -31,8 +32,8 @@ class LiveState:
     """Read the shared state. Thread-safe; methods raise redis.RedisError when Valkey is away."""
 
     def __init__(self, redis_url: str) -> None:
-        """Args: redis_url: without a database number, as the engines report it."""
-        base = redis_url.rstrip("/")
+        """Args: redis_url: Valkey or Redis; a database number in it is ignored."""
+        base = urlunsplit(urlsplit(redis_url)._replace(path=""))
         self._data = _connect(f"{base}/0")
         self._queues = _connect(f"{base}/{_QUEUE_DATABASE}")
 

@@ -6,9 +6,11 @@ tables; a lost message is sent again by the supervisor.
 """
 
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from celery import Celery, Task
 from kombu import Queue as KombuQueue
+from kombu.exceptions import OperationalError
 
 from app.domain.errors import UnavailableError
 from app.infra.names import QueueName, TaskName
@@ -36,14 +38,15 @@ TASK_QUEUES = {
 }
 
 
-def make_celery(redis_url: str, *, task_class: type[Task[Any, Any]] | None = None) -> Celery:
+def make_celery(redis_url: str, *, task_class: "type[Task[Any, Any]] | None" = None) -> Celery:
     """Return the configured application; broker in Valkey database 1, results in 2.
 
     Args:
-        redis_url: Valkey or Redis without a database number, as the engines report it.
+        redis_url: Valkey or Redis; a database number in it is ignored.
         task_class: base of the tasks; processes that only send need none.
     """
-    base = redis_url.rstrip("/")
+    parts = urlsplit(redis_url)
+    base = urlunsplit(parts._replace(path=""))
     celery_app = Celery("openbell", broker=f"{base}/1", backend=f"{base}/2", task_cls=task_class or Task)
     celery_app.conf.update(
         task_serializer="json",
@@ -87,12 +90,21 @@ class TaskQueue:
 
     def __init__(self, celery_app: Celery) -> None:
         self._celery = celery_app
+        self._errors: tuple[type[BaseException], ...] = (
+            *celery_app.connection_for_write().connection_errors,
+            OperationalError,
+        )
 
     def send(self, task: TaskName, *, expires_s: float | None = None, **kwargs: Any) -> None:  # noqa: ANN401  JSON values
         """Enqueue one task; raises UnavailableError when the queue cannot be reached."""
         try:
             self._celery.send_task(
-                task.value, kwargs=kwargs, queue=TASK_QUEUES[task].value, expires=expires_s, retry=False
+                task.value,
+                kwargs=kwargs,
+                queue=TASK_QUEUES[task].value,
+                expires=expires_s,
+                retry=False,
+                ignore_result=True,  # else the result store is asked first, 20 times over while it is away
             )
-        except self._celery.connection_for_write().connection_errors as e:
+        except self._errors as e:
             raise UnavailableError(f"the task queue cannot be reached: {task} was not sent") from e

@@ -13,6 +13,7 @@ from app.db.users import find_user
 from app.domain.accounts import BrokerAccount
 from app.domain.entry_checks import credential_faults
 from app.domain.errors import ConflictError, InvalidInputError
+from app.domain.risk.limits import RiskLimits
 from app.domain.users import Actor
 from app.infra.vault import Vault
 from app.services.accounts import EgressTakenError, create_account
@@ -55,7 +56,9 @@ class _Run:
             yield
         except EgressTakenError as e:
             self.note((*place, "egress"), str(e))
-        except (ConflictError, InvalidInputError) as e:
+        except ConflictError as e:
+            self.note((*place, "name"), str(e))
+        except InvalidInputError as e:
             self.note((*place, key), str(e))
 
     def note(self, place: Place, sentence: str) -> None:
@@ -149,5 +152,10 @@ def _add_deployment(run: _Run, place: Place, account: BrokerAccount, entry: Depl
         params=entry.params,
         limits={name: str(v) if isinstance(v, Decimal) else v for name, v in entry.limits.items()},
     )
+    try:
+        RiskLimits.from_mapping(wish.limits)
+    except InvalidInputError as e:
+        run.note((*place, "limits"), str(e))
+        return
     with run.noting(place, "params"):
         create_deployment(run.session, run.importer.actor, account, wish, book=book)

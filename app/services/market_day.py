@@ -6,9 +6,11 @@ from typing import Any
 
 import structlog
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db.alarms import raise_alarm
+from app.db.controls import cancel_unsent_entries, request_exits
 from app.db.day import (
     accounts_to_log_in,
     arm_deployments,
@@ -33,7 +35,6 @@ from app.domain.instruments import Venue
 from app.domain.phases import Phase, PhaseTimes, ScheduledPhase, phase_schedule
 from app.domain.ports import Clock
 from app.infra.names import QueueName, RunKind
-from app.services.flattening import flatten_everything
 from app.services.gateways import Adapters, Gateways
 from app.services.logins import Logins
 from app.services.news import News
@@ -210,12 +211,16 @@ class MarketDay:
     def _square_off(self, day: date) -> dict[str, Any]:
         with self._database.begin() as session:
             session.execute(update(DeploymentRow).where(DeploymentRow.armed_on == day).values(armed_on=None))
-            legs = flatten_everything(session, day, reason="square_off", wall=self._clock.wall())
+            legs = self._flatten(session, day, "square_off")
         return {"legs": legs}
+
+    def _flatten(self, session: Session, day: date, reason: str) -> int:
+        cancel_unsent_entries(session, where={}, reason=reason, at=self._clock.now())
+        return request_exits(session, where={}, day=day, reason=reason, wall=self._clock.wall())
 
     def _close(self, day: date) -> dict[str, Any]:
         with self._database.begin() as session:
-            flatten_everything(session, day, reason="close", wall=self._clock.wall())
+            self._flatten(session, day, "close")
         open_legs = self._wait_until_flat(day)
         accounts = self._accounts_of(day)
         not_flat = self._not_flat_at_broker(accounts)
@@ -285,7 +290,7 @@ class MarketDay:
             return len(instruments)
         return 0
 
-    def _want_lanes(self, session: Any) -> None:  # noqa: ANN401  sqlalchemy Session
+    def _want_lanes(self, session: Session) -> None:
         shards = (
             (RunKind.ENTRIES, QueueName.ORDERS),
             (RunKind.EXITS, QueueName.EXITS),
@@ -300,7 +305,7 @@ class MarketDay:
                 spec={"shard": 0, "of": 1},
             )
 
-    def _want_loops(self, session: Any) -> None:  # noqa: ANN401  sqlalchemy Session
+    def _want_loops(self, session: Session) -> None:
         users = session.scalar(
             select(func.count(func.distinct(AccountRow.user_id))).where(AccountRow.is_enabled)
         )

@@ -6,11 +6,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.db.leases import check_fence
+from app.db.legs import lock_legs
 from app.db.models import LegRow, OrderEventRow, OrderRow, SignalRow
 from app.db.risk_state import EntryWindow, lock_risk_states
 from app.db.session import Database
@@ -119,16 +120,15 @@ class Trading:
         return session.scalar(statement)
 
     def _ask_for_exit(self, session: Session, wish: Wish, day: date) -> None:
-        statement = update(LegRow).where(
+        conditions = [
             LegRow.deployment_id == wish.deployment.deployment_id,
             LegRow.day == day,
             LegRow.exit_reason.is_(None),
-        )
+        ]
         if wish.signal.instrument_id is not None:
-            statement = statement.where(LegRow.instrument_id == wish.signal.instrument_id)
-        session.execute(
-            statement.values(exit_reason=wish.signal.reason, exit_requested_wall=func.clock_timestamp())
-        )
+            conditions.append(LegRow.instrument_id == wish.signal.instrument_id)
+        for leg in lock_legs(session, *conditions):
+            leg.exit_reason, leg.exit_requested_wall = wish.signal.reason, self._clock.wall()
 
     def _insert_orders(
         self,

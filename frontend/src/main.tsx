@@ -1,5 +1,9 @@
 import '@mantine/core/styles.css';
 import './app/app.css';
+import './app/lists.css';
+import './components/table.css';
+import './features/accounts/accounts.css';
+import './features/day/day.css';
 
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';

@@ -254,9 +254,7 @@ def add_order(
         account_id=person.account_id,
         deployment_id=person.deployment_id,
         day=DAY,
-        leg=0,
-        attempt=0,
-        part=0,
+        **dict.fromkeys(("leg", "attempt", "part"), 0),
         instrument_id=instrument,
         side=side,
         role=role,
@@ -276,15 +274,8 @@ def add_order(
     )
     session.add(row)
     session.flush()
-    session.add(
-        OrderEventRow(
-            order_id=row.id,
-            kind=OrderEventKind.SUBMITTED,
-            source="lane",
-            details={"price": str(price)},
-            ts_init=moment,
-        )
-    )
+    sent = {"kind": OrderEventKind.SUBMITTED, "source": "lane", "details": {"price": str(price)}}
+    session.add(OrderEventRow(order_id=row.id, ts_init=moment, **sent))
     return row
 
 
@@ -310,7 +301,7 @@ def _seed_runs(session: Session, accounts: int) -> None:
         )
 
 
-def beat(valkey: "redis.Redis[str]", marks: dict[str, Decimal], *, now: datetime) -> None:
+def beat(valkey: redis.Redis, marks: dict[str, Decimal], *, now: datetime) -> None:
     """Write what live processes write: marks, feed state, beat and worker heartbeats."""
     wall = datetime.now(UTC).timestamp()
     rows = {

@@ -12,15 +12,16 @@ import uvicorn
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from api.main import create_app
+from api.main import WEBSOCKETS, create_app
 from app.config import Settings
 from app.db.base import Base
-from app.db.models import AccountRow, LegRow, OrderRow
+from app.db.models import LegRow
 from app.db.session import Database
 from app.domain.orders import OrderRole, OrderStatus, Side
 from app.infra.clock import VirtualClock
 from app.infra.engines.engines import ensure_engines, stop_engines
 from app.infra.live_state import LiveState
+from app.infra.migrations import migrate
 from app.infra.queue import TaskQueue, make_celery
 from app.services.news import News
 from tests.dashboard.seed import CALL, LOT, PREMIUMS, Person, add_order, at, beat, move, seed_day, seed_people
@@ -32,7 +33,7 @@ class Market(threading.Thread):
     """Let the day go on: prices move, some orders end, new ones come."""
 
     def __init__(
-        self, database: Database, valkey: "redis.Redis[str]", clock: VirtualClock, people: list[Person]
+        self, database: Database, valkey: redis.Redis, clock: VirtualClock, people: list[Person]
     ) -> None:
         super().__init__(daemon=True)
         self._database, self._valkey, self._clock, self._people = database, valkey, clock, people
@@ -101,13 +102,12 @@ def main() -> None:
 
 
 def _serve(home: Path, database_url: str, redis_url: str, *, port: int, accounts: int) -> None:
+    migrate(database_url)
     database = Database(database_url)
     with database.begin() as session:
         Base.metadata.create_all(session.connection())
         people = seed_people(session, count=accounts)
         seed_day(session, people)
-        session.execute(update(AccountRow).values(mode="PAPER"))
-        session.execute(update(OrderRow).values(venue_version=1))
     clock = VirtualClock.create(home / "clock", at=at(10, 12), rate=1.0)
     valkey = redis.Redis.from_url(redis_url, decode_responses=True)
     market = Market(Database(database_url), valkey, clock, people)
@@ -122,7 +122,7 @@ def _serve(home: Path, database_url: str, redis_url: str, *, port: int, accounts
         clock=clock,
     )
     try:
-        uvicorn.run(application, port=port, log_level="warning", timeout_graceful_shutdown=2)
+        uvicorn.run(application, port=port, log_level="warning", ws=WEBSOCKETS, timeout_graceful_shutdown=2)
     finally:
         stop.set()
         market.stop()

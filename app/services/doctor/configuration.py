@@ -4,9 +4,17 @@ import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
-from pydantic_settings import SettingsConfigDict, SettingsError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from app.config import Settings
 from app.services.doctor.findings import Finding, error, fine, warning
@@ -15,10 +23,35 @@ _PREFIX = "OPENBELL_"
 _REMEDY = "correct it in the environment or in .env; .env.example explains every variable"
 
 
+class _Environment(EnvSettingsSource):
+    """Pass on a value that should be JSON and is not, so that it is judged like every other wrong value."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ANN401
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
+class _EnvironmentFile(_Environment, DotEnvSettingsSource):
+    pass
+
+
 class _Readable(Settings):
     """Read the settings without stopping at unknown names, which are findings of their own."""
 
     model_config = SettingsConfigDict(extra="ignore")
+
+    @classmethod
+    def settings_customise_sources(  # noqa: PLR0917  the signature is pydantic's
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  replaced by one that does not stop
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the same
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  we keep no secrets folder
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _Environment(settings_cls), _EnvironmentFile(settings_cls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +73,6 @@ def examine_configuration(environment: Mapping[str, str] | None = None) -> Exami
             break
         except ValidationError as e:
             wrong = {str(x["loc"][0]): x["msg"] for x in e.errors() if x["loc"]}
-        except SettingsError as e:
-            wrong = _unparsable(set(defaults), e)
         for name, message in wrong.items():
             findings.append(error("configuration", f"{_PREFIX}{name.upper()}: {message}", _REMEDY))
             defaults[name] = Settings.model_fields[name].get_default(call_default_factory=True)
@@ -84,11 +115,3 @@ def _unknown(environment: Mapping[str, str]) -> list[Finding]:
             hint = f"did you mean {close[0]}?" if close else "remove it"
             found.append(error("configuration", f"{name} is no setting", hint))
     return found
-
-
-def _unparsable(tried: set[str], e: SettingsError) -> dict[str, str]:
-    # The message names the field: error parsing value for field "broker_urls" from source "...".
-    for name in Settings.model_fields:
-        if f'"{name}"' in str(e) and name not in tried:
-            return {name: "expected JSON, got something that cannot be read as JSON"}
-    raise e

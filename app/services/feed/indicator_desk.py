@@ -88,7 +88,7 @@ class IndicatorDesk:
                 log.warning("indicators_not_requested", bar=str(key), error=str(e))
 
     async def watch(self) -> None:
-        """Wait a moment for values, then ask again for what is overdue."""
+        """Wait a moment for values and ask again for what is overdue."""
         await self._collect()
         now = self._clock.monotonic()
         for key, waiting in list(self._waiting.items()):

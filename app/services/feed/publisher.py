@@ -46,14 +46,15 @@ class RoundPublisher:
         self._gap: str | None = None
         self._number = 0
         self._status = "starting"
+        self._is_behind = False
         self._pending = -1  # what a predecessor left is unknown
         # One writer at a time: `pending` must not be overwritten by an older value.
         self._lock = asyncio.Lock()
 
     @property
     def has_waiting(self) -> bool:
-        """Whether rounds wait for Valkey to come back."""
-        return bool(self._waiting) or self._gap is not None
+        """Whether something waits for Valkey to come back."""
+        return self._is_behind
 
     async def restore(self, since: datetime) -> list[TickRound]:
         """Return the published rounds from a moment on, oldest first, and continue their numbers.
@@ -111,7 +112,9 @@ class RoundPublisher:
                     self._waiting.popleft()
                 state = {"pending": self._pending, "status": self._status}
                 await cast("Any", self._valkey.hset(self._state_key, mapping=cast("Any", state)))
+                self._is_behind = False
             except RedisError as e:
+                self._is_behind = True
                 log.warning("rounds_wait", waiting=len(self._waiting), error=type(e).__name__)
 
     async def _send_gap(self) -> None:

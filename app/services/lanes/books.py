@@ -1,6 +1,7 @@
 """Compare our ledger with the brokers' books, resolve unknown outcomes by evidence (I3, I4)."""
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from app.db.books import (
     accounts_with_doubt,
     net_positions,
     reduce_account,
+    revived_orders,
     save_broker_trades,
     unresolved_orders,
 )
@@ -23,7 +25,7 @@ from app.db.exits import accounts_with_session
 from app.db.orders import lock_orders
 from app.db.session import Database
 from app.domain.errors import BrokerError, SessionExpiredError
-from app.domain.ids import AccountId
+from app.domain.ids import AccountId, BrokerOrderId
 from app.domain.ports import BrokerGateway, Clock
 from app.domain.reconciliation import (
     PositionDiff,
@@ -32,6 +34,7 @@ from app.domain.reconciliation import (
     count_miss,
     resolve_unknown,
 )
+from app.domain.reports import OrderReport
 from app.services.execution import Execution, alarm_foreign_orders
 from app.services.gateways import Gateways
 from app.services.lanes.failures import log_failure
@@ -127,6 +130,7 @@ class BooksRun:
         if foreign:
             with self._database.begin() as session:
                 alarm_foreign_orders(session, account_id, foreign, now=self._clock.now())
+        self._withdraw_revived(gateway, account_id, read.data)
         not_placed_after = timedelta(
             seconds=self._settings.not_placed_after_s or gateway.capabilities().not_placed_after_s
         )
@@ -135,6 +139,31 @@ class BooksRun:
             doubtful = [row.id for row in unresolved_orders(session, account_id, sent_before=asked - overdue)]
         for order_id in doubtful:
             self._weigh(order_id, asked, is_clean=read.clean, not_placed_after=not_placed_after)
+
+    def _withdraw_revived(
+        self, gateway: BrokerGateway, account_id: AccountId, reports: Sequence[OrderReport]
+    ) -> None:
+        """Cancel what appeared at the broker after it was proven absent; its fills are booked like others."""
+        working = [r.broker_order_id for r in reports if r.status.is_working]
+        with self._database.begin() as session:
+            revived = [
+                (row.client_order_id, row.broker_order_id)
+                for row in revived_orders(session, account_id, working)
+            ]
+            for client_order_id, _ in revived:
+                raise_alarm(
+                    session,
+                    "order_revived",
+                    subject=f"order:{client_order_id}",
+                    message="this order was given up and then appeared at the broker; it is being canceled",
+                    user_id=None,
+                    now=self._clock.now(),
+                )
+        for client_order_id, broker_order_id in revived:
+            log.error("order_revived", client_order_id=client_order_id)
+            gateway.cancel_order(
+                BrokerOrderId(str(broker_order_id)), timeout_s=self._settings.order_timeout_s
+            )
 
     def _weigh(self, order_id: int, asked: datetime, *, is_clean: bool, not_placed_after: timedelta) -> None:
         """Count one more clean read without the order; two after the deadline prove its absence."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.config import Settings
@@ -96,6 +97,10 @@ class EntryLane:
                         claimed.append((order.id, AccountId(order.account_id)))
         except LeaseLostError:
             log.warning("claim_refused", run=lease.name, fence=lease.fence)
+            return []
+        except OperationalError as e:
+            # Nothing was committed, so nothing is sent; the next pass sees the same orders.
+            log.warning("claim_postponed", run=lease.name, error=type(e.orig).__name__)
             return []
         return claimed
 

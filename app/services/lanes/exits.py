@@ -9,9 +9,11 @@ import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.config import Settings
@@ -22,6 +24,7 @@ from app.db.exits import (
     exit_order_row,
     legs_to_mind,
     live_exit_of,
+    unwind_incomplete_baskets,
 )
 from app.db.leases import LeaseLostError, check_fence
 from app.db.models import OrderRow
@@ -48,6 +51,7 @@ log = structlog.get_logger()
 _POLL_S = 0.2
 _THREADS = 48
 _FOLLOW_EVERY_S = 1.0
+_ENTRY_PATIENCE = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class ExitLane:
         streams.start()
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="exit") as pool:
             while lease.is_valid():
-                self._follow_new_accounts(lease, streams)
+                self._look_around(lease, streams)
                 self._apply_news(streams, pool)
                 self._record_outcomes()
                 for call in self._take_steps(lease):
@@ -104,12 +108,19 @@ class ExitLane:
         self._record_outcomes()
         return {"steps": self._steps}
 
-    def _follow_new_accounts(self, lease: Lease, streams: AccountStreams) -> None:
+    def _look_around(self, lease: Lease, streams: AccountStreams) -> None:
+        """Look about once a second for accounts that came late and for baskets that will not complete."""
         if self._clock.monotonic() - self._followed_at < _FOLLOW_EVERY_S:
             return
         self._followed_at = self._clock.monotonic()
         with self._database.begin() as session:
             account_ids = accounts_with_session(session, lease.spec)
+            late = self._clock.wall() - _ENTRY_PATIENCE
+            unwound = unwind_incomplete_baskets(
+                session, lease.spec, sent_before=late, wall=self._clock.wall()
+            )
+        if unwound:
+            log.warning("incomplete_baskets_unwound", legs=unwound)
         streams.follow(account_ids)
 
     def _apply_news(self, streams: AccountStreams, pool: ThreadPoolExecutor) -> None:
@@ -140,9 +151,15 @@ class ExitLane:
                 work = legs_to_mind(session, lease.spec)
                 marks = read_marks(self._valkey, "NSE", [w.instrument_id for w in work])
                 calls = [call for w in work if (call := self._step(session, w, marks, lease)) is not None]
-                calls += [self._cancel(session, row) for row in entries_to_cancel(session, lease.spec)]
+                late = self._clock.wall() - _ENTRY_PATIENCE
+                entries = entries_to_cancel(session, lease.spec, sent_before=late)
+                calls += [self._cancel(session, row) for row in entries]
         except LeaseLostError:
             log.warning("step_refused", run=lease.name, fence=lease.fence)
+            return []
+        except OperationalError as e:
+            # Nothing was committed, so nothing is sent; the next pass sees the same legs.
+            log.warning("step_postponed", run=lease.name, error=type(e.orig).__name__)
             return []
         self._steps += len(calls)
         return calls

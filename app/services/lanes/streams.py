@@ -4,6 +4,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Iterable
+from concurrent.futures import Future
 
 import structlog
 
@@ -27,7 +28,7 @@ class AccountStreams:
         self._wakes = wakes
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="streams", daemon=True)
-        self._tasks: dict[AccountId, asyncio.Future[None]] = {}
+        self._tasks: dict[AccountId, Future[None]] = {}
 
     def start(self) -> None:
         """Start the thread that serves all streams."""
@@ -37,15 +38,16 @@ class AccountStreams:
         """Start listening to the accounts that are not followed yet."""
         for account_id in account_ids:
             if account_id not in self._tasks:
-                self._tasks[account_id] = asyncio.wrap_future(
-                    asyncio.run_coroutine_threadsafe(self._listen(account_id), self._loop), loop=self._loop
+                self._tasks[account_id] = asyncio.run_coroutine_threadsafe(
+                    self._listen(account_id), self._loop
                 )
 
     def stop(self) -> None:
         """End all streams and the thread."""
         asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop).result(timeout=5)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5)
+        self._thread.join()
+        self._loop.close()
 
     async def _cancel_all(self) -> None:
         running = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]

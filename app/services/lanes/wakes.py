@@ -1,7 +1,8 @@
 """Let a run sleep until there is something to do: a wake message, a finished call, or its poll period."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import structlog
@@ -31,9 +32,16 @@ class Wakes:
         self._event.wait(timeout_s)
         self._event.clear()
 
-    def listen(self, valkey: Redis, lease: Lease) -> None:
-        """Turn messages of the run's wake stream into wakes, in a thread, until the lease ends."""
-        threading.Thread(target=self._listen, args=(valkey, lease), daemon=True).start()
+    @contextmanager
+    def listening(self, valkey: Redis, lease: Lease) -> Iterator[None]:
+        """Turn messages of the run's wake stream into wakes, in a thread, while lease and block last."""
+        thread = threading.Thread(target=self._listen, args=(valkey, lease), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            lease.end()
+            thread.join()
 
     def _listen(self, valkey: Redis, lease: Lease) -> None:
         stream = WAKE_STREAM.format(run=lease.name)

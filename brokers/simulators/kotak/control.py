@@ -1,4 +1,19 @@
-"""Serve /_sim/...: the driver's and the auditor's door, for loopback callers only."""
+"""Serve /_sim/...: the driver's and the auditor's door, for loopback callers only.
+
+GET  /_sim/clock      {"now", "rate", "tick_seq", "next_tick_at", "pending"}; `pending` counts the steps under
+                      way in real time, late placements included: 0 means nothing is in flight here.
+POST /_sim/clock      {"now": ISO, "rate": x} jumps and runs on; answers after every tick that became due was
+                      matched and handed to the feeds, in order. A clock set back never repeats a tick.
+GET  /_sim/schedule   all grid instants of the day; the last one, 15:30:00, only closes the session.
+POST /_sim/windows    {"windows": [[ISO, ISO], ...]}: tick every 3 s inside, every 15 s elsewhere.
+GET  /_sim/orders     orders of all accounts with the client's own tag, whatever the wire shows by now.
+GET  /_sim/fills, /_sim/positions, /_sim/feeds
+GET  /_sim/requests   ?since=seq&path=...: each with source address, real and virtual time, outcome.
+GET  /_sim/faults     profile and what was injected, by kind.
+POST /_sim/faults     {"profile": name} and/or {"faults": [rule, ...]}, replacing the earlier ones;
+                      a rule: {"kind", "rate", "endpoint", "ucc": [...], "count", "from", "to", "seconds"}.
+POST /_sim/accounts   one account or a list: adds, or changes the named fields; also login_hang, login_error.
+"""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -73,6 +88,7 @@ def _ticks(sim: Simulator) -> dict[str, object]:
         "tick_seq": sim.tape.seq,
         "next_tick_at": following.isoformat() if following else None,
         "pending": sim.exchange.pending,
+        "filled": sim.exchange.filled,
     }
 
 

@@ -40,6 +40,7 @@ class Exchange:
     _resting: dict[int, dict[str, Order]] = field(default_factory=dict)
     pending: int = 0  # steps under way in real time: nothing of ours is in flight at 0
     _numbers: int = 0
+    filled: int = 0  # units, all accounts
     _fills: int = 0
 
     def accept(self, ledger: Ledger, order: Order, terms: Terms) -> None:
@@ -144,7 +145,12 @@ class Exchange:
             return "RMS:ADAPTER is down"
         quote = self.tape.quotes.get(order.contract.token)
         reason = rules.reject_terms(order.terms, order.side, quote.ltp if quote else None)
-        return reason or self.ledgers[order.ucc].lacks_margin(order)
+        if reason is not None:
+            return reason
+        price = order.terms.price
+        if quote is not None and order.terms.kind == "MKT":
+            price = rules.protected_limit(order.side, quote.ltp)
+        return self.ledgers[order.ucc].lacks_margin(order, price)
 
     def _open(self, order: Order) -> None:
         if order.done:
@@ -172,7 +178,7 @@ class Exchange:
 
     def _match(self, order: Order, *, resting: bool) -> None:
         quote = self.tape.quotes.get(order.contract.token)
-        if quote is None or order.stalled or self.tape.seq < order.not_before_seq:
+        if quote is None or order.stalled or order.paused:
             return
         if order.armed:
             if not matching.triggers(order.side, order.terms.trigger, quote.ltp):
@@ -194,10 +200,8 @@ class Exchange:
         order.split = True
         if self.faults.draw("partial_stall", "place", order.ucc, order.draw_key):
             order.stalled = True
-        elif self.faults.profile.split_waits_for_tick:
-            order.not_before_seq = self.tape.seq + 1
-        else:
-            order.not_before_seq = self.tape.seq + 1_000_000_000
+        elif not self.faults.profile.split_waits_for_tick:
+            order.paused = True
             self._later(self._fill_rest, order, price, delay=_SPLIT_PAUSE_S)
 
     def _part(self, order: Order, leaves: int) -> int:
@@ -208,12 +212,13 @@ class Exchange:
         return min(leaves, matching.first_part(leaves))
 
     def _fill_rest(self, order: Order, price: int) -> None:
-        order.not_before_seq = 0
-        if order.working and not order.done:
+        if order.working and order.paused:
+            order.paused = False
             self._fill(order, order.leaves, price)
 
     def _fill(self, order: Order, qty: int, price: int) -> None:
         self._fills += 1
+        self.filled += qty
         state = with_fill(order.state, qty, price)
         self._record(order, status=state.status, filled=state.filled, amount=state.amount)
         fill = Fill(
@@ -256,7 +261,7 @@ class Exchange:
         if self.mutate_tags and tag:
             tag = f"{int(fraction(self.seed, 'admin', order.number, count) * 1e12):012d}-ADMINAPI"
         order.stalled = False
-        order.not_before_seq = 0
+        order.paused = False
         self._record(
             order, status=Status.MODIFIED, terms=terms, shown_tag=tag, modifications=count, reason=""
         )

@@ -97,9 +97,9 @@ class Ledger:
             return -(-opening // LOT_SIZE) * MARGIN_PER_SHORT_LOT
         return opening * price
 
-    def lacks_margin(self, order: Order) -> str | None:
-        """Return the rejection when cash does not cover the order, None when it does."""
-        needed = self.order_margin(order.contract, order.side, order.terms.qty, order.terms.price)
+    def lacks_margin(self, order: Order, price: int) -> str | None:
+        """Return the rejection when cash does not cover the order at this price, None when it does."""
+        needed = self.order_margin(order.contract, order.side, order.terms.qty, price)
         if needed == 0:
             return None
         free = self.cash - self.used_margin() - self.pending_margin(without=order.number)

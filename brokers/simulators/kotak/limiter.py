@@ -2,17 +2,19 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 
 
 class RateLimiter:
     """Refuse a call when its bucket has had its number of calls within the last second."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._calls: dict[tuple[str, str], deque[float]] = {}
 
     def admits(self, bucket: str, ucc: str, per_second: int) -> bool:
         """Return whether the call may go on; only admitted calls count."""
-        now = time.monotonic()
+        now = self._monotonic()
         calls = self._calls.setdefault((bucket, ucc), deque())
         while calls and now - calls[0] >= 1.0:
             calls.popleft()

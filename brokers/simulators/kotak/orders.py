@@ -99,7 +99,7 @@ class Order:
     armed: bool = False  # a stop whose trigger has not been reached
     stalled: bool = False  # injected: rests and never fills until modified
     split: bool = False  # has had its partial fill
-    not_before_seq: int = 0  # tick from which it may fill again
+    paused: bool = False  # the rest of a partial fill is on its way, ticks do not match it
     canceling: bool = False
 
     @property

@@ -44,8 +44,8 @@ export function TodayPage() {
       <div className="columns">
         <div className="column">
           <LoginMatrix />
-          {isStaff && <RunsPanel />}
           <AlarmsPanel />
+          {isStaff && <RunsPanel />}
         </div>
         <div className="column column-wide">
           <PositionsTable />

@@ -9,6 +9,8 @@ export interface Column<Row> {
   isNumber?: boolean;
   /** Left out on narrow screens. */
   isExtra?: boolean;
+  /** Takes the room that is left and cuts what does not fit. */
+  isFlexible?: boolean;
   width?: number;
 }
 
@@ -93,6 +95,11 @@ function Spacer({ height, span }: { height: number; span: number }) {
   );
 }
 
-function cellClass<Row>({ isNumber = false, isExtra = false }: Column<Row>): string {
-  return `${isNumber ? 'num right' : ''} ${isExtra ? 'wide-only' : ''}`.trim();
+function cellClass<Row>({ isNumber, isExtra, isFlexible }: Column<Row>): string {
+  const names = [
+    isNumber === true && 'num right',
+    isExtra === true && 'wide-only',
+    isFlexible === true && 'flexible',
+  ];
+  return names.filter((name) => name !== false).join(' ');
 }

@@ -178,9 +178,18 @@ def test_margin_is_needed_to_open_a_short_but_not_to_close_it() -> None:
         second = await floor.place("S", terms("MKT"))
         closing = await floor.place("B", terms("MKT"))
         assert statuses([first, second, closing]) == ["complete", "rejected", "complete"]
-        assert second.state.reason == "RMS:Margin Exceeds,Required:120000.00, Available:80000.00"
+        assert second.state.reason == "RMS:Margin Exceeds,Required:120000.00, Available:5000.00"
 
-    play(scene, cash="200000")
+    play(scene, cash="125000")
+
+
+def test_a_purchase_at_the_market_needs_its_premium() -> None:
+    async def scene(floor: Floor) -> None:
+        floor.show(9_990, 10_010)
+        order = await floor.place("B", terms("MKT"))
+        assert order.state.reason == "RMS:Margin Exceeds,Required:6688.50, Available:5000.00"
+
+    play(scene, cash="5000")
 
 
 def test_orders_outside_the_session_are_rejected_and_resting_ones_end_with_it() -> None:

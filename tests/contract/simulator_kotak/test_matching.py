@@ -26,7 +26,7 @@ QUOTE = Quote(ltp=10_000, bid=9_990, ask=10_010, bid_qty=650, ask_qty=650, last_
 def test_a_newcomer_takes_the_best_price_and_a_resting_order_gives_its_own(
     side: str,
     limit: int,
-    resting: bool,
+    resting: bool,  # noqa: FBT001  # a column of the table
     price: int | None,
 ) -> None:
     assert matching.fill_price(side, limit, QUOTE, resting=resting) == price

@@ -95,8 +95,7 @@ def test_the_database_refuses_a_deployment_on_anothers_account(
     )
     expected = "fk_deployments_account_id_user_id_accounts"
     with pytest.raises(IntegrityError, match=expected), session.begin_nested():
-        session.add(theft)
-        session.flush()
+        session.add(theft)  # the block's end sends it
 
 
 def test_a_changed_account_is_read_back_changed(session: Session, account: BrokerAccount) -> None:

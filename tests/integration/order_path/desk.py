@@ -1,6 +1,7 @@
 """A trading desk for tests: one simulator, real engines, the lanes in threads of this process."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,7 +43,7 @@ from app.services.loops.market import Contracts, MarketSnapshot
 from app.services.loops.ports import Wish
 from app.services.market_day import MarketDay
 from app.services.news import News
-from app.services.runs import Lease, held_lease
+from app.services.runs import Lease, held_lease, stop_on
 from app.services.trading import Trading
 from brokers.registry import adapter
 from tests.contract.simulator_kotak.broker import DAY, SECRET, Broker, at
@@ -125,7 +126,10 @@ class Desk:
     def price(self, instruments: Sequence[Instrument]) -> MarketSnapshot:
         """Read quotes at the broker and make them the market of loops and lanes."""
         ticks = {i.instrument_id: self._tick(i) for i in instruments}
-        self.valkey.hset(MARKS_KEY.format(venue="NSE"), mapping={i: encode_mark(t) for i, t in ticks.items()})
+        self.valkey.hset(
+            MARKS_KEY.format(venue="NSE"),
+            mapping={i: encode_mark(t, self.clock.wall()) for i, t in ticks.items()},
+        )
         contracts = Contracts(self.contracts.of_day(TODAY).values())
         return MarketSnapshot(contracts=contracts, ticks=ticks, now=self.clock.now())
 
@@ -209,24 +213,26 @@ class Desk:
 
     def _host(self, kind: RunKind, stop: threading.Event) -> None:
         with self.lease(kind) as lease:
-            threading.Thread(target=lambda: (stop.wait(), lease.end()), daemon=True).start()
+            stop_on(stop, lease)
             wakes = Wakes()
-            wakes.listen(self.valkey, lease)
-            shared: dict[str, Any] = {
-                "settings": self.settings,
-                "database": self.database,
-                "clock": self.clock,
-                "execution": self.execution,
-                "gateways": self.gateways,
-            }
-            if kind is RunKind.ENTRIES:
-                EntryLane(**shared, budget=self.budget, contracts=self.contracts).run(lease, wakes)
-            elif kind is RunKind.EXITS:
-                ExitLane(**shared, budget=self.budget, contracts=self.contracts, valkey=self.valkey).run(
-                    lease, wakes
-                )
-            else:
-                BooksRun(**shared, news=self.news).run(lease, wakes, day=TODAY)
+            with wakes.listening(self.valkey, lease):
+                self._run(kind, lease, wakes)
+
+    def _run(self, kind: RunKind, lease: Lease, wakes: Wakes) -> None:
+        shared: dict[str, Any] = {
+            "settings": self.settings,
+            "database": self.database,
+            "clock": self.clock,
+            "execution": self.execution,
+            "gateways": self.gateways,
+        }
+        sending: dict[str, Any] = {**shared, "budget": self.budget, "contracts": self.contracts}
+        if kind is RunKind.ENTRIES:
+            EntryLane(**sending).run(lease, wakes)
+        elif kind is RunKind.EXITS:
+            ExitLane(**sending, valkey=self.valkey).run(lease, wakes)
+        else:
+            BooksRun(**shared, news=self.news).run(lease, wakes, day=TODAY)
 
     def orders(self, **where: object) -> Sequence[OrderRow]:
         """Return orders of the ledger by columns, oldest first."""
@@ -287,7 +293,7 @@ def open_desk(database: Database, redis_url: str, broker: Broker, folder: Path) 
         gateways=gateways,
         adapters=lambda _code: kotak,
         news=news,
-        sleep=threading.Event().wait,
+        sleep=time.sleep,
     )
     with database.begin() as session:
         session.add(

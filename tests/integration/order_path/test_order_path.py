@@ -1,24 +1,168 @@
-"""Prove that an entry is sent once, protected at once, and closed for good."""
+"""Prove that an entry is sent once, protected at once, resolved by evidence, and closed for good."""
 
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select
+
+from app.db.controls import request_exits
+from app.db.leases import LeaseLostError, release_lease
+from app.db.models import OrderRow
 from app.domain.orders import OrderRole, OrderStatus
 from app.infra.names import RunKind
-from tests.integration.order_path.desk import Desk
+from tests.contract.simulator_kotak.broker import at
+from tests.integration.order_path.desk import TODAY, Desk
+
+ALL = (RunKind.ENTRIES, RunKind.EXITS, RunKind.BOOKS)
+
+
+def _fault(desk: Desk, **fault: object) -> None:
+    desk.broker.post("faults", {"faults": [{"rate": 1.0, **fault}]})
+
+
+def _entries(desk: Desk, *statuses: OrderStatus) -> Sequence[OrderRow]:
+    return [o for o in desk.orders(role=OrderRole.ENTRY) if not statuses or o.status in statuses]
+
+
+def _placed(desk: Desk) -> dict[str, int]:
+    """Orders at the broker by tag."""
+    tags = [order["tag"] for order in desk.broker.get("orders")]
+    return {tag: tags.count(tag) for tag in tags}
 
 
 def test_straddle_is_filled_protected_and_squared_off_flat(desk: Desk) -> None:
-    with desk.running(RunKind.ENTRIES, RunKind.EXITS), desk.lease(RunKind.LOOPS) as loop:
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
         desk.record(desk.straddle("entry"), loop)
 
-        desk.wait_for(lambda: desk.count_orders(role=OrderRole.ENTRY, status=OrderStatus.FILLED) == 4)
+        desk.wait_for(lambda: len(_entries(desk, OrderStatus.FILLED)) == 4)
         desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 4)
-        assert all(leg.exposed_since is None for leg in desk.legs())
-
-        from app.services.flattening import flatten_everything
-        from tests.integration.order_path.desk import TODAY
+        desk.wait_for(lambda: all(leg.exposed_since is None for leg in desk.legs()))
 
         with desk.database.begin() as session:
-            flatten_everything(session, TODAY, reason="square_off", wall=desk.clock.wall())
+            request_exits(session, where={}, day=TODAY, reason="square_off", wall=desk.clock.wall())
         desk.wait_for(lambda: all(leg.net_qty == 0 for leg in desk.legs()))
 
-    assert len(desk.broker.get("orders")) == 8, "four entries, four exits, nothing else"
+    assert len(_placed(desk)) == 8, "four entries, four exits, nothing else"
     assert all(p["net"] == 0 for p in desk.broker.get("positions"))
+
+
+def test_same_wish_recorded_by_many_threads_is_one_order_per_leg(desk: Desk) -> None:
+    wish = desk.straddle("entry")
+    with desk.lease(RunKind.LOOPS) as loop:
+        threads = [threading.Thread(target=desk.record, args=(wish, loop)) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert len(_entries(desk)) == 4
+
+
+def test_lost_acknowledgement_is_found_by_its_tag_and_never_resent(desk: Desk) -> None:
+    _fault(desk, kind="ack_lost", endpoint="place", count=2)
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop)
+        desk.wait_for(lambda: len(_entries(desk, OrderStatus.FILLED)) == 4)
+
+    assert sum(order.was_unknown for order in desk.orders()) >= 1
+    assert not any(order.is_unknown for order in desk.orders())
+    assert set(_placed(desk).values()) == {1}
+
+
+def test_lost_request_is_proven_absent_and_its_other_leg_is_unwound(desk: Desk) -> None:
+    _fault(desk, kind="request_lost", endpoint="place", count=1)
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+
+        desk.wait_for(lambda: len(_entries(desk, OrderStatus.REJECTED)) == 1)
+        desk.wait_for(lambda: all(leg.net_qty == 0 for leg in desk.legs()))
+
+    lost = _entries(desk, OrderStatus.REJECTED)[0]
+    assert "proven" in lost.reject_reason
+    assert lost.client_order_id not in _placed(desk)
+    assert {leg.exit_reason for leg in desk.legs()} == {"incomplete_basket"}
+
+
+def test_claimed_order_of_a_dead_lane_is_never_sent_again(desk: Desk) -> None:
+    """The lane died between its commit and the network call: nobody may send, the books decide."""
+    with desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+    with desk.database.begin() as session:
+        for order in session.scalars(select(OrderRow)):
+            order.status = OrderStatus.SUBMITTED
+            order.submitted_wall = desk.clock.wall()
+
+    with desk.running(*ALL):
+        desk.wait_for(lambda: len(_entries(desk, OrderStatus.REJECTED)) == 2, timeout_s=40)
+
+    assert all(order.was_unknown for order in desk.orders())
+    assert _placed(desk) == {}
+
+
+def test_expired_wish_is_not_sent(desk: Desk) -> None:
+    with desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop)
+    desk.clock.set(desk.clock.now() + timedelta(seconds=11), rate=1.0)
+
+    with desk.running(RunKind.ENTRIES):
+        desk.wait_for(lambda: len(_entries(desk, OrderStatus.EXPIRED)) == 4)
+
+    assert _placed(desk) == {}
+
+
+def test_stop_fills_when_the_market_reaches_it(desk: Desk) -> None:
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry", stop="0.02"), loop, desk.deployments[:1])
+        desk.wait_for(lambda: len(_entries(desk, OrderStatus.FILLED)) == 2)
+        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) >= 1)
+
+        _let_market_run(desk, "13:00:00")
+        desk.wait_for(lambda: any(leg.is_stopped and leg.net_qty == 0 for leg in desk.legs()))
+
+    assert max(_placed(desk).values()) == 1
+
+
+def test_restart_protects_a_position_that_lost_its_guard(desk: Desk) -> None:
+    with desk.running(RunKind.ENTRIES, RunKind.BOOKS), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+        desk.wait_for(lambda: len(_entries(desk, OrderStatus.FILLED)) == 2)
+    assert all(leg.exposed_since is not None for leg in desk.legs())
+
+    with desk.running(RunKind.EXITS):
+        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
+
+    assert {o.trigger_price is not None for o in desk.orders(role=OrderRole.STOP)} == {True}
+
+
+def test_holder_of_an_old_fencing_number_cannot_write(desk: Desk) -> None:
+    with desk.lease(RunKind.LOOPS, ttl_s=0.3) as old:
+        old.end()
+        desk.wait_for(lambda: not old.is_valid())
+        with desk.database.begin() as session:
+            release_lease(session, old.name, fence=old.fence)
+        with desk.lease(RunKind.LOOPS), pytest.raises(LeaseLostError, match="fencing number"):
+            desk.record(desk.straddle("entry"), old)
+
+    assert desk.orders() == []
+
+
+def test_ledger_equals_the_brokers_trades(desk: Desk) -> None:
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop)
+        desk.wait_for(lambda: len(_entries(desk, OrderStatus.FILLED)) == 4)
+
+    ours = {o.broker_order_id: o.filled_qty for o in _entries(desk)}
+    theirs: dict[str, Decimal] = {}
+    for fill in desk.broker.get("fills"):
+        number = fill["broker_order_id"]
+        theirs[number] = theirs.get(number, Decimal(0)) + Decimal(fill["qty"])
+    assert {k: v for k, v in theirs.items() if k in ours} == ours
+
+
+def _let_market_run(desk: Desk, until: str) -> None:
+    desk.broker.post("clock", {"now": at(until), "rate": 1.0})
+    options = [desk.contracts.get(TODAY, leg.instrument_id) for leg in desk.legs()]  # type: ignore[arg-type]
+    desk.price(options)

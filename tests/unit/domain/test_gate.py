@@ -260,7 +260,7 @@ def test_no_limit_blocks_an_exit(role: OrderRole) -> None:
         (-65, 65, Side.BUY, 65, True),
     ],
 )
-def test_exits_only_reduce(  # noqa: PLR0917  the columns of the table
+def test_exits_only_reduce(
     net_qty: int,
     exiting_qty: int,
     side: Side,

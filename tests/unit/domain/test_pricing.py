@@ -51,7 +51,7 @@ def test_band_follows_the_venue_grid(price: str, band: str) -> None:
         (Side.SELL, "50", "10", None, 0, "30"),
     ],
 )
-def test_marketable_limit(  # noqa: PLR0917  the columns of the table
+def test_marketable_limit(
     side: Side, last: str, bid: str | None, ask: str | None, step: int, limit: str
 ) -> None:
     price = marketable_limit(side, tick(last, bid=bid, ask=ask), instrument=CALL, step=step)
@@ -84,7 +84,7 @@ def test_refuses_to_price_an_index_or_without_a_price() -> None:
         ("600", Side.BUY, "0.25", "750", "757.5"),
     ],
 )
-def test_stop_terms(avg_px: str, side: Side, fraction: str, trigger: str, limit: str) -> None:  # noqa: PLR0917
+def test_stop_terms(avg_px: str, side: Side, fraction: str, trigger: str, limit: str) -> None:
     terms = stop_terms(Decimal(avg_px), side, stop_fraction=Decimal(fraction), instrument=CALL)
 
     assert terms == (Decimal(trigger), Decimal(limit))

@@ -10,6 +10,8 @@ import { Panel } from '../../components/panel';
 import { formatTime } from '../../lib/format';
 import { REMEDY, STATUS } from './login-status';
 
+const MANY = 60;
+
 /** Show every account's login: the failed ones first with what to do, then all as cells. */
 export function LoginMatrix() {
   const { data: logins = [], isPending } = useQuery(listLoginsOptions());
@@ -28,7 +30,7 @@ export function LoginMatrix() {
           ))}
         </ul>
       )}
-      <ul className="matrix" aria-label="All logins">
+      <ul className={logins.length > MANY ? 'matrix matrix-dense' : 'matrix'} aria-label="All logins">
         {logins.map((login) => (
           <li key={login.account_id}>
             <button
@@ -73,9 +75,9 @@ function FailedLogin({ login, onRetry }: { login: Login; onRetry: (login: Login)
     <li>
       <ToneIcon tone="bad" />
       <div className="failed-text">
-        <b>{login.account_name}</b> {problem} after {login.attempts} {login.attempts === 1 ? 'try' : 'tries'}
-        <span className="dim"> {login.detail}</span>
-        <div className="remedy">{remedy}</div>
+        <b>{login.account_name}</b> · {problem} · {login.attempts} {login.attempts === 1 ? 'try' : 'tries'}
+        <div className="dim">{login.detail}</div>
+        <div className="remedy">→ {remedy}</div>
       </div>
       <Button
         size="compact-xs"

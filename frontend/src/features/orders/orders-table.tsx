@@ -4,8 +4,10 @@ import { useMemo, useState } from 'react';
 
 import type { Order } from '../../client';
 import { type Column, DataTable } from '../../components/data-table';
+import { Instrument } from '../../components/instrument';
 import { Panel } from '../../components/panel';
-import { formatInstrument, formatPrice, formatTime } from '../../lib/format';
+import { Time } from '../../components/time';
+import { formatInstrument, formatPrice } from '../../lib/format';
 import { ordersOptions } from '../../stream/orders-query';
 import { isProblem, isWorking, OrderState } from './order-status';
 
@@ -16,9 +18,9 @@ const FILTERS: Record<string, (order: Order) => boolean> = {
 };
 
 const COLUMNS: Column<Order>[] = [
-  { key: 'time', title: 'Time', width: 74, isNumber: true, render: (order) => formatTime(order.ts_init) },
+  { key: 'time', title: 'Time', width: 74, isNumber: true, render: (order) => <Time at={order.ts_init} /> },
   { key: 'account', title: 'Account', render: (order) => order.account_name },
-  { key: 'instrument', title: 'Instrument', render: (order) => formatInstrument(order.instrument_id) },
+  { key: 'instrument', title: 'Contract', render: (order) => <Instrument id={order.instrument_id} /> },
   { key: 'role', title: 'Role', isExtra: true, render: (order) => order.role.toLowerCase() },
   { key: 'side', title: 'Side', render: (order) => <Side order={order} /> },
   {
@@ -35,7 +37,7 @@ const COLUMNS: Column<Order>[] = [
     isExtra: true,
     render: (order) => formatPrice(order.avg_px ?? order.price ?? order.trigger_price),
   },
-  { key: 'state', title: 'State', render: (order) => <OrderState order={order} /> },
+  { key: 'state', title: 'State', isFlexible: true, render: (order) => <OrderState order={order} /> },
 ];
 
 /** Show the day's orders, newest first, as they change. */

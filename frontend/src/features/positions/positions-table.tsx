@@ -4,14 +4,15 @@ import type { Position } from '../../client';
 import { listPositionsOptions } from '../../client/@tanstack/react-query.gen';
 import { type Column, DataTable } from '../../components/data-table';
 import { ToneIcon } from '../../components/icons';
+import { Instrument } from '../../components/instrument';
 import { Panel } from '../../components/panel';
 import { Pnl } from '../../components/pnl';
-import { formatInstrument, formatPrice } from '../../lib/format';
+import { formatPrice } from '../../lib/format';
 import { legKey, useLive } from '../../stream/live-store';
 
 const COLUMNS: Column<Position>[] = [
   { key: 'account', title: 'Account', render: (leg) => leg.account_name },
-  { key: 'instrument', title: 'Instrument', render: (leg) => formatInstrument(leg.instrument_id) },
+  { key: 'instrument', title: 'Contract', render: (leg) => <Instrument id={leg.instrument_id} /> },
   { key: 'net', title: 'Net', isNumber: true, render: (leg) => leg.net_qty.replace('-', '−') },
   { key: 'entry', title: 'Entry', isNumber: true, isExtra: true, render: (leg) => formatPrice(leg.entry_px) },
   { key: 'mark', title: 'Mark', isNumber: true, isExtra: true, render: (leg) => <Mark leg={leg} /> },

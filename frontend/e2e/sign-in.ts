@@ -1,0 +1,9 @@
+import { expect, type Page } from '@playwright/test';
+
+export async function signIn(page: Page, name = 'ops'): Promise<void> {
+  await page.goto('/');
+  await page.getByRole('textbox', { name: 'Name' }).fill(name);
+  await page.getByRole('textbox', { name: 'Password' }).fill('correct horse');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page.getByText('live', { exact: true })).toBeVisible();
+}

@@ -1,0 +1,1 @@
+"""Run whole trading days with real processes, and break them."""

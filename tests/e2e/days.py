@@ -1,0 +1,106 @@
+"""Start trading days as a person would, in a home of their own, and read how they ended."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from app.infra.clock import VirtualClock
+from app.infra.processes import ProcessStatus, read_processes
+
+ROOT = Path(__file__).parents[2]
+_DAY_TAKES_S = 600.0
+_QUICK = ("--exit", "--speed", "3000", "--close", "10:15")
+_INDIA = ZoneInfo("Asia/Kolkata")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a day ended."""
+
+    status: int
+    output: str
+    report: dict[str, Any]
+    journal: list[str]
+
+
+class RunningDay:
+    """One `openbell demo` in its own process; `folder` is its OPENBELL_HOME."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.home = folder / "home" / "demo"
+        self._report, self._journal = folder / "report.json", folder / "journal.jsonl"
+        self._output = folder / "output.txt"
+        command = [sys.executable, "-c", "from app.cli import main; main()", "demo", *_QUICK, *options]
+        command += ["--report", str(self._report), "--journal", str(self._journal)]
+        # A home of its own, and nothing of the tester's settings.
+        env = {k: v for k, v in os.environ.items() if not k.startswith("OPENBELL_")}
+        env |= {"OPENBELL_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                command, cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def end(self) -> Ended:
+        """Wait for the end of the day."""
+        status = self._process.wait(_DAY_TAKES_S)
+        output = self._output.read_text(encoding="utf-8", errors="replace")
+        assert self._report.exists(), f"the day left no report:\n{output}"
+        return Ended(
+            status=status,
+            output=output,
+            report=json.loads(self._report.read_text(encoding="utf-8")),
+            journal=self._journal.read_text(encoding="utf-8").splitlines(),
+        )
+
+    def stop(self) -> None:
+        """End it now, for tests that failed."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(60)
+
+    def wait_for(self, what: str, condition: Callable[[], bool]) -> None:
+        """Wait until something is so while the day runs."""
+        deadline = time.monotonic() + _DAY_TAKES_S
+        while not condition():
+            assert self._process.poll() is None, f"the day ended before: {what}\n{self._output.read_text()}"
+            assert time.monotonic() < deadline, f"not in time: {what}\n{self._output.read_text()}"
+            threading.Event().wait(0.1)
+
+    def wait_until(self, clock: str) -> None:
+        """Wait until the virtual clock shows a time of day in India, like "09:31"."""
+        self.wait_for(clock, lambda: (now := self.now()) is not None and f"{now:%H:%M}" >= clock)
+
+    def now(self) -> datetime | None:
+        """Return the virtual time in India, None before the demo has a clock."""
+        file = self.home / "clock"
+        if not file.exists() or file.stat().st_size == 0:
+            return None
+        return VirtualClock(file).now().astimezone(_INDIA)
+
+    def kill(self, name: str) -> None:
+        """Kill -9 a process and wait until another one has taken its place."""
+        victim = self.processes()[name].pid
+        assert victim is not None, f"{name} is not running"
+        os.kill(victim, signal.SIGKILL)
+        self.wait_for(f"another {name}", lambda: self.processes()[name].pid not in {None, victim})
+
+    def processes(self) -> dict[str, ProcessStatus]:
+        """Return the running processes by name."""
+        return {status.name: status for status in read_processes(self.home)}
+
+    def simulator(self, path: str, body: object) -> None:
+        """Tell the simulated broker something."""
+        port = (self.home / "logs" / "simulator.log").read_text().split()[0]
+        httpx.post(f"http://127.0.0.1:{port}{path}", json=body, timeout=10).raise_for_status()

@@ -1,0 +1,147 @@
+"""I13 at the API: nobody sees or touches another's data, on any route."""
+
+from typing import Any
+
+from tests.integration.api.conftest import World
+
+READ_BY_EVERYBODY = {
+    "/api/v1/me",
+    "/api/v1/accounts",
+    "/api/v1/logins",
+    "/api/v1/pnl",
+    "/api/v1/deployments",
+    "/api/v1/orders",
+    "/api/v1/positions",
+    "/api/v1/alarms",
+    "/api/v1/audit",
+    "/api/v1/summary",
+    "/api/v1/health",
+    "/api/v1/phases",
+}
+READ_BY_ID = {"/api/v1/orders/{order_id}", "/api/v1/commands/{command_id}"}
+STAFF_ONLY = {"/api/v1/runs", "/api/v1/phases/{phase}/trigger"}
+ACTS_ON_OWN = {
+    "/api/v1/logins/{account_id}/retry",
+    "/api/v1/deployments/{deployment_id}/pause",
+    "/api/v1/deployments/{deployment_id}/resume",
+    "/api/v1/deployments/{deployment_id}/square-off",
+    "/api/v1/kill-switch",
+}
+WITHOUT_DATA = {"/api/v1/tokens", "/api/v1/tokens/renewals"}
+WHY = {"reason": "a test of the rules"}
+
+
+def _items(body: Any) -> list[dict[str, Any]]:
+    return list(body["items"] if isinstance(body, dict) else body)
+
+
+def test_every_route_has_its_rule_of_scope_here(world: World) -> None:
+    paths = set(world.client.get("/api/openapi.json").json()["paths"])
+
+    assert paths == READ_BY_EVERYBODY | READ_BY_ID | STAFF_ONLY | ACTS_ON_OWN | WITHOUT_DATA
+
+
+def test_refuses_everybody_without_a_token(world: World) -> None:
+    paths = [path.format(order_id=1, command_id=1, phase="BELL") for path in READ_BY_EVERYBODY | READ_BY_ID]
+    gets = {path: world.client.get(path).status_code for path in [*paths, "/api/v1/runs"]}
+    acts = [path.format(account_id=1, deployment_id=1) for path in ACTS_ON_OWN]
+    posts = {path: world.client.post(path, json=WHY).status_code for path in acts}
+
+    assert set(gets.values()) == set(posts.values()) == {401}
+
+
+def test_a_trader_sees_own_rows_only_and_staff_sees_all(world: World) -> None:
+    first, second = world.people[0], world.people[1]
+    headers = {name: world.headers(name) for name in (first.name.lower(), second.name.lower(), "ops")}
+
+    for path in ("accounts", "logins", "deployments", "orders", "positions"):
+        seen = [
+            {row["user_id"] for row in _items(world.client.get(f"/api/v1/{path}", headers=header).json())}
+            for header in headers.values()
+        ]
+        assert seen[:2] == [{first.user_id}, {second.user_id}], path
+        assert seen[2] >= {first.user_id, second.user_id}, path
+
+
+def test_a_trader_sees_own_money_only(world: World) -> None:
+    lines = world.client.get("/api/v1/pnl", headers=world.headers("aarav")).json()
+    summary = world.client.get("/api/v1/summary", headers=world.headers("aarav")).json()
+
+    assert [line["key"] for line in lines] == [f"account:{world.people[0].account_id}"]
+    assert summary["pnl"]["total"] == lines[0]["total"]
+    assert (summary["accounts"]["total"], summary["open_positions"], summary["orders"]["total"]) == (1, 2, 4)
+
+
+def test_a_trader_sees_neither_system_alarms_nor_those_of_others(world: World) -> None:
+    failed = world.people[4]
+
+    def codes(name: str) -> set[str]:
+        alarms = world.client.get("/api/v1/alarms", headers=world.headers(name)).json()
+        return {alarm["code"] for alarm in alarms}
+
+    assert codes("aarav") == set()
+    assert codes(failed.name.lower()) == {"login_failed"}
+    assert codes("ops") == {"login_failed", "accounts_not_ready"}
+
+
+def test_a_trader_reads_own_acts_only_in_the_audit_log(world: World) -> None:
+    world.token("aditi")
+
+    acts = _items(world.client.get("/api/v1/audit", headers=world.headers("aarav")).json())
+
+    assert {act["actor"] for act in acts} == {"aarav"}
+
+
+def test_an_order_of_another_does_not_exist_for_a_trader(world: World) -> None:
+    own, other = (
+        _items(world.client.get("/api/v1/orders", headers=world.headers(name)).json())[0]["id"]
+        for name in ("aarav", "aditi")
+    )
+    headers = world.headers("aarav")
+
+    assert world.client.get(f"/api/v1/orders/{own}", headers=headers).json()["events"] != []
+    assert world.client.get(f"/api/v1/orders/{other}", headers=headers).status_code == 404
+
+
+def test_a_command_of_another_does_not_exist_for_a_trader(world: World) -> None:
+    url = f"/api/v1/deployments/{world.people[0].deployment_id}/pause"
+    command = world.client.post(url, json=WHY, headers=world.headers("aarav")).json()["id"]
+
+    statuses = [
+        world.client.get(f"/api/v1/commands/{command}", headers=world.headers(name)).status_code
+        for name in ("aarav", "aditi", "ops")
+    ]
+
+    assert statuses == [200, 404, 200]
+
+
+def test_a_trader_cannot_act_on_anothers_account_or_deployment(world: World) -> None:
+    other = world.people[1]
+    headers = world.headers("aarav")
+    acts: list[tuple[str, dict[str, Any]]] = [
+        (f"logins/{other.account_id}/retry", WHY),
+        (f"deployments/{other.deployment_id}/pause", WHY),
+        (f"deployments/{other.deployment_id}/resume", WHY),
+        (f"deployments/{other.deployment_id}/square-off", WHY),
+        ("kill-switch", {"scope": "account", "target": other.account_id, "action": "HALT", **WHY}),
+        ("kill-switch", {"scope": "user", "target": other.user_id, "action": "HALT", **WHY}),
+    ]
+
+    statuses = [
+        world.client.post(f"/api/v1/{path}", json=body, headers=headers).status_code for path, body in acts
+    ]
+
+    assert statuses == [404] * len(acts)
+
+
+def test_only_staff_stops_everybody_resumes_triggers_and_sees_runs(world: World) -> None:
+    headers = world.headers("aarav")
+    own = world.people[0].account_id
+    everybody = {"scope": "tenant", "action": "HALT", **WHY}
+    resume = {"scope": "account", "target": own, "action": "RESUME", **WHY}
+
+    assert world.client.post("/api/v1/kill-switch", json=everybody, headers=headers).status_code == 403
+    assert world.client.post("/api/v1/kill-switch", json=resume, headers=headers).status_code == 403
+    assert world.client.post("/api/v1/phases/BELL/trigger", json=WHY, headers=headers).status_code == 403
+    assert world.client.get("/api/v1/runs", headers=headers).status_code == 403
+    assert len(world.client.get("/api/v1/runs", headers=world.headers("ops")).json()) == 4

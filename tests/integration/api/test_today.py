@@ -1,0 +1,117 @@
+"""What the page Today is told."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, update
+
+from app.db.models import LeaseRow, LegRow, PhaseRunRow
+from app.infra.names import FEED_STATE_KEY
+from tests.dashboard.seed import CALL, at
+from tests.integration.api.conftest import NOWHERE, MakeWorld, World
+
+
+def _summary(world: World) -> dict[str, Any]:
+    reply = world.client.get("/api/v1/summary", headers=world.headers("ops"))
+    assert reply.status_code == 200, reply.text
+    return dict(reply.json())
+
+
+def _codes(world: World) -> set[str]:
+    return {finding["code"] for finding in _summary(world)["findings"]}
+
+
+def test_the_summary_counts_the_day(world: World) -> None:
+    summary = _summary(world)
+
+    assert summary["day"] == "2026-11-20"
+    assert summary["is_open"] is True
+    assert summary["accounts"] == {
+        "total": 6, "ready": 5, "failed": 1, "waiting": 0, "halted": 0, "reducing": 0,
+    }  # fmt: skip
+    assert summary["loops"]["runs_alive"] == summary["loops"]["runs_wanted"] == 4
+    assert summary["orders"] == {
+        "total": 20, "working": 9, "filled": 11, "rejected": 0, "denied": 0, "unknown": 0,
+    }  # fmt: skip
+    assert (summary["open_positions"], summary["unprotected_positions"]) == (9, 0)
+    assert summary["verdict"] == "attention"
+
+
+def test_money_is_exact_text(world: World) -> None:
+    legs = world.client.get("/api/v1/positions", headers=world.headers("aarav")).json()
+    call = next(leg for leg in legs if leg["instrument_id"] == CALL)
+
+    assert (call["net_qty"], call["entry_px"], call["mark"]) == ("-75", "142.2", "142.35")
+    assert (call["total"], call["unrealized"], call["realized"]) == ("-11.25", "-11.25", "0")
+
+
+def test_a_silent_feed_is_trouble_while_the_market_is_open(world: World) -> None:
+    state = FEED_STATE_KEY.format(venue="NSE")
+    world.valkey.hset(state, "last_wall", str(world.clock.wall().timestamp() - 60))
+    assert "feed_silent" in _codes(world)
+
+    world.clock.set(at(16, 30), rate=0.0)
+    assert "feed_silent" not in _codes(world)
+
+
+def test_a_phase_that_did_not_start_is_late_and_then_missed(world: World) -> None:
+    with world.database.begin() as session:
+        session.execute(delete(PhaseRunRow).where(PhaseRunRow.phase == "BELL"))
+
+    assert "phase_late" in _codes(world)
+    world.clock.set(at(15, 11), rate=0.0)
+    assert "phase_missed" in _codes(world)
+
+
+def test_a_position_without_a_stop_for_more_than_three_seconds_is_trouble(world: World) -> None:
+    with world.database.begin() as session:
+        exposed = world.clock.wall() - timedelta(seconds=4)
+        session.execute(update(LegRow).where(LegRow.net_qty != 0).values(exposed_since=exposed))
+
+    summary = _summary(world)
+    assert summary["verdict"] == "trouble"
+    assert summary["unprotected_positions"] == 9
+
+
+def test_a_run_without_a_holder_is_trouble(world: World) -> None:
+    with world.database.begin() as session:
+        past = world.clock.wall() - timedelta(seconds=1)
+        session.execute(update(LeaseRow).where(LeaseRow.kind == "exits").values(expires_at=past))
+
+    assert "run_dead" in _codes(world)
+
+
+def test_the_page_works_while_valkey_is_away(make_world: MakeWorld) -> None:
+    world = make_world(live_url=NOWHERE)
+
+    summary = _summary(world)
+
+    assert summary["verdict"] == "trouble"
+    assert summary["health"]["is_valkey_up"] is False
+    assert summary["pnl"]["unmarked"] == 9
+    assert world.client.get("/readyz").status_code == 503
+    assert world.client.get("/healthz").status_code == 200
+
+
+def test_orders_come_page_by_page_without_gap_or_repeat(world: World) -> None:
+    headers = world.headers("ops")
+    seen: list[int] = []
+    cursor: int | None = None
+    while True:
+        query = {"limit": 7} | ({} if cursor is None else {"cursor": cursor})
+        page = world.client.get("/api/v1/orders", params=query, headers=headers).json()
+        seen += [order["id"] for order in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+
+    assert len(seen) == len(set(seen)) == 20
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_metrics_count_and_name_nobody(world: World) -> None:
+    text = world.client.get("/metrics").text
+
+    assert 'openbell_logins{status="READY"} 5.0' in text
+    assert "openbell_runs_alive 4.0" in text
+    assert not any(person.name.lower() in text.lower() for person in world.people)

@@ -1,0 +1,1 @@
+"""What operators see when they type a command."""

@@ -1,0 +1,1 @@
+"""One named test per invariant of the design, on real PostgreSQL."""

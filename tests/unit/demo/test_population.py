@@ -1,0 +1,62 @@
+"""The invented people are the same for the same seed, and each has an address of its own."""
+
+import pytest
+
+from app.demo.options import Breakage, DemoOptions, parse_broken
+from app.demo.population import invent_people, simulator_accounts
+from app.domain.accounts import BrokerCode
+from app.domain.entry_checks import credential_faults
+from app.domain.errors import InvalidInputError
+
+
+def test_no_two_accounts_share_an_address_or_a_secret() -> None:
+    people = invent_people(DemoOptions(accounts=500), [])
+
+    assert len({p.egress for p in people}) == 500
+    assert len({p.broker_totp_secret for p in people}) == 500
+    assert "127.0.0.1" not in {p.egress for p in people}
+
+
+def test_everybodys_credentials_have_the_form_that_the_platform_asks_for() -> None:
+    people = invent_people(DemoOptions(accounts=500), [])
+
+    assert [p.user for p in people if credential_faults(BrokerCode.KOTAK_NEO, p.credentials)] == []
+
+
+def test_the_same_seed_invents_the_same_people_and_another_does_not() -> None:
+    assert invent_people(DemoOptions(seed=1), []) == invent_people(DemoOptions(seed=1), [])
+    assert invent_people(DemoOptions(seed=1), []) != invent_people(DemoOptions(seed=2), [])
+
+
+def test_a_third_enters_at_the_bell_and_half_trades_breakouts() -> None:
+    people = invent_people(DemoOptions(accounts=30), [])
+    placements = [placement for person in people for placement in person.placements]
+
+    assert sum(p.params.get("entry_offset_s") == 0 for p in placements) == 10
+    assert sum(p.params.get("entry_offset_s") == 300 for p in placements) == 20
+    assert sum(p.strategy == "opening_range" for p in placements) == 15
+
+
+def test_broken_accounts_are_broken_on_the_right_side() -> None:
+    options = DemoOptions(accounts=4, broken=parse_broken("bad_totp:1,hung_login:1,dead_egress:1"))
+    people = invent_people(options, [])
+    known = {row["ucc"]: row for row in simulator_accounts(people)}
+
+    by_breakage = {person.breakage: person for person in people}
+    assert set(by_breakage) == {None, *Breakage}
+    for breakage, person in by_breakage.items():
+        row = known[person.ucc]
+        assert (person.credentials["totp_secret"] != row["totp_secret"]) is (breakage is Breakage.BAD_TOTP)
+        assert row["login_hang"] is (breakage is Breakage.HUNG_LOGIN)
+        assert (person.egress not in row["allowed_ips"]) is (breakage is Breakage.DEAD_EGRESS)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("text", ["nonsense:1", "bad_totp", "bad_totp:x"])
+def test_an_unknown_breakage_is_refused_with_the_known_ones(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="bad_totp, hung_login, dead_egress"):
+        parse_broken(text)
+
+
+def test_a_day_of_broken_accounts_only_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="fewer than the 2 accounts"):
+        DemoOptions(accounts=2, broken={Breakage.BAD_TOTP: 2})

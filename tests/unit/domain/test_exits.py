@@ -1,0 +1,193 @@
+"""The leg's one exit order: placed, followed, changed into a marketable limit, withdrawn."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from app.domain.errors import InvariantError
+from app.domain.orders import OrderStatus, OrderType, Side
+from app.domain.positions import Leg
+from app.domain.risk.exits import (
+    CancelExit,
+    ChangeExit,
+    ExitStep,
+    LiveExit,
+    PlaceExit,
+    exit_side,
+    next_exit_step,
+)
+from tests.builders import CALL, tick
+
+SHORT = Leg(net_qty=Decimal(-65), entry_qty=Decimal(65), entry_value=Decimal(6500), cash=Decimal(6500))
+LONG = Leg(net_qty=Decimal(65), entry_qty=Decimal(65), entry_value=Decimal(6500), cash=Decimal(-6500))
+FLAT = replace(SHORT, net_qty=Decimal(0))
+STOP = Decimal("0.25")
+
+
+def live(**changes: object) -> LiveExit:
+    """The resting stop of SHORT."""
+    resting = LiveExit(
+        status=OrderStatus.ACCEPTED,
+        order_type=OrderType.STOP_LIMIT,
+        quantity=Decimal(65),
+        filled=Decimal(0),
+        price=Decimal("127.50"),
+        trigger_price=Decimal(125),
+        chase_step=0,
+        age_s=60.0,
+    )
+    return replace(resting, **changes)  # type: ignore[arg-type]  # names are checked by replace
+
+
+def step(
+    leg: Leg,
+    exit_order: LiveExit | None,
+    *,
+    last: str | None = "100",
+    stop: Decimal | None = STOP,
+    wants_flat: bool = False,
+) -> ExitStep | None:
+    """The next step at this price."""
+    return next_exit_step(
+        leg,
+        exit_order,
+        instrument=CALL,
+        tick=None if last is None else tick(last),
+        stop_fraction=stop,
+        wants_flat=wants_flat,
+    )
+
+
+def test_new_position_gets_its_stop() -> None:
+    assert step(SHORT, None) == PlaceExit(
+        order_type=OrderType.STOP_LIMIT,
+        quantity=Decimal(65),
+        price=Decimal("127.50"),
+        trigger_price=Decimal(125),
+    )
+
+
+def test_stop_of_a_long_position_sells_below() -> None:
+    placed = step(LONG, None)
+    assert isinstance(placed, PlaceExit)
+    assert placed.trigger_price == Decimal(75)
+    assert placed.price < Decimal(75)
+
+
+def test_stop_needs_no_price() -> None:
+    assert isinstance(step(SHORT, None, last=None), PlaceExit)
+
+
+def test_position_without_wanted_stop_is_left_alone() -> None:
+    assert step(SHORT, None, stop=None) is None
+
+
+@pytest.mark.parametrize(("leg", "last"), [(SHORT, "125"), (SHORT, "140"), (LONG, "75"), (LONG, "60")])
+def test_stop_level_already_passed_is_left_at_once(leg: Leg, last: str) -> None:
+    placed = step(leg, None, last=last)
+    assert isinstance(placed, PlaceExit)
+    assert placed.order_type is OrderType.LIMIT
+    assert placed.trigger_price is None
+
+
+def test_square_off_without_a_stop_places_a_marketable_limit() -> None:
+    placed = step(SHORT, None, wants_flat=True)
+    assert isinstance(placed, PlaceExit)
+    assert placed.order_type is OrderType.LIMIT
+    assert placed.price > Decimal(100)
+
+
+def test_exit_waits_for_a_price() -> None:
+    assert step(SHORT, None, last=None, wants_flat=True) is None
+    assert step(SHORT, live(), last=None, wants_flat=True) is None
+
+
+def test_square_off_changes_the_stop_itself() -> None:
+    changed = step(SHORT, live(), wants_flat=True)
+    assert isinstance(changed, ChangeExit)
+    assert (changed.order_type, changed.trigger_price, changed.chase_step) == (OrderType.LIMIT, None, 0)
+    assert changed.quantity == Decimal(65)
+
+
+def test_partly_filled_stop_keeps_its_filled_part_in_the_quantity() -> None:
+    half = replace(SHORT, net_qty=Decimal(-30))
+    changed = step(half, live(filled=Decimal(35), status=OrderStatus.PARTIALLY_FILLED), wants_flat=True)
+    assert isinstance(changed, ChangeExit)
+    assert changed.quantity == Decimal(65)
+
+
+def test_resting_stop_is_left_alone() -> None:
+    assert step(SHORT, live()) is None
+
+
+@pytest.mark.parametrize("status", [OrderStatus.SUBMITTED, OrderStatus.PENDING_UPDATE])
+def test_nothing_is_done_while_a_request_is_in_flight(status: OrderStatus) -> None:
+    assert step(SHORT, live(status=status), wants_flat=True) is None
+
+
+def test_stop_grows_with_the_position() -> None:
+    double = replace(SHORT, net_qty=Decimal(-130), entry_qty=Decimal(130), entry_value=Decimal(13260))
+    changed = step(double, live())
+    assert isinstance(changed, ChangeExit)
+    assert changed.order_type is OrderType.STOP_LIMIT
+    assert changed.quantity == Decimal(130)
+    assert changed.trigger_price == Decimal("127.50"), "25 % above the average of 102"
+
+
+def test_triggered_stop_is_not_resized() -> None:
+    double = replace(SHORT, net_qty=Decimal(-130))
+    assert step(double, live(status=OrderStatus.TRIGGERED)) is None
+
+
+@pytest.mark.parametrize(("age_s", "is_chased"), [(1.9, False), (2.0, True)])
+def test_stop_that_the_market_ran_through_becomes_marketable(age_s: float, is_chased: bool) -> None:  # noqa: FBT001
+    changed = step(SHORT, live(status=OrderStatus.TRIGGERED, age_s=age_s), last="130")
+    assert isinstance(changed, ChangeExit) is is_chased
+
+
+@pytest.mark.parametrize(
+    ("chase_step", "age_s", "is_chased"), [(0, 1.4, False), (0, 1.5, True), (5, 2.9, False), (5, 3.0, True)]
+)
+def test_unfilled_exit_is_chased_quickly_then_slowly(
+    chase_step: int,
+    age_s: float,
+    is_chased: bool,  # noqa: FBT001
+) -> None:
+    resting = live(order_type=OrderType.LIMIT, trigger_price=None, chase_step=chase_step, age_s=age_s)
+    changed = step(SHORT, resting, wants_flat=True)
+    assert isinstance(changed, ChangeExit) is is_chased
+    if isinstance(changed, ChangeExit):
+        assert changed.chase_step == chase_step + 1
+
+
+def test_each_chase_step_reaches_further() -> None:
+    resting = live(order_type=OrderType.LIMIT, trigger_price=None)
+    first, third = step(SHORT, resting), step(SHORT, replace(resting, chase_step=2))
+    assert isinstance(first, ChangeExit)
+    assert isinstance(third, ChangeExit)
+    assert third.price > first.price
+
+
+@pytest.mark.parametrize(
+    "status", [OrderStatus.ACCEPTED, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED]
+)
+def test_exit_of_a_flat_leg_is_withdrawn(status: OrderStatus) -> None:
+    assert step(FLAT, live(status=status)) == CancelExit()
+
+
+def test_flat_leg_without_exit_needs_nothing() -> None:
+    assert step(FLAT, None, wants_flat=True) is None
+
+
+@pytest.mark.parametrize("leg", [FLAT, SHORT])
+@pytest.mark.parametrize(("age_s", "is_repeated"), [(1.9, False), (2.0, True)])
+def test_cancel_without_answer_is_repeated(leg: Leg, age_s: float, is_repeated: bool) -> None:  # noqa: FBT001
+    asked = live(status=OrderStatus.PENDING_CANCEL, age_s=age_s)
+    assert (step(leg, asked) == CancelExit()) is is_repeated
+
+
+def test_flat_leg_has_no_exit_side() -> None:
+    assert exit_side(SHORT) is Side.BUY
+    with pytest.raises(InvariantError, match="flat leg"):
+        exit_side(FLAT)
