@@ -1,7 +1,7 @@
 """Run one venue's feed for one session: prices in, rounds, bars and requests for indicators out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from typing import cast
@@ -69,9 +69,9 @@ class Feed:
         async with asyncio.TaskGroup() as group:
             helpers = [group.create_task(work()) for work in (self._receive, self._keep_bars, self._watch)]
             await self._publish_rounds(stop)
-            await asyncio.wait_for(self._bars.join(), _LAST_BARS_WITHIN_S)
-            for task in helpers:
-                task.cancel()
+            async with asyncio.timeout(_LAST_BARS_WITHIN_S):
+                await self._bars.join()
+            await _end(helpers)
 
     async def _rebuild(self) -> None:
         """Continue where a killed predecessor stood: its open bars, and bars that it had not stored yet."""
@@ -134,7 +134,9 @@ class Feed:
             return True
         try:
             timeout_s = _ROUND_ENDS_AFTER_S if self._rounds.is_open else _IDLE_S
-            await asyncio.wait_for(self._arrived.wait(), timeout_s)
+            # Not wait_for: in Python 3.11 it may swallow a cancellation that meets the event.
+            async with asyncio.timeout(timeout_s):
+                await self._arrived.wait()
         except TimeoutError:
             return False
         return True
@@ -180,5 +182,13 @@ class Feed:
     async def _watch(self) -> None:
         while True:
             await self._indicators.watch()
-            if self._indicators.pending != self._publisher.pending:
-                await self._publisher.set_pending(self._indicators.pending)
+            await self._publisher.set_pending(self._indicators.pending)
+
+
+async def _end(tasks: Collection["asyncio.Task[None]"]) -> None:
+    """Cancel until it takes: in Python 3.11 `wait_for`, also inside redis-py, may swallow a cancellation."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_IDLE_S)

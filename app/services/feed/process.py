@@ -70,6 +70,7 @@ def subscribed(instruments: Iterable[Instrument], day: date) -> list[Instrument]
 
 async def _pause(stop: asyncio.Event) -> None:
     try:
-        await asyncio.wait_for(stop.wait(), _LOOK_AGAIN_S)
+        async with asyncio.timeout(_LOOK_AGAIN_S):
+            await stop.wait()
     except TimeoutError:
         return

@@ -46,19 +46,15 @@ class RoundPublisher:
         self._gap: str | None = None
         self._number = 0
         self._status = "starting"
-        self._pending = 0
+        self._is_behind = False
+        self._pending = -1  # what a predecessor left is unknown
         # One writer at a time: `pending` must not be overwritten by an older value.
         self._lock = asyncio.Lock()
 
     @property
-    def pending(self) -> int:
-        """How many bars wait for their indicators, as watchers were told last."""
-        return self._pending
-
-    @property
     def has_waiting(self) -> bool:
-        """Whether rounds wait for Valkey to come back."""
-        return bool(self._waiting) or self._gap is not None
+        """Whether something waits for Valkey to come back."""
+        return self._is_behind
 
     async def restore(self, since: datetime) -> list[TickRound]:
         """Return the published rounds from a moment on, oldest first, and continue their numbers.
@@ -101,9 +97,10 @@ class RoundPublisher:
         await self.flush()
 
     async def set_pending(self, pending: int) -> None:
-        """Tell watchers how many bars wait for their indicators."""
-        self._pending = pending
-        await self.flush()
+        """Tell watchers how many bars wait for their indicators; nothing is sent when they know."""
+        if pending != self._pending:
+            self._pending = pending
+            await self.flush()
 
     async def flush(self) -> None:
         """Send what waits; keeps it when Valkey is away."""
@@ -115,7 +112,9 @@ class RoundPublisher:
                     self._waiting.popleft()
                 state = {"pending": self._pending, "status": self._status}
                 await cast("Any", self._valkey.hset(self._state_key, mapping=cast("Any", state)))
+                self._is_behind = False
             except RedisError as e:
+                self._is_behind = True
                 log.warning("rounds_wait", waiting=len(self._waiting), error=type(e).__name__)
 
     async def _send_gap(self) -> None:

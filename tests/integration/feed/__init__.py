@@ -1,0 +1,1 @@
+"""Run the feed on real Valkey and PostgreSQL with a scripted venue."""
