@@ -245,7 +245,6 @@ def add_order(
     moment: datetime,
     role: OrderRole = OrderRole.ENTRY,
     reject_reason: str = "",
-    is_unknown: bool = False,
 ) -> OrderRow:
     """Add one order with its first event."""
     row = OrderRow(
@@ -269,14 +268,17 @@ def add_order(
         filled_qty=filled,
         avg_px=price if filled else None,
         reject_reason=reject_reason,
-        is_unknown=is_unknown,
         ts_init=moment,
     )
     session.add(row)
     session.flush()
-    sent = {"kind": OrderEventKind.SUBMITTED, "source": "lane", "details": {"price": str(price)}}
-    session.add(OrderEventRow(order_id=row.id, ts_init=moment, **sent))
+    _add_sent_event(session, row)
     return row
+
+
+def _add_sent_event(session: Session, row: OrderRow) -> None:
+    sent = {"kind": OrderEventKind.SUBMITTED, "source": "lane", "details": {"price": str(row.price)}}
+    session.add(OrderEventRow(order_id=row.id, ts_init=row.ts_init, **sent))
 
 
 def _seed_runs(session: Session, accounts: int) -> None:
