@@ -275,12 +275,12 @@ def add_order(
         ts_init=moment,
     )
     session.add(row)
-    session.flush()
     _add_sent_event(session, row)
     return row
 
 
 def _add_sent_event(session: Session, row: OrderRow) -> None:
+    session.flush()
     sent = {"kind": OrderEventKind.SUBMITTED, "source": "lane", "details": {"price": str(row.price)}}
     session.add(OrderEventRow(order_id=row.id, ts_init=row.ts_init, **sent))
 
