@@ -32,7 +32,7 @@ from app.db.orders import leg_of, move_order
 from app.db.session import Database
 from app.domain.errors import BrokerError, NotFoundError, SessionExpiredError
 from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
-from app.domain.orders import OrderEventKind, OrderType, TimeInForce
+from app.domain.orders import OrderEventKind, OrderRole, OrderType, TimeInForce
 from app.domain.ports import BrokerGateway, Clock, OrderChange
 from app.domain.reports import FaultClass, Gap, OrderReport, Outcome, WriteResult
 from app.domain.risk.exits import CancelExit, ChangeExit, ExitStep, PlaceExit, next_exit_step
@@ -219,6 +219,9 @@ class ExitLane:
         row.order_type, row.quantity = step.order_type, step.quantity
         row.price, row.trigger_price = step.price, step.trigger_price
         row.chase_step = step.chase_step
+        if work.leg.exit_reason is not None:
+            # From here on the order is the way out, not the stop it was placed as.
+            row.role, row.reason = OrderRole.EXIT, work.leg.exit_reason
         self._note_request(session, row, OrderEventKind.UPDATE_REQUESTED)
         change = OrderChange(
             broker_order_id=BrokerOrderId(str(row.broker_order_id)),
