@@ -12,7 +12,7 @@ from app.db.scope import DataScope
 from app.domain.accounts import TradingState
 from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId, UserId
-from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
+from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus
 
 
 def set_users_state(session: Session, state: TradingState, *, user_id: UserId | None) -> int:
