@@ -8,12 +8,14 @@ from app.db.session import Database
 from app.infra.clock import open_clock
 from app.infra.engines.engines import ensure_engines
 from app.infra.live_state import LiveState
+from app.infra.logs import configure_logs
 from app.infra.queue import TaskQueue, make_celery
 
 
 def main() -> None:
     """Serve until the process is told to stop."""
     settings = load_settings()
+    configure_logs(settings.log_level, process="api")
     engines = ensure_engines(
         settings.home,
         settings.redis_url.get_secret_value() if settings.redis_url else None,
@@ -32,6 +34,7 @@ def main() -> None:
         port=settings.api_port,
         log_level=settings.log_level.lower(),
         access_log=False,
+        log_config=None,
         ws=WEBSOCKETS,
         timeout_graceful_shutdown=3,
     )

@@ -23,9 +23,12 @@ def run_command(command_id: int) -> None:
     if claimed is None:
         return
     kind, payload, _actor = claimed
-    result = _carry_out(kind, payload)
-    with database.begin() as session:
-        finish_command(session, command_id, status=CommandStatus.DONE, result=result)
+    status, result = CommandStatus.FAILED, {"error": "the worker could not carry it out; see its log"}
+    try:
+        status, result = CommandStatus.DONE, _carry_out(kind, payload)
+    finally:
+        with database.begin() as session:
+            finish_command(session, command_id, status=status, result=result)
 
 
 def _carry_out(kind: CommandKind, payload: dict[str, Any]) -> dict[str, Any]:

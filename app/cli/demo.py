@@ -49,7 +49,7 @@ def demo(  # noqa: PLR0913  one option each
     *,
     accounts: _Accounts = 30,
     speed: _Speed = 300.0,
-    day: _Day = datetime(2019, 1, 2),  # noqa: DTZ001  typer knows no dates
+    day: _Day = datetime(2019, 1, 4),  # noqa: DTZ001  typer knows no dates
     closes: _Close = datetime(2019, 1, 2, 15, 30),  # noqa: DTZ001  typer knows no times of day
     seed: _Seed = 7,
     faults: _Faults = Faults.CALM,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import func, insert, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.db.models import CommandRow
@@ -41,3 +41,17 @@ def finish_command(
         .where(CommandRow.id == command_id)
         .values(status=status, result=result, finished_at=func.clock_timestamp())
     )
+
+
+def waiting_commands(session: Session, *, older_than_s: float) -> list[int]:
+    """Return commands that were accepted while the queue was away and still wait for a worker."""
+    age = func.make_interval(0, 0, 0, 0, 0, 0, older_than_s)
+    statement = (
+        select(CommandRow.id)
+        .where(
+            CommandRow.status == CommandStatus.PENDING,
+            CommandRow.created_at < func.clock_timestamp() - age,
+        )
+        .order_by(CommandRow.id)
+    )
+    return list(session.scalars(statement))

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, func, insert, literal, select, update
+from sqlalchemy import and_, exists, func, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db.legs import lock_legs
@@ -12,7 +12,7 @@ from app.db.scope import DataScope
 from app.domain.accounts import TradingState
 from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId, UserId
-from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
+from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus
 
 
 def set_users_state(session: Session, state: TradingState, *, user_id: UserId | None) -> int:
@@ -81,7 +81,15 @@ def request_exits(session: Session, *, where: dict[str, int], day: date, reason:
     late is then flattened like the others. Returns how many legs with a position are asked to leave.
     """
     conditions = [getattr(LegRow, column) == value for column, value in where.items()]
-    legs = lock_legs(session, LegRow.day == day, LegRow.exit_reason.is_(None), *conditions)
+    has_entry_under_way = exists().where(
+        OrderRow.deployment_id == LegRow.deployment_id,
+        OrderRow.day == LegRow.day,
+        OrderRow.instrument_id == LegRow.instrument_id,
+        OrderRow.role == OrderRole.ENTRY,
+        OrderRow.status.not_in(TERMINAL),
+    )
+    needs_exit = or_(LegRow.net_qty != 0, has_entry_under_way)
+    legs = lock_legs(session, LegRow.day == day, LegRow.exit_reason.is_(None), needs_exit, *conditions)
     for leg in legs:
         leg.exit_reason, leg.exit_requested_wall = reason, wall
     return sum(leg.net_qty != 0 for leg in legs)

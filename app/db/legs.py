@@ -1,11 +1,11 @@
 """Lock legs, always in one order, so that writers of many legs cannot wait for each other in a circle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.orm import Session
 
-from app.db.models import LegRow
+from app.db.models import LegRow, OrderRow
 
 
 def lock_legs(session: Session, *conditions: ColumnElement[bool]) -> Sequence[LegRow]:
@@ -18,3 +18,11 @@ def lock_legs(session: Session, *conditions: ColumnElement[bool]) -> Sequence[Le
         .execution_options(populate_existing=True)
     )
     return session.scalars(statement).all()
+
+
+def lock_legs_of(session: Session, orders: Iterable[OrderRow]) -> None:
+    """Lock the legs of these orders at once: one by one, in the orders' order, two writers would cross."""
+    keys = sorted({(o.deployment_id, o.day, o.instrument_id) for o in orders})
+    if keys:
+        columns = tuple_(LegRow.deployment_id, LegRow.day, LegRow.instrument_id)
+        lock_legs(session, columns.in_(keys))

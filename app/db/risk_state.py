@@ -46,7 +46,7 @@ def lock_risk_states(
         .join(UserRow, UserRow.id == AccountRow.user_id)
         .where(AccountRow.id.in_(account_ids))
         .order_by(AccountRow.id)
-        .with_for_update(of=AccountRow)
+        .with_for_update(of=AccountRow, key_share=True)
     )
     states = session.execute(statement).all()
     legs = _legs(session, account_ids, day)

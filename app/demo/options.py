@@ -39,7 +39,7 @@ class DemoOptions:
 
     accounts: int = 30
     speed: float = 300.0
-    day: date = date(2019, 1, 2)
+    day: date = date(2019, 1, 4)
     closes: time = time(15, 30)
     """India; an earlier close makes a shorter day, with its square-off before it."""
     seed: int = 7

@@ -69,7 +69,8 @@ class Quiescence:
         found |= {f"leg {i}": what for i, what in flight.legs.items()}
         due = self._timeline.phases_due(now) - flight.finished_phases
         found |= {f"phase {phase}": "due and not finished" for phase in sorted(due)}
-        if now < self._timeline.session.open_at:
+        is_login_time = Phase.LOGIN in self._timeline.phases_due(now)
+        if is_login_time and now < self._timeline.session.open_at:
             found |= {f"login {i}": what for i, what in flight.logins.items()}
         return found
 

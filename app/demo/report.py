@@ -84,9 +84,7 @@ def _risk(day: Day) -> Json:
         "stops": sum(leg.is_stopped for leg in day.legs),
         "halts": len(day.halts),
         "halted": [{"what": halt.what, "why": halt.reason} for halt in day.halts],
-        "square_offs": sum(
-            order.role == OrderRole.EXIT and order.reason == "square_off" for order in day.orders
-        ),
+        "square_offs": sum(leg.exit_reason == "square_off" for leg in day.legs),
     }
 
 

@@ -76,7 +76,7 @@ def _settle(session: Session, vault: Vault, person: Person, book: StrategyBook) 
         session,
         _ACTOR,
         user.user_id,
-        name="kotak",
+        name=person.user,
         broker=BrokerCode.KOTAK_NEO,
         egress=person.egress,
     )

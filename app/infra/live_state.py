@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -57,9 +58,9 @@ class LiveState:
         for queue in QueueName:
             lengths.llen(queue.value)
         return Heartbeats(
-            feed_wall=_seconds(feed.get("last_wall")),
+            feed_wall=_epoch(feed.get("last_wall")),
             feed_status=feed.get("status", ""),
-            beat_wall=_seconds(beat),
+            beat_wall=None if beat is None else float(beat),
             workers={name: float(wall) for name, wall in workers.items()},
             queues=dict(zip((queue.value for queue in QueueName), lengths.execute(), strict=True)),
         )
@@ -89,5 +90,5 @@ def _connect(url: str) -> redis.Redis:
     )
 
 
-def _seconds(value: str | None) -> float | None:
-    return None if value is None else float(value)
+def _epoch(iso: str | None) -> float | None:
+    return None if iso is None else datetime.fromisoformat(iso).timestamp()

@@ -14,6 +14,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.db.alarms import raise_alarm
+from app.db.legs import lock_legs_of
 from app.db.models import AccountRow, LegRow, OrderRow
 from app.db.orders import book_fill, lock_orders, move_order
 from app.db.session import Database
@@ -69,6 +70,7 @@ class Execution:
         with self._database.begin() as session:
             ids = _match(session, account_id, reports)
             rows = lock_orders(session, set(ids.values()))
+            lock_legs_of(session, rows.values())
             for report in sorted(reports, key=lambda r: r.version):
                 order_id = ids.get(report.broker_order_id)
                 if order_id is not None and self._on_report(session, rows[order_id], report, source):
@@ -102,6 +104,7 @@ class Execution:
             return
         with self._database.begin() as session:
             rows = lock_orders(session, outcomes)
+            lock_legs_of(session, rows.values())
             for order_id, result in outcomes.items():
                 act(session, rows[order_id], result, source)
         self._publish(rows.values())

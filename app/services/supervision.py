@@ -5,6 +5,7 @@ from datetime import timedelta
 import structlog
 from celery import Celery
 
+from app.db.commands import waiting_commands
 from app.db.leases import claim_lapsed
 from app.db.session import Database
 from app.domain.errors import UnavailableError
@@ -15,6 +16,7 @@ log = structlog.get_logger()
 
 _REDISPATCH_AFTER = timedelta(seconds=2)
 _EXPIRES_S = 10.0
+_COMMAND_PATIENCE_S = 3.0
 
 _TASKS = {
     RunKind.LOOPS: TaskName.RUN_LOOPS,
@@ -35,3 +37,12 @@ def dispatch_lapsed(database: Database, celery_app: Celery) -> int:
         except UnavailableError as e:
             log.warning("run_not_dispatched", run=name, error=str(e))
     return len(lapsed)
+
+
+def dispatch_waiting_commands(database: Database, queue: TaskQueue) -> int:
+    """Send the commands that wait since a few seconds; a second delivery finds them taken."""
+    with database.begin() as session:
+        waiting = waiting_commands(session, older_than_s=_COMMAND_PATIENCE_S)
+    for command_id in waiting:
+        queue.send(TaskName.RUN_COMMAND, expires_s=_EXPIRES_S, command_id=command_id)
+    return len(waiting)

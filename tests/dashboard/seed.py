@@ -214,22 +214,26 @@ def _seed_straddle(session: Session, person: Person, number: int) -> None:
             filled=LOT if is_out else Decimal(0),
             moment=at(9, 20, number % 4 + 1),
         )
-        stop_cost = LOT * entry_px * Decimal("1.25") if is_out else Decimal(0)
-        session.add(
-            LegRow(
-                deployment_id=person.deployment_id,
-                day=DAY,
-                instrument_id=instrument,
-                user_id=person.user_id,
-                account_id=person.account_id,
-                net_qty=Decimal(0) if is_out else -LOT,
-                entry_qty=LOT,
-                entry_value=LOT * entry_px,
-                cash=LOT * entry_px - stop_cost,
-                stop_fraction=Decimal("0.25"),
-                is_stopped=is_out,
-            )
+        _seed_leg(session, person, instrument, entry_px=entry_px, is_out=is_out)
+
+
+def _seed_leg(session: Session, person: Person, instrument: str, *, entry_px: Decimal, is_out: bool) -> None:
+    stop_cost = LOT * entry_px * Decimal("1.25") if is_out else Decimal(0)
+    session.add(
+        LegRow(
+            deployment_id=person.deployment_id,
+            day=DAY,
+            instrument_id=instrument,
+            user_id=person.user_id,
+            account_id=person.account_id,
+            net_qty=Decimal(0) if is_out else -LOT,
+            entry_qty=LOT,
+            entry_value=LOT * entry_px,
+            cash=LOT * entry_px - stop_cost,
+            stop_fraction=Decimal("0.25"),
+            is_stopped=is_out,
         )
+    )
 
 
 def add_order(
@@ -245,7 +249,6 @@ def add_order(
     moment: datetime,
     role: OrderRole = OrderRole.ENTRY,
     reject_reason: str = "",
-    is_unknown: bool = False,
 ) -> OrderRow:
     """Add one order with its first event."""
     row = OrderRow(
@@ -269,14 +272,17 @@ def add_order(
         filled_qty=filled,
         avg_px=price if filled else None,
         reject_reason=reject_reason,
-        is_unknown=is_unknown,
         ts_init=moment,
     )
     session.add(row)
-    session.flush()
-    sent = {"kind": OrderEventKind.SUBMITTED, "source": "lane", "details": {"price": str(price)}}
-    session.add(OrderEventRow(order_id=row.id, ts_init=moment, **sent))
+    _add_sent_event(session, row)
     return row
+
+
+def _add_sent_event(session: Session, row: OrderRow) -> None:
+    session.flush()
+    sent = {"kind": OrderEventKind.SUBMITTED, "source": "lane", "details": {"price": str(row.price)}}
+    session.add(OrderEventRow(order_id=row.id, ts_init=row.ts_init, **sent))
 
 
 def _seed_runs(session: Session, accounts: int) -> None:
@@ -308,7 +314,7 @@ def beat(valkey: redis.Redis, marks: dict[str, Decimal], *, now: datetime) -> No
         name: json.dumps([str(px), str(px), str(px), now.isoformat(), wall]) for name, px in marks.items()
     }
     valkey.hset(MARKS_KEY.format(venue="NSE"), mapping=rows)
-    feed = {"last_ts": now.isoformat(), "last_wall": wall, "status": "live"}
+    feed = {"last_ts": now.isoformat(), "last_wall": datetime.now(UTC).isoformat(), "status": "live"}
     valkey.hset(FEED_STATE_KEY.format(venue="NSE"), mapping=feed)
     valkey.hset(BEAT_STATE_KEY, mapping={"wall": wall})
     workers = {f"worker-{name}@host": wall for name in ("control", "loops", "orders", "exits", "cpu")}

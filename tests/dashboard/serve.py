@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from api.main import WEBSOCKETS, create_app
 from app.config import Settings
-from app.db.base import Base
 from app.db.models import LegRow
 from app.db.session import Database
 from app.domain.orders import OrderRole, OrderStatus, Side
@@ -105,7 +104,6 @@ def _serve(home: Path, database_url: str, redis_url: str, *, port: int, accounts
     migrate(database_url)
     database = Database(database_url)
     with database.begin() as session:
-        Base.metadata.create_all(session.connection())
         people = seed_people(session, count=accounts)
         seed_day(session, people)
     clock = VirtualClock.create(home / "clock", at=at(10, 12), rate=1.0)

@@ -16,7 +16,6 @@ from app.services.feed.feed import Feed
 log = structlog.get_logger()
 
 _LOOK_AGAIN_S = 0.5
-_EXPIRIES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +49,17 @@ async def run_feed(
 
 
 def subscribed(instruments: Iterable[Instrument], day: date) -> list[Instrument]:
-    """Return the indices and each underlying's options of the nearest two expiries, ordered by id."""
+    """Return the indices and each underlying's options of the nearest expiry, ordered by id.
+
+    On an expiry day the next one too: strategies may avoid the contracts that end today. Every further
+    expiry would cost as much of the feed's time again.
+    """
     ordered = sorted(instruments, key=lambda instrument: instrument.instrument_id)
     alive: dict[InstrumentId, set[date]] = {}
     for instrument in ordered:
         if instrument.option is not None and instrument.option.expiry >= day:
             alive.setdefault(instrument.option.underlying, set()).add(instrument.option.expiry)
-    nearest = {underlying: sorted(expiries)[:_EXPIRIES] for underlying, expiries in alive.items()}
+    nearest = {underlying: _traded(sorted(expiries), day) for underlying, expiries in alive.items()}
     return [
         instrument
         for instrument in ordered
@@ -66,6 +69,10 @@ def subscribed(instruments: Iterable[Instrument], day: date) -> list[Instrument]
             and instrument.option.expiry in nearest.get(instrument.option.underlying, ())
         )
     ]
+
+
+def _traded(expiries: list[date], day: date) -> list[date]:
+    return expiries[:2] if expiries[0] == day else expiries[:1]
 
 
 async def _pause(stop: asyncio.Event) -> None:

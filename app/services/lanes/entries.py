@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.config import Settings
+from app.db.exits import accounts_with_session
 from app.db.leases import LeaseLostError, check_fence
 from app.db.models import AccountRow, OrderRow, SignalRow, UserRow
 from app.db.orders import move_order
@@ -32,6 +33,7 @@ from app.services.gateways import Gateways
 from app.services.lanes.failures import log_failure
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.wakes import Wakes
+from app.services.lanes.warmth import Warmth
 from app.services.runs import Lease
 
 log = structlog.get_logger()
@@ -67,15 +69,24 @@ class EntryLane:
 
     def run(self, lease: Lease, wakes: Wakes) -> dict[str, Any]:
         """Work until the lease ends; calls in flight are finished and recorded."""
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="entry") as pool:
+        with (
+            Warmth(self._gateways, self._clock) as warmth,
+            ThreadPoolExecutor(_THREADS, thread_name_prefix="entry") as pool,
+        ):
             while lease.is_valid():
                 self._record_outcomes()
+                if warmth.is_due():
+                    warmth.keep(self._accounts(lease))
                 for order_id, account_id in self._claim(lease):
                     pool.submit(self._send, order_id, account_id, wakes).add_done_callback(log_failure)
                 lease.progress = {"sent": self._sent}
                 wakes.wait(_POLL_S)
         self._record_outcomes()
         return {"sent": self._sent}
+
+    def _accounts(self, lease: Lease) -> list[AccountId]:
+        with self._database.begin() as session:
+            return accounts_with_session(session, lease.spec)
 
     def _claim(self, lease: Lease) -> list[tuple[int, AccountId]]:
         """Move what may leave to SUBMITTED in one transaction for the whole shard (group commit)."""

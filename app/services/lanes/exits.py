@@ -32,7 +32,7 @@ from app.db.orders import leg_of, move_order
 from app.db.session import Database
 from app.domain.errors import BrokerError, NotFoundError, SessionExpiredError
 from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
-from app.domain.orders import OrderEventKind, OrderType, TimeInForce
+from app.domain.orders import OrderEventKind, OrderRole, OrderType, TimeInForce
 from app.domain.ports import BrokerGateway, Clock, OrderChange
 from app.domain.reports import FaultClass, Gap, OrderReport, Outcome, WriteResult
 from app.domain.risk.exits import CancelExit, ChangeExit, ExitStep, PlaceExit, next_exit_step
@@ -44,13 +44,13 @@ from app.services.lanes.failures import log_failure
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
 from app.services.lanes.wakes import Wakes
+from app.services.lanes.warmth import Warmth
 from app.services.runs import Lease
 
 log = structlog.get_logger()
 
 _POLL_S = 0.2
 _THREADS = 48
-_FOLLOW_EVERY_S = 1.0
 _ENTRY_PATIENCE = timedelta(seconds=10)
 
 
@@ -89,15 +89,18 @@ class ExitLane:
         self._valkey = valkey
         self._outcomes: queue.SimpleQueue[tuple[_Call, WriteResult]] = queue.SimpleQueue()
         self._steps = 0
-        self._followed_at = float("-inf")
 
     def run(self, lease: Lease, wakes: Wakes) -> dict[str, Any]:
         """Work until the lease ends; calls in flight are finished and recorded."""
         streams = AccountStreams(self._gateways, wakes)
         streams.start()
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="exit") as pool:
+        with (
+            Warmth(self._gateways, self._clock) as warmth,
+            ThreadPoolExecutor(_THREADS, thread_name_prefix="exit") as pool,
+        ):
             while lease.is_valid():
-                self._look_around(lease, streams)
+                if warmth.is_due():
+                    warmth.keep(self._look_around(lease, streams))
                 self._apply_news(streams, pool)
                 self._record_outcomes()
                 for call in self._take_steps(lease):
@@ -108,11 +111,8 @@ class ExitLane:
         self._record_outcomes()
         return {"steps": self._steps}
 
-    def _look_around(self, lease: Lease, streams: AccountStreams) -> None:
-        """Look about once a second for accounts that came late and for baskets that will not complete."""
-        if self._clock.monotonic() - self._followed_at < _FOLLOW_EVERY_S:
-            return
-        self._followed_at = self._clock.monotonic()
+    def _look_around(self, lease: Lease, streams: AccountStreams) -> Sequence[AccountId]:
+        """Look for accounts that came late and for baskets that will not complete; return all accounts."""
         with self._database.begin() as session:
             account_ids = accounts_with_session(session, lease.spec)
             late = self._clock.wall() - _ENTRY_PATIENCE
@@ -122,6 +122,7 @@ class ExitLane:
         if unwound:
             log.warning("incomplete_baskets_unwound", legs=unwound)
         streams.follow(account_ids)
+        return account_ids
 
     def _apply_news(self, streams: AccountStreams, pool: ThreadPoolExecutor) -> None:
         reports: dict[AccountId, list[OrderReport]] = {}
@@ -218,6 +219,9 @@ class ExitLane:
         row.order_type, row.quantity = step.order_type, step.quantity
         row.price, row.trigger_price = step.price, step.trigger_price
         row.chase_step = step.chase_step
+        if work.leg.exit_reason is not None:
+            # From here on the order is the way out, not the stop it was placed as.
+            row.role, row.reason = OrderRole.EXIT, work.leg.exit_reason
         self._note_request(session, row, OrderEventKind.UPDATE_REQUESTED)
         change = OrderChange(
             broker_order_id=BrokerOrderId(str(row.broker_order_id)),

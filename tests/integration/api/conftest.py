@@ -16,7 +16,6 @@ from websockets.sync.client import ClientConnection, connect
 
 from api.main import WEBSOCKETS, create_app
 from app.config import Settings
-from app.db.base import Base
 from app.db.session import Database
 from app.infra.clock import VirtualClock
 from app.infra.live_state import LiveState
@@ -85,7 +84,6 @@ def make_world(fresh_database_url: str, redis_url: str, tmp_path: Path) -> Itera
     def make(*, live_url: str = redis_url, queue_url: str = redis_url) -> World:
         database = databases[0]
         with database.begin() as session:
-            Base.metadata.create_all(session.connection())
             people = seed_people(session, count=6)
             seed_day(session, people)
         clock = VirtualClock.create(tmp_path / "clock", at=at(10, 12), rate=0.0)

@@ -47,7 +47,7 @@ def test_money_is_exact_text(world: World) -> None:
 
 def test_a_silent_feed_is_trouble_while_the_market_is_open(world: World) -> None:
     state = FEED_STATE_KEY.format(venue="NSE")
-    world.valkey.hset(state, "last_wall", str(world.clock.wall().timestamp() - 60))
+    world.valkey.hset(state, "last_wall", (world.clock.wall() - timedelta(seconds=60)).isoformat())
     assert "feed_silent" in _codes(world)
 
     world.clock.set(at(16, 30), rate=0.0)
