@@ -145,6 +145,11 @@ class Hub:
         self._stop.set()
         self._thread.join()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the streams are being followed; an entry that cannot be read ends the thread."""
+        return self._thread.is_alive()
+
     def subscribe(self, run: str) -> Subscription:
         """Return a run's subscription: it starts with the present market and hears the run's wakes."""
         wakes = WAKE_STREAM.format(run=run)

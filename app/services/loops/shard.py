@@ -15,6 +15,7 @@ from app.db.loops import DeploymentToday, load_shard
 from app.db.session import Database
 from app.domain.calendar_rules import TradingSession
 from app.domain.deployments import Deployment
+from app.domain.errors import InvariantError
 from app.domain.ids import DeploymentId, UserId
 from app.domain.market_data import IndicatorBar
 from app.domain.ports import Clock
@@ -108,6 +109,8 @@ class ShardHost:
         backlog = self._missed_bars(lease, subscription)
         self._refresh(subscription.market)
         while not stop.is_set() and lease.is_valid():
+            if not self._hub.is_alive:
+                raise InvariantError(f"{lease.name}: the hub has died, its successor starts with a new one")
             arrival = subscription.take(0 if backlog or self._fills else _POLL_S)
             if arrival.is_woken:
                 self._refresh(arrival.market)

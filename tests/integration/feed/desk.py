@@ -75,6 +75,8 @@ class Desk:
     venues: list[ScriptedFeed] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     is_queue_down: bool = False
+    instruments: Sequence[Instrument] = INSTRUMENTS
+    answer: Callable[[InstrumentId, int, datetime], object] | None = None
     feed: "asyncio.Task[None] | None" = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     sequence: "itertools.count[int]" = field(default_factory=itertools.count)
@@ -85,7 +87,7 @@ class Desk:
         client = connect_async(self.redis_url)
         feed = Feed(
             session=SESSION,
-            instruments=INSTRUMENTS,
+            instruments=self.instruments,
             open_feed=self._open,
             publisher=RoundPublisher(client, venue=Venue.NSE, clock=self.clock),
             indicators=IndicatorDesk(client, session=SESSION, clock=self.clock, request=self._ask),
@@ -120,12 +122,12 @@ class Desk:
         return self.venues[number - 1]
 
     async def send(
-        self, at: datetime, spot: str | Decimal, *, instruments: Sequence[Instrument] = INSTRUMENTS
+        self, at: datetime, spot: str | Decimal, *, instruments: Sequence[Instrument] | None = None
     ) -> None:
         """Send the ticks of one instant and set the clock to it."""
         venue = await self.venue(max(len(self.venues), 1))
         self.clock.at = max(self.clock.at, at)
-        for instrument in instruments:
+        for instrument in self.instruments if instruments is None else instruments:
             venue.items.put_nowait(tick(instrument, Decimal(spot), at))
 
     async def send_and_wait(self, at: datetime, spot: str | Decimal) -> None:
@@ -164,6 +166,8 @@ class Desk:
         self.asked.append((instrument_id, minutes, start))
         if self.is_queue_down:
             raise UnavailableError("the queue is away")
+        if self.answer is not None:
+            self.answer(instrument_id, minutes, start)
 
 
 def at(minutes: float) -> datetime:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -11,6 +12,7 @@ from app.domain.errors import SessionExpiredError
 from app.domain.market_data import ONE_MINUTE, Bar, BarSpec, IndicatorBar
 from app.domain.numbers import ZERO
 from app.domain.reports import Gap
+from app.infra.engines.engines import restart_valkey
 from app.infra.market_codec import encode_bar
 from app.infra.marks import read_marks
 from tests.integration.feed.desk import CALL, SESSION, Desk, at
@@ -200,6 +202,26 @@ def test_marks_a_gap_of_the_venue_between_the_rounds(desk: Desk) -> None:
     run(scenario())
 
     assert [r.get("gap") for r in desk.rounds()] == [None, "lost"]
+
+
+def test_rounds_wait_in_order_while_valkey_is_away(desk: Desk, engines_home: Path) -> None:
+    async def scenario() -> None:
+        desk.start()
+        await desk.send_and_wait(at(0), "10861")
+        restart = asyncio.create_task(asyncio.to_thread(restart_valkey, engines_home))
+        for quarter in range(1, 13):
+            await desk.send(at(quarter / 4), "10862")
+            await asyncio.sleep(0.02)
+        await restart
+        await desk.until(lambda: desk.state().get("last_ts") == at(3).isoformat())
+        await desk.finish()
+
+    run(scenario())
+
+    instants = [published["ts"] for published in desk.rounds()]
+    assert list(dict.fromkeys(instants)) == [at(quarter / 4).isoformat() for quarter in range(13)]
+    assert instants == sorted(instants)  # type: ignore[type-var]
+    assert [bar.start for bar in desk.bars(1)] == [at(0), at(1), at(2)]
 
 
 def test_closes_the_last_bar_when_the_session_is_over_and_ends(desk: Desk) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.db.models import AccountRow, DeploymentRow, SignalRow, UserRow
 from app.db.session import Database
+from app.domain.errors import InvariantError
 from app.domain.ids import DeploymentId, InstrumentId
 from app.domain.market_data import ONE_MINUTE, Bar, IndicatorBar
 from app.domain.numbers import ZERO
@@ -140,6 +141,8 @@ class Stage:
             hub.start()
             try:
                 self.summary = host.run(self.lease, self._stop, self.reports.append)
+            except InvariantError as e:
+                self.summary = {"reason": str(e)}
             finally:
                 hub.stop()
 

@@ -1,12 +1,14 @@
 """A shard host decides for all its users, records before it moves on, and never doubles."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
 from app.db.models import DeploymentRow, LegRow
 from app.domain.deployments import DeploymentState
+from app.infra.engines.engines import restart_valkey
 from app.infra.names import LOOP_CURSOR_KEY, NEEDS_KEY
 from app.infra.streams import last_entry_id
 from tests.integration.loops.stage import RUN, SESSION, Stage
@@ -164,6 +166,31 @@ def test_tells_a_strategy_of_its_fills(stage: Stage) -> None:
 
     eventually(lambda: "fill X.NSE ENTRY" in stage.keys(deployment))
     assert len(stage.keys(deployment)) == 2  # the leg without a fill was no fill
+
+
+def test_goes_on_after_valkey_was_killed(stage: Stage, engines_home: Path) -> None:
+    (deployment,) = stage.deploy("each_event")
+    stage.start()
+    stage.await_cursor(stage.round(FIRST))
+
+    restart_valkey(engines_home)
+    stage.await_cursor(stage.round(SECOND))
+
+    assert stage.keys(deployment) == [key_of(FIRST), key_of(SECOND)]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_ends_when_its_hub_cannot_read_the_stream_and_the_successor_goes_on(stage: Stage) -> None:
+    (deployment,) = stage.deploy("each_event")
+    stage.start()
+    stage.await_cursor(stage.round(FIRST))
+
+    stage.valkey.xadd("ticks:NSE", {"r": "not a round"})
+
+    assert "the hub has died" in str(stage.join()["reason"])
+    stage.start()
+    stage.await_cursor(stage.round(SECOND))
+    assert stage.keys(deployment) == [key_of(FIRST), key_of(SECOND)]
 
 
 def test_announces_what_its_strategies_want_to_see(stage: Stage) -> None:

@@ -1,0 +1,1 @@
+"""Prove the parts of the feed that need no engine."""

@@ -1,0 +1,1 @@
+"""Prove the parts of the loops that need no engine."""
