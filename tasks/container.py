@@ -51,6 +51,7 @@ class Container:
     """Build each part of the process when it is first needed; all of them are thread-safe."""
 
     settings: Settings
+    addresses: Engines
     stop: threading.Event
     holder: str
 
@@ -62,12 +63,12 @@ class Container:
     @cached_property
     def database(self) -> Database:
         """PostgreSQL."""
-        return Database(engines().database_url, pool_size=_POOL_SIZE, max_overflow=_POOL_SIZE)
+        return Database(self.addresses.database_url, pool_size=_POOL_SIZE, max_overflow=_POOL_SIZE)
 
     @cached_property
     def valkey(self) -> Redis:
         """Streams, marks, budgets; database 0."""
-        return connect(engines().redis_url)
+        return connect(self.addresses.redis_url)
 
     @cached_property
     def vault(self) -> Vault:
@@ -162,4 +163,4 @@ class Container:
 def container() -> Container:
     """Return the container of this process."""
     holder = f"{socket.gethostname()}:{os.getpid()}"
-    return Container(settings=load_settings(), stop=threading.Event(), holder=holder)
+    return Container(settings=load_settings(), addresses=engines(), stop=threading.Event(), holder=holder)

@@ -78,6 +78,32 @@ def book_fill(
     if step is None:
         return False
     quantity, price = step
+    _insert_fill(session, order, step, filled=filled, at=(now, wall))
+    order.filled_qty = filled
+    order.avg_px = avg_px
+    move_order(
+        session,
+        order,
+        OrderEventKind.FILLED,
+        source=source,
+        now=now,
+        wall=wall,
+        details={"quantity": str(quantity), "price": str(price), "cumulative": str(filled)},
+    )
+    _fold_into_leg(session, order, quantity=quantity, price=price, wall=wall)
+    return True
+
+
+def _insert_fill(
+    session: Session,
+    order: OrderRow,
+    step: tuple[Decimal, Decimal],
+    *,
+    filled: Decimal,
+    at: tuple[datetime, datetime],
+) -> None:
+    quantity, price = step
+    now, wall = at
     row = insert(FillRow).values(
         order_id=order.id,
         user_id=order.user_id,
@@ -92,19 +118,6 @@ def book_fill(
         wall=wall,
     )
     session.execute(row)
-    order.filled_qty = filled
-    order.avg_px = avg_px
-    move_order(
-        session,
-        order,
-        OrderEventKind.FILLED,
-        source=source,
-        now=now,
-        wall=wall,
-        details={"quantity": str(quantity), "price": str(price), "cumulative": str(filled)},
-    )
-    _fold_into_leg(session, order, quantity=quantity, price=price, wall=wall)
-    return True
 
 
 def lock_leg(session: Session, order: OrderRow) -> LegRow:

@@ -1,14 +1,12 @@
 """A sound day of one user in real tables, which tests then break, and a desk with real lanes."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from app.db.session import Database
-from tests.contract.simulator_kotak.broker import Broker
-from tests.integration.order_path.desk import Desk, open_desk
+from tests.desk_fixture import desk
 
 _SOUND_DAY = """
 INSERT INTO users (name, role) VALUES ('u1', 'TRADER'), ('u2', 'TRADER');
@@ -60,19 +58,4 @@ def sound_day(fresh_database_url: str) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture
-def desk(
-    fresh_database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Desk]:
-    """A desk with two customers logged in, at 09:20."""
-    monkeypatch.setenv("NEO_SCRIP_CACHE_DIR", str(tmp_path / "scrips"))
-    broker = Broker(tmp_path)
-    database = Database(fresh_database_url)
-    desk = open_desk(database, redis_url, broker, tmp_path)
-    desk.valkey.flushdb()
-    desk.enroll(2)
-    yield desk
-    desk.gateways.close()
-    desk.valkey.close()
-    database.close()
-    broker.stop()
+__all__ = ["desk"]

@@ -46,6 +46,17 @@ def _instrument(contract: Contract) -> Row:
     }
 
 
+_CONSTANT: Row = {
+    "algId": "NA",
+    "algCat": "NA",
+    "ordSrc": "ADMINCPPAPI_TEST",
+    "ordGenTp": "NA",
+    "mfdBy": "NA",
+    "locId": "111111111111100",
+    "it": "OPTIDX",
+}
+
+
 def order_row(order: Order, state: OrderState) -> Row:
     """Return an order-book row of one version of an order."""
     terms = state.terms
@@ -83,14 +94,8 @@ def order_row(order: Order, state: OrderState) -> Row:
         "boeSec": int(state.at.timestamp()),
         "uSec": str(state.stamp_ns // 1_000 % 1_000_000),
         "updRecvTm": state.stamp_ns,
-        "algId": "NA",
-        "algCat": "NA",
-        "ordSrc": "ADMINCPPAPI_TEST",
-        "ordGenTp": "NA",
         "ordModNo": str(state.modifications),
-        "mfdBy": "NA",
-        "locId": "111111111111100",
-        "it": "OPTIDX",
+        **_CONSTANT,
     }
 
 

@@ -1,7 +1,6 @@
 """A trading desk for tests: one simulator, real engines, the lanes in threads of this process."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,35 +16,25 @@ from app.config import Settings
 from app.db.leases import want_run
 from app.db.models import AccountRow, DeploymentRow, InjectedSessionRow, LegRow, OrderRow, UserRow
 from app.db.session import Database
-from app.domain.accounts import BrokerCode
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey, UserId
 from app.domain.instruments import Instrument, OptionRight
 from app.domain.market_data import Tick
 from app.domain.orders import ProtectionTerms, Side
 from app.domain.signals import Signal, SignalKind, SignalLeg
-from app.infra.calendars import load_calendar
 from app.infra.clock import VirtualClock
+from app.infra.engines.engines import Engines
 from app.infra.market_codec import encode_mark
 from app.infra.names import MARKS_KEY, QueueName, RunKind
-from app.infra.rate_limit import OrderBudget
-from app.infra.streams import connect
-from app.infra.vault import Vault, new_key, parse_keys
-from app.services.execution import Execution
-from app.services.gateways import Gateways
+from app.infra.vault import new_key
 from app.services.lanes.books import BooksRun
 from app.services.lanes.entries import EntryLane
 from app.services.lanes.exits import ExitLane
-from app.services.lanes.requests import ContractBook
 from app.services.lanes.wakes import Wakes
-from app.services.logins import Logins
 from app.services.loops.market import Contracts, MarketSnapshot
 from app.services.loops.ports import Wish
-from app.services.market_day import MarketDay
-from app.services.news import News
 from app.services.runs import Lease, held_lease, stop_on
-from app.services.trading import Trading
-from brokers.registry import adapter
+from tasks.container import Container
 from tests.contract.simulator_kotak.broker import DAY, SECRET, Broker, at
 from tests.waiting import eventually
 
@@ -63,31 +52,37 @@ LANES = {
 class Desk:
     """Hold the parts; `accounts` and `deployments` are made by `enroll`."""
 
-    database: Database
-    valkey: Any
-    clock: VirtualClock
+    parts: Container
     broker: Broker
-    settings: Settings
-    trading: Trading
-    execution: Execution
-    gateways: Gateways
-    logins: Logins
-    market_day: MarketDay
-    contracts: ContractBook
-    budget: OrderBudget
-    news: News
     deployments: list[Deployment] = field(default_factory=list)
+
+    @property
+    def database(self) -> Database:
+        """PostgreSQL."""
+        return self.parts.database
+
+    @property
+    def clock(self) -> VirtualClock:
+        """The virtual clock."""
+        assert isinstance(self.parts.clock, VirtualClock)
+        return self.parts.clock
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.parts.gateways.close()
+        self.parts.valkey.close()
+        self.parts.database.close()
 
     def enroll(self, count: int) -> None:
         """Make users with an account and a deployment each, log them in and load the contracts."""
         for number in range(1, count + 1):
             self._add_user(number)
-        self.market_day.login_batches(TODAY)
-        self.logins.log_in(TODAY, [d.account_id for d in self.deployments])
-        self.market_day.after_logins(TODAY)
+        self.parts.market_day.login_batches(TODAY)
+        self.parts.logins.log_in(TODAY, [d.account_id for d in self.deployments])
+        self.parts.market_day.after_logins(TODAY)
 
     def _add_user(self, number: int) -> None:
-        vault: Vault = self.logins._vault
+        vault = self.parts.vault
         fields = {
             "mobile_number": f"+9190000{number:05d}",
             "ucc": f"AA{number:03d}",
@@ -121,16 +116,16 @@ class Desk:
     def option(self, right: OptionRight) -> Instrument:
         """Return a contract near 40 rupees."""
         symbol = self.broker.at_the_money(right.value)["display_symbol"]
-        return next(i for i in self.contracts.of_day(TODAY).values() if i.broker_symbol == symbol)
+        return next(i for i in self.parts.contracts.of_day(TODAY).values() if i.broker_symbol == symbol)
 
     def price(self, instruments: Sequence[Instrument]) -> MarketSnapshot:
         """Read quotes at the broker and make them the market of loops and lanes."""
         ticks = {i.instrument_id: self._tick(i) for i in instruments}
-        self.valkey.hset(
+        self.parts.valkey.hset(
             MARKS_KEY.format(venue="NSE"),
             mapping={i: encode_mark(t, self.clock.wall()) for i, t in ticks.items()},
         )
-        contracts = Contracts(self.contracts.of_day(TODAY).values())
+        contracts = Contracts(self.parts.contracts.of_day(TODAY).values())
         return MarketSnapshot(contracts=contracts, ticks=ticks, now=self.clock.now())
 
     def _tick(self, instrument: Instrument) -> Tick:
@@ -176,7 +171,7 @@ class Desk:
             Wish(deployment=d, signal=signal, ts_event=self.clock.now())
             for d in deployments or self.deployments
         ]
-        self.trading.record(wishes, market=self.price(options), lease=lease)
+        self.parts.trading.record(wishes, market=self.price(options), lease=lease)
 
     @contextmanager
     def lease(self, kind: RunKind, *, ttl_s: float = 3.0) -> Iterator[Lease]:
@@ -215,24 +210,24 @@ class Desk:
         with self.lease(kind) as lease:
             stop_on(stop, lease)
             wakes = Wakes()
-            with wakes.listening(self.valkey, lease):
+            with wakes.listening(self.parts.valkey, lease):
                 self._run(kind, lease, wakes)
 
     def _run(self, kind: RunKind, lease: Lease, wakes: Wakes) -> None:
         shared: dict[str, Any] = {
-            "settings": self.settings,
+            "settings": self.parts.settings,
             "database": self.database,
             "clock": self.clock,
-            "execution": self.execution,
-            "gateways": self.gateways,
+            "execution": self.parts.execution,
+            "gateways": self.parts.gateways,
         }
-        sending: dict[str, Any] = {**shared, "budget": self.budget, "contracts": self.contracts}
+        sending: dict[str, Any] = {**shared, "budget": self.parts.budget, "contracts": self.parts.contracts}
         if kind is RunKind.ENTRIES:
             EntryLane(**sending).run(lease, wakes)
         elif kind is RunKind.EXITS:
-            ExitLane(**sending, valkey=self.valkey).run(lease, wakes)
+            ExitLane(**sending, valkey=self.parts.valkey).run(lease, wakes)
         else:
-            BooksRun(**shared, news=self.news).run(lease, wakes, day=TODAY)
+            BooksRun(**shared, news=self.parts.news).run(lease, wakes, day=TODAY)
 
     def orders(self, **where: object) -> Sequence[OrderRow]:
         """Return orders of the ledger by columns, oldest first."""
@@ -254,9 +249,9 @@ class Desk:
         eventually(condition, timeout_s)
 
 
-def open_desk(database: Database, redis_url: str, broker: Broker, folder: Path) -> Desk:
+def open_desk(addresses: Engines, broker: Broker, folder: Path) -> Desk:
     """Wire a desk at 09:20 of the simulated day, the clock running at real speed."""
-    clock = VirtualClock.create(folder / "clock", at=START, rate=1.0)
+    VirtualClock.create(folder / "clock", at=START, rate=1.0)
     broker.post("clock", {"now": START.isoformat(), "rate": 1.0})
     settings = Settings(
         home=folder,
@@ -267,35 +262,9 @@ def open_desk(database: Database, redis_url: str, broker: Broker, folder: Path) 
         reconcile_period_s=1.0,
         order_timeout_s=3.0,
     )
-    assert settings.secret_keys is not None
-    keys = parse_keys([settings.secret_keys.get_secret_value()], origin="test")
-    vault = Vault(lambda: keys)
-    valkey = connect(redis_url)
-    news = News(valkey)
-    kotak = adapter(BrokerCode.KOTAK_NEO, base_url=settings.broker_urls["kotak_neo"], clock=clock)
-    execution = Execution(database, clock, news)
-    gateways = Gateways(database, vault, lambda _code: kotak, clock)
-    logins = Logins(
-        settings=settings,
-        database=database,
-        clock=clock,
-        vault=vault,
-        adapters=lambda _code: kotak,
-        execution=execution,
-        news=news,
-    )
-    market_day = MarketDay(
-        settings=settings,
-        database=database,
-        clock=clock,
-        calendar=load_calendar(),
-        logins=logins,
-        gateways=gateways,
-        adapters=lambda _code: kotak,
-        news=news,
-        sleep=time.sleep,
-    )
-    with database.begin() as session:
+    parts = Container(settings=settings, addresses=addresses, stop=threading.Event(), holder="test")
+    parts.valkey.flushdb()
+    with parts.database.begin() as session:
         session.add(
             InjectedSessionRow(
                 venue="NSE",
@@ -307,29 +276,7 @@ def open_desk(database: Database, redis_url: str, broker: Broker, folder: Path) 
                 reason="test",
             )
         )
-    from app.db.risk_state import EntryWindow
-
-    window = EntryWindow(
-        opens_at=datetime.fromisoformat(at("09:15:00")), closes_at=datetime.fromisoformat(at("15:12:00"))
-    )
-    trading = Trading(
-        database=database, clock=clock, news=news, windows=lambda _day: window, today=lambda: TODAY
-    )
-    return Desk(
-        database=database,
-        valkey=valkey,
-        clock=clock,
-        broker=broker,
-        settings=settings,
-        trading=trading,
-        execution=execution,
-        gateways=gateways,
-        logins=logins,
-        market_day=market_day,
-        contracts=ContractBook(database),
-        budget=OrderBudget(valkey, per_second=8),
-        news=news,
-    )
+    return Desk(parts=parts, broker=broker)
 
 
 def _deployment(row: DeploymentRow) -> Deployment:

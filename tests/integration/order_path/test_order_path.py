@@ -11,6 +11,7 @@ from sqlalchemy import select
 from app.db.controls import request_exits
 from app.db.leases import LeaseLostError, release_lease
 from app.db.models import OrderRow
+from app.domain.ids import InstrumentId
 from app.domain.orders import OrderRole, OrderStatus
 from app.infra.names import RunKind
 from tests.contract.simulator_kotak.broker import at
@@ -164,5 +165,5 @@ def test_ledger_equals_the_brokers_trades(desk: Desk) -> None:
 
 def _let_market_run(desk: Desk, until: str) -> None:
     desk.broker.post("clock", {"now": at(until), "rate": 1.0})
-    options = [desk.contracts.get(TODAY, leg.instrument_id) for leg in desk.legs()]  # type: ignore[arg-type]
+    options = [desk.parts.contracts.get(TODAY, InstrumentId(leg.instrument_id)) for leg in desk.legs()]
     desk.price(options)
