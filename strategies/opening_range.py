@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass as plain_dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -31,7 +31,7 @@ class OpeningRangeParams:
         int, Field(ge=5, le=120, multiple_of=5, description="Minutes from the open that make the range")
     ] = 15
     signal_minutes: Annotated[
-        int, Field(ge=1, le=60, description="Length of the bars whose close can break out")
+        Literal[1, 5], Field(description="Length of the bars whose close can break out")
     ] = 5
     min_range_fraction: Annotated[
         Decimal, Field(ge=0, lt=1, description="No trade when the range is narrower")

@@ -63,6 +63,17 @@ def test_reports_a_gap_when_its_position_was_trimmed(valkey: Redis) -> None:
     assert reader.read(STOP).gaps == ()
 
 
+def test_a_reader_that_is_behind_notices_what_was_trimmed_meanwhile(valkey: Redis) -> None:
+    reader = StreamReader(valkey, count=2)
+    reader.follow(STREAM, after=BEGINNING)
+    add(valkey, *range(6))
+    assert len(reader.read(STOP).entries) == 2
+
+    valkey.xtrim(STREAM, maxlen=1, approximate=False)
+
+    assert reader.read(STOP).gaps == (STREAM,)
+
+
 def test_reports_no_gap_when_nothing_was_lost(valkey: Redis) -> None:
     reader = StreamReader(valkey, count=2)
     reader.follow(STREAM, after=BEGINNING)

@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from app.domain.ids import InstrumentId, SignalKey
-from app.domain.market_data import ONE_MINUTE
+from app.domain.market_data import ONE_MINUTE, BarSpec
 from app.domain.orders import Side
 from app.domain.signals import Signal, SignalKind, SignalLeg
 from app.domain.strategy import (
@@ -62,6 +62,13 @@ class Once(EachEvent):
         return (exit_signal("once"),)
 
 
+class OddBars(EachEvent):
+    """Wait for bars that nobody builds."""
+
+    def indicator_needs(self) -> Sequence[IndicatorNeed]:
+        return (IndicatorNeed(instrument_id=NIFTY, spec=BarSpec(minutes=7), names=("atr:2",)),)
+
+
 class Bad(EachEvent):
     """Do the bad thing from the second minute of the session on."""
 
@@ -111,6 +118,7 @@ def _bad(act: Callable[[], Sequence[Signal]]) -> Callable[[NoParams], Strategy]:
 _FACTORIES: dict[str, Callable[[NoParams], Strategy]] = {
     "each_event": EachEvent,
     "once": Once,
+    "odd_bars": OddBars,
     "raises": _bad(_raise),
     "leaves": _bad(_leave),
     "loops": _bad(_loop),

@@ -31,6 +31,7 @@ from app.domain.strategy import (
     StrategyView,
 )
 from app.engine.engine import process
+from app.services.feed.bar_desk import SPECS
 from app.services.loops.ports import Halter, StrategyBuilder, Wish
 from app.services.loops.step_guard import StepGuard, StepTimedOut
 
@@ -157,6 +158,10 @@ class UserLoop:
             strategy = self._tools.build(deployment.strategy, deployment.params)
             needs = frozenset(strategy.indicator_needs())
             sources = frozenset((need.instrument_id, need.spec) for need in needs)
+            for _, spec in sources:
+                if spec not in SPECS:
+                    built = ", ".join(map(str, SPECS))
+                    raise InvalidInputError(f"indicators: expected bars of {built}, got {spec}")
             shape = json.dumps([deployment.strategy, deployment.params], sort_keys=True)
             return _Running(shape=shape, state=state, strategy=strategy, needs=needs, sources=sources)
 

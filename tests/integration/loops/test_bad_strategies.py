@@ -27,6 +27,10 @@ GOOD, BAD, AFTER = (timedelta(seconds=s) for s in (0, 60, 75))
         ("swallows", "the strategy did not decide within 0.3 s"),
         ("nonsense", "the strategy raised app.domain.errors.NotFoundError: NO-SUCH.NSE is not in the"),
         (
+            "odd_bars",
+            "the strategy raised app.domain.errors.InvalidInputError: indicators: expected bars of 1m, 5m",
+        ),
+        (
             "unknown_strategy",
             "the strategy raised app.domain.errors.InvalidInputError: strategy: expected one",
         ),
