@@ -35,6 +35,12 @@ def _start_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401  signal
     threading.Thread(target=_beat_until_stopped, args=(sender.hostname,), daemon=True).start()
 
 
+@signals.worker_process_init.connect
+def _leave_the_parents_connections(**_: Any) -> None:  # noqa: ANN401  signal
+    """Give a forked pool process a container of its own: connections do not survive a fork."""
+    container.cache_clear()
+
+
 @signals.worker_shutting_down.connect
 def _stop_runs(**_: Any) -> None:  # noqa: ANN401  signal
     container().stop.set()
