@@ -1,7 +1,8 @@
-"""Look after the runs, and after commands that no worker has taken."""
+"""Look after the runs, after commands that no worker has taken, and after the invariants."""
 
 from app.infra.names import TaskName
 from app.infra.queue import TaskQueue
+from app.services.audit import audit_and_alarm
 from app.services.supervision import dispatch_lapsed, dispatch_waiting_commands
 from tasks.celery import celery_app
 from tasks.container import container
@@ -13,3 +14,10 @@ def supervise() -> None:
     database = container().database
     dispatch_lapsed(database, celery_app)
     dispatch_waiting_commands(database, TaskQueue(celery_app))
+
+
+@celery_app.task(name=TaskName.AUDIT, soft_time_limit=50, time_limit=60)
+def audit() -> None:
+    """Check the invariants of the running day and raise an alarm for each that does not hold."""
+    parts = container()
+    audit_and_alarm(parts.database, parts.clock, parts.market_day.today())

@@ -24,6 +24,10 @@ from app.infra.migrations import migrate
 from app.infra.stack import free_port, is_free
 
 FOLDER = "demo"
+_NOT_PLACED_AFTER_S = 20.0
+"""The simulator places a lost order at most 8 s late and hangs at most 8 s; Kotak's own bound is 90 s."""
+_ACCOUNTS_READ_PER_S = 15.0
+"""Book reads of one machine that plays the broker too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +113,8 @@ def _furnish(
             "clock_file": home / "clock",
             "broker_urls": {BrokerCode.KOTAK_NEO.value: f"http://127.0.0.1:{port}"},
             "is_live_trading_allowed": False,
+            "not_placed_after_s": _NOT_PLACED_AFTER_S,
+            "reconcile_period_s": max(base.reconcile_period_s, options.accounts / _ACCOUNTS_READ_PER_S),
             "strategy_modules": (*base.strategy_modules, *modules),
         }
     )
@@ -129,7 +135,15 @@ def environment(settings: Settings) -> dict[str, str]:
         "redis_url": settings.redis_url,
         "database_url": settings.database_url,
     }
-    changed = ("home", "api_port", "flower_port", "clock_file", "is_live_trading_allowed")
+    changed = (
+        "home",
+        "api_port",
+        "flower_port",
+        "clock_file",
+        "is_live_trading_allowed",
+        "not_placed_after_s",
+        "reconcile_period_s",
+    )
     env = {f"OPENBELL_{name.upper()}": str(plain[name]) for name in changed}
     env |= {f"OPENBELL_{k.upper()}": v.get_secret_value() for k, v in secret.items() if v is not None}
     for name in ("broker_urls", "strategy_modules"):
