@@ -42,7 +42,9 @@ def revived_orders(
     statement = select(OrderRow).where(
         OrderRow.account_id == account_id,
         OrderRow.broker_order_id.in_(working),
-        OrderRow.status.in_((OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED)),
+        OrderRow.status == OrderStatus.REJECTED,
+        OrderRow.was_unknown,
+        OrderRow.reject_reason.startswith(NOT_PLACED),
     )
     return session.scalars(statement).all()
 
@@ -112,5 +114,7 @@ def reduce_account(session: Session, account_id: AccountId, *, reason: str) -> b
     return session.scalar(statement) is not None
 
 
+NOT_PLACED = "not placed"
+"""How the reason of an order begins that was proven absent."""
 OVERDUE_AFTER = timedelta(seconds=2)
 """How much longer than the call's own time-out a claimed order may stay without an answer."""

@@ -14,6 +14,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.db.alarms import raise_alarm
+from app.db.books import NOT_PLACED
 from app.db.legs import lock_legs_of
 from app.db.models import AccountRow, LegRow, OrderRow
 from app.db.orders import book_fill, lock_orders, move_order
@@ -94,7 +95,7 @@ class Execution:
             row = lock_orders(session, [order_id])[order_id]
             if row.broker_order_id is not None or not row.is_unknown:
                 return
-            row.reject_reason = "not placed: proven by clean reads"
+            row.reject_reason = f"{NOT_PLACED}: proven by clean reads"
             self._move(session, row, _K.NOT_SENT, source="resolver", details={"evidence": evidence})
         log.info("unknown_resolved", order_id=order_id, found=False)
         self._publish([row])
