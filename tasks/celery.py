@@ -8,8 +8,9 @@ from celery import signals
 from redis.exceptions import RedisError
 
 from app.config import load_settings
+from app.domain.accounts import BrokerCode
 from app.infra.logs import configure_logs
-from app.infra.names import WORKERS_KEY
+from app.infra.names import WORKERS_KEY, QueueName
 from app.infra.queue import make_celery
 from tasks.base import OpenbellTask
 from tasks.container import container, engines
@@ -17,6 +18,7 @@ from tasks.container import container, engines
 log = structlog.get_logger()
 
 _HEARTBEAT_S = 2.0
+_BROKER_QUEUES = frozenset({QueueName.LOGIN, QueueName.ORDERS, QueueName.EXITS, QueueName.BOOKS})
 
 celery_app = make_celery(engines().redis_url, task_class=OpenbellTask)
 celery_app.conf.update(
@@ -33,6 +35,15 @@ def _set_up_logs(**_: Any) -> None:  # noqa: ANN401  signal
 @signals.worker_ready.connect
 def _start_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401  signal
     threading.Thread(target=_beat_until_stopped, args=(sender.hostname,), daemon=True).start()
+
+
+@signals.worker_ready.connect
+def _import_broker_sdks(sender: Any, **_: Any) -> None:  # noqa: ANN401  signal
+    """Import the broker's SDK before the first login or order needs it: it costs seconds."""
+    settings = load_settings()
+    is_reachable = settings.is_live_trading_allowed or BrokerCode.KOTAK_NEO.value in settings.broker_urls
+    if is_reachable and not _BROKER_QUEUES.isdisjoint(sender.app.amqp.queues.consume_from):
+        container().adapter(BrokerCode.KOTAK_NEO)
 
 
 @signals.worker_process_init.connect

@@ -1,6 +1,7 @@
 """Lock legs, always in one order, so that writers of many legs cannot wait for each other in a circle."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.orm import Session
@@ -26,3 +27,12 @@ def lock_legs_of(session: Session, orders: Iterable[OrderRow]) -> None:
     if keys:
         columns = tuple_(LegRow.deployment_id, LegRow.day, LegRow.instrument_id)
         lock_legs(session, columns.in_(keys))
+
+
+def note_protected(leg: LegRow, wall: datetime) -> None:
+    """Stop the clock of a leg's unprotected time: an exit rests for all of it, or we watch its stop (I5)."""
+    if leg.exposed_since is None:
+        return
+    exposed_ms = round((wall - leg.exposed_since).total_seconds() * 1000)
+    leg.unprotected_max_ms = max(leg.unprotected_max_ms, exposed_ms)
+    leg.exposed_since = None

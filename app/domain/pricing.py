@@ -63,7 +63,7 @@ def marketable_limit(side: Side, tick: Tick, *, instrument: Instrument, step: in
             f"got {tick.last} and {step}"
         )
     reach = protection_band(tick.last) * (step + 1)
-    furthest = _protected_distance(tick.last)
+    furthest = protected_distance(tick.last)
     if side is Side.BUY:
         limit = min(_base(side, tick) + reach, tick.last + furthest)
     else:
@@ -107,7 +107,8 @@ def _base(side: Side, tick: Tick) -> Decimal:
     return max(tick.last, quote) if side is Side.BUY else min(tick.last, quote)
 
 
-def _protected_distance(last: Decimal) -> Decimal:
+def protected_distance(last: Decimal) -> Decimal:
+    """Return how far from the last price the venue takes a limit at all, in rupees (the LPP)."""
     if last > _PROTECTION_FRACTION_ABOVE:
         return last * _PROTECTION_FRACTION
     return _PROTECTION_RUPEES

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.db.alarms import raise_alarm
 from app.db.books import NOT_PLACED
-from app.db.legs import lock_legs_of
+from app.db.legs import lock_legs_of, note_protected
 from app.db.models import AccountRow, LegRow, OrderRow
 from app.db.orders import book_fill, lock_orders, move_order
 from app.db.session import Database
@@ -216,11 +216,8 @@ class Execution:
         if row.status not in (_S.ACCEPTED, _S.TRIGGERED, _S.PARTIALLY_FILLED):
             return
         leg = session.get(LegRow, (row.deployment_id, row.day, row.instrument_id), with_for_update=True)
-        if leg is None or leg.exposed_since is None or row.quantity - row.filled_qty < abs(leg.net_qty):
-            return
-        exposed_ms = round((self._clock.wall() - leg.exposed_since).total_seconds() * 1000)
-        leg.unprotected_max_ms = max(leg.unprotected_max_ms, exposed_ms)
-        leg.exposed_since = None
+        if leg is not None and row.quantity - row.filled_qty >= abs(leg.net_qty):
+            note_protected(leg, self._clock.wall())
 
     def _move(
         self, session: Session, row: OrderRow, kind: OrderEventKind, *, source: str, details: dict[str, Any]

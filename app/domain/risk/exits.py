@@ -13,7 +13,7 @@ from app.domain.instruments import Instrument
 from app.domain.market_data import Tick
 from app.domain.orders import OrderStatus, OrderType, Side
 from app.domain.positions import Leg
-from app.domain.pricing import marketable_limit, stop_terms
+from app.domain.pricing import marketable_limit, protected_distance, stop_terms
 
 CHASE_STEPS = 5
 CHASE_AFTER_S = 1.5
@@ -64,7 +64,12 @@ class CancelExit:
     """Cancel the live exit order: there is nothing left to close."""
 
 
-ExitStep = PlaceExit | ChangeExit | CancelExit
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchExit:
+    """Keep watching the price: the stop lies further away than the venue takes orders."""
+
+
+ExitStep = PlaceExit | ChangeExit | CancelExit | WatchExit
 
 
 def exit_side(leg: Leg) -> Side:
@@ -119,13 +124,16 @@ def _is_cancel_stuck(live: LiveExit) -> bool:
 
 def _first_exit(
     leg: Leg, instrument: Instrument, *, tick: Tick | None, stop_fraction: Decimal | None, wants_flat: bool
-) -> PlaceExit | None:
+) -> PlaceExit | WatchExit | None:
     quantity, side = abs(leg.net_qty), exit_side(leg)
     if not wants_flat:
         if stop_fraction is None:
             return None
         trigger, limit = stop_terms(leg.entry_px, side, stop_fraction=stop_fraction, instrument=instrument)
-        if tick is None or not _has_passed(tick, side, trigger):
+        has_passed = tick is not None and _has_passed(tick, side, trigger)
+        if not has_passed and tick is not None and _is_too_far(limit, tick):
+            return WatchExit()
+        if not has_passed:
             return PlaceExit(
                 order_type=OrderType.STOP_LIMIT, quantity=quantity, price=limit, trigger_price=trigger
             )
@@ -133,6 +141,10 @@ def _first_exit(
         return None
     price = marketable_limit(side, tick, instrument=instrument)
     return PlaceExit(order_type=OrderType.LIMIT, quantity=quantity, price=price, trigger_price=None)
+
+
+def _is_too_far(limit: Decimal, tick: Tick) -> bool:
+    return abs(limit - tick.last) > protected_distance(tick.last)
 
 
 def _has_passed(tick: Tick, side: Side, level: Decimal) -> bool:

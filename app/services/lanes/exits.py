@@ -27,6 +27,7 @@ from app.db.exits import (
     unwind_incomplete_baskets,
 )
 from app.db.leases import LeaseLostError, check_fence
+from app.db.legs import note_protected
 from app.db.models import OrderRow
 from app.db.orders import leg_of, move_order
 from app.db.session import Database
@@ -35,7 +36,13 @@ from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
 from app.domain.orders import OrderEventKind, OrderRole, OrderType, TimeInForce
 from app.domain.ports import BrokerGateway, Clock, OrderChange
 from app.domain.reports import FaultClass, Gap, OrderReport, Outcome, WriteResult
-from app.domain.risk.exits import CancelExit, ChangeExit, ExitStep, PlaceExit, next_exit_step
+from app.domain.risk.exits import (
+    CancelExit,
+    ChangeExit,
+    PlaceExit,
+    WatchExit,
+    next_exit_step,
+)
 from app.infra.marks import read_marks
 from app.infra.rate_limit import OrderBudget
 from app.services.execution import Execution
@@ -180,13 +187,18 @@ class ExitLane:
             stop_fraction=work.leg.stop_fraction,
             wants_flat=work.leg.exit_reason is not None,
         )
+        if isinstance(step, WatchExit):
+            note_protected(work.leg, wall)
+            return None
         if step is None or (work.live is None and work.is_backing_off(wall)):
             return None
         if not self._budget.take_for_exit(work.leg.account_id):
             return None
         return self._commit_step(session, work, step, lease)
 
-    def _commit_step(self, session: Session, work: LegWork, step: ExitStep, lease: Lease) -> _Call:
+    def _commit_step(
+        self, session: Session, work: LegWork, step: PlaceExit | ChangeExit | CancelExit, lease: Lease
+    ) -> _Call:
         match step:
             case PlaceExit():
                 return self._place(session, work, step, lease)

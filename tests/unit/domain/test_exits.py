@@ -14,6 +14,7 @@ from app.domain.risk.exits import (
     ExitStep,
     LiveExit,
     PlaceExit,
+    WatchExit,
     exit_side,
     next_exit_step,
 )
@@ -73,6 +74,18 @@ def test_stop_of_a_long_position_sells_below() -> None:
     assert isinstance(placed, PlaceExit)
     assert placed.trigger_price == Decimal(75)
     assert placed.price < Decimal(75)
+
+
+@pytest.mark.parametrize(("stop", "is_watched"), [("0.30", False), ("0.80", True)])
+def test_stop_beyond_the_venues_band_is_watched_by_us(stop: str, is_watched: bool) -> None:  # noqa: FBT001
+    decided = step(SHORT, None, stop=Decimal(stop))
+    assert isinstance(decided, WatchExit) is is_watched
+
+
+def test_watched_stop_leaves_when_the_price_gets_there() -> None:
+    placed = step(SHORT, None, stop=Decimal("0.80"), last="181")
+    assert isinstance(placed, PlaceExit)
+    assert placed.order_type is OrderType.LIMIT
 
 
 def test_stop_needs_no_price() -> None:
