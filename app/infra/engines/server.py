@@ -21,6 +21,7 @@ _LOG_LIMIT_BYTES = 10_000_000
 # Below the range that Linux hands out to outgoing connections, so that nobody takes our port while
 # the engine restarts after a crash.
 _PORTS = range(21000, 31000)
+_PORT_PATIENCE_S = 3.0
 _PORT_ATTEMPTS = 5
 
 
@@ -189,7 +190,7 @@ def _spawn(command: list[str], log: Path, lock: int) -> None:
 
 def _choose_endpoint(server: Server) -> Endpoint:
     known = read_endpoint(server)
-    if known is not None and _is_free(known.port):
+    if known is not None and _becomes_free(known.port):
         return known
     port = next((port for port in secrets.SystemRandom().sample(_PORTS, 200) if _is_free(port)), None)
     if port is None:
@@ -198,6 +199,16 @@ def _choose_endpoint(server: Server) -> Endpoint:
     endpoint = Endpoint(port=port, password=password)
     write_private(_state_path(server), json.dumps(asdict(endpoint)))
     return endpoint
+
+
+def _becomes_free(port: int) -> bool:
+    """Say whether a remembered port can be had: others hold the address, so a short wait beats a new one."""
+    deadline = time.monotonic() + _PORT_PATIENCE_S
+    while not _is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
 
 
 def _is_free(port: int) -> bool:
