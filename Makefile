@@ -39,7 +39,7 @@ integration: setup ## run the tests on real PostgreSQL, Valkey and processes
 	@$(BIN)/pytest -q -n 2 --dist loadfile tests/integration
 
 e2e: setup ## run whole trading days
-	@if [ -d tests/e2e ]; then exec $(BIN)/pytest -q tests/e2e; fi
+	@if [ -d tests/e2e ]; then exec $(BIN)/pytest -q -n 2 --dist load tests/e2e; fi
 
 frontend-test: setup ## run the dashboard's tests
 	@$(PYTHON) deploy/setup.py npm run test
