@@ -48,7 +48,7 @@ _Module = Annotated[str | None, typer.Option(help="Module whose strategies each 
 def demo(  # noqa: PLR0913  one option each
     *,
     accounts: _Accounts = 30,
-    speed: _Speed = 300.0,
+    speed: _Speed = 600.0,
     day: _Day = datetime(2019, 1, 4),  # noqa: DTZ001  typer knows no dates
     closes: _Close = datetime(2019, 1, 2, 15, 30),  # noqa: DTZ001  typer knows no times of day
     seed: _Seed = 7,

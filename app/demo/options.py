@@ -38,7 +38,7 @@ class DemoOptions:
     """Hold the choices of one demo; `speed` is virtual seconds per real second, at most."""
 
     accounts: int = 30
-    speed: float = 300.0
+    speed: float = 600.0
     day: date = date(2019, 1, 4)
     closes: time = time(15, 30)
     """India; an earlier close makes a shorter day, with its square-off before it."""
