@@ -8,6 +8,7 @@ from typing import Any, cast
 from sqlalchemy import select
 
 from app.db.models import AccountRow, AuditRow, CommandRow, DeploymentRow, LegRow, OrderRow, UserRow
+from app.db.orders import lock_leg
 from app.domain.orders import OrderStatus, Side
 from tests.dashboard.seed import CALL, LOT, PREMIUMS, add_order, at
 from tests.integration.api.conftest import NOWHERE, MakeWorld, World
@@ -25,7 +26,7 @@ def _kill(world: World, name: str, **body: Any) -> dict[str, Any]:
 
 def _entry(world: World, person: int, status: OrderStatus, *, instrument: str = CALL) -> int:
     with world.database.begin() as session:
-        return add_order(
+        order = add_order(
             session,
             world.people[person],
             key=f"extra-{person}-{status}",
@@ -35,7 +36,10 @@ def _entry(world: World, person: int, status: OrderStatus, *, instrument: str = 
             price=PREMIUMS[CALL],
             filled=LOT * 0,
             moment=at(10, 11),
-        ).id
+        )
+        session.flush()
+        lock_leg(session, order)  # makes the leg, as recording an intent does
+        return order.id
 
 
 def _exits_asked(world: World) -> set[int]:
