@@ -18,6 +18,7 @@ import httpx
 
 from app.infra.clock import VirtualClock
 from app.infra.processes import ProcessStatus, read_processes
+from app.infra.stack import free_port
 
 ROOT = Path(__file__).parents[2]
 _DAY_TAKES_S = 600.0
@@ -47,6 +48,8 @@ class RunningDay:
         # A home of its own, and nothing of the tester's settings.
         env = {k: v for k, v in os.environ.items() if not k.startswith("OPENBELL_")}
         env |= {"OPENBELL_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
+        # Two days may start at one moment and would both find the usual ports free.
+        env |= {"OPENBELL_API_PORT": str(free_port()), "OPENBELL_FLOWER_PORT": str(free_port())}
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 command, cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT
