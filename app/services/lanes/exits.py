@@ -31,7 +31,7 @@ from app.db.legs import note_protected
 from app.db.models import OrderRow
 from app.db.orders import leg_of, move_order
 from app.db.session import Database
-from app.domain.errors import BrokerError, NotFoundError, SessionExpiredError
+from app.domain.errors import BrokerError, InvariantError, NotFoundError, SessionExpiredError
 from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
 from app.domain.orders import OrderEventKind, OrderRole, OrderType, TimeInForce
 from app.domain.ports import BrokerGateway, Clock, OrderChange
@@ -140,7 +140,11 @@ class ExitLane:
             elif isinstance(event, Gap):
                 pool.submit(self._catch_up, account_id).add_done_callback(log_failure)
         for account_id, batch in reports.items():
-            self._execution.apply_reports(account_id, batch, source="stream")
+            try:
+                self._execution.apply_reports(account_id, batch, source="stream")
+            except InvariantError as e:
+                # One account's impossible news must not end the exits of the others (I8); its books go on.
+                log.exception("news_refused", account_id=account_id, error=str(e))
 
     def _catch_up(self, account_id: AccountId) -> None:
         """Read the book after a gap: the stream may have missed anything."""
