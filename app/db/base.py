@@ -24,7 +24,7 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it as a class attribute
         datetime: DateTime(timezone=True),
-        Decimal: Numeric(20, 6),
+        Decimal: Numeric(28, 10),
         dict[str, Any]: JSONB,
         str: Text,
     }

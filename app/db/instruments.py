@@ -51,6 +51,9 @@ def _to_instrument(row: InstrumentRow) -> Instrument:
         tick_size=row.tick_size,
         lot_size=row.lot_size,
         freeze_qty=row.freeze_qty,
+        min_notional=row.min_notional,
+        contract_size=row.contract_size,
+        currency=row.currency,
         option=_terms(row),
     )
 

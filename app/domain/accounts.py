@@ -10,6 +10,9 @@ class BrokerCode(StrEnum):
     """Name the broker behind an account."""
 
     KOTAK_NEO = "kotak_neo"
+    BINANCE_SPOT = "binance_spot"
+    BINANCE_FUTURES = "binance_futures"
+    MT5 = "mt5"
     PAPER = "paper"
 
 

@@ -41,11 +41,40 @@ _KOTAK_NEO = (
 )
 
 
+_BINANCE = (
+    CredentialField(
+        name="api_key", expected="the API key, letters and digits", pattern=r"[A-Za-z0-9]{16,128}"
+    ),
+    CredentialField(
+        name="api_secret", expected="the API secret, letters and digits", pattern=r"[A-Za-z0-9]{16,128}"
+    ),
+)
+_MT5 = (
+    CredentialField(name="login", expected="the account number, digits", pattern=r"\d{1,12}"),
+    CredentialField(name="password", expected="the account's trading password", pattern=r".{1,64}"),
+    CredentialField(
+        name="server", expected="the broker's trade server, like Broker-Demo", pattern=r"\S{1,64}"
+    ),
+    CredentialField(
+        name="agent_url",
+        expected="the address of this account's mt5-agent, like https://10.0.0.5:8701",
+        pattern=r"https?://[^\s/]+",
+    ),
+    CredentialField(
+        name="agent_token", expected="the token that the mt5-agent was started with", pattern=r"\S{16,}"
+    ),
+)
+
+
 def credential_fields(broker: BrokerCode) -> tuple[CredentialField, ...]:
     """Return what a login at this broker needs; nothing for paper."""
     match broker:
         case BrokerCode.KOTAK_NEO:
             return _KOTAK_NEO
+        case BrokerCode.BINANCE_SPOT | BrokerCode.BINANCE_FUTURES:
+            return _BINANCE
+        case BrokerCode.MT5:
+            return _MT5
         case BrokerCode.PAPER:
             return ()
 

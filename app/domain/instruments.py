@@ -1,4 +1,4 @@
-"""Describe what can be traded: indices, and options with their terms."""
+"""Describe what can be traded: indices, options with their terms, coins and currencies."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -24,6 +24,9 @@ class InstrumentKind(StrEnum):
 
     INDEX = "INDEX"
     OPTION = "OPTION"
+    SPOT = "SPOT"
+    PERPETUAL = "PERPETUAL"
+    FOREX = "FOREX"
 
 
 class OptionRight(StrEnum):
@@ -48,8 +51,10 @@ class Instrument:
     """Describe one instrument of the day's contract master.
 
     Quantities are in units, `lot_size` units make a lot; `freeze_qty` is the most units that
-    the exchange takes in one order (zero: no such limit). `broker_symbol` and `broker_token` are
-    the venue's own names and are used by adapters only.
+    the exchange takes in one order (zero: no such limit), `min_notional` the least value of one in
+    `currency`. A unit is what a quantity of 1 means: one share of an option, one bitcoin, one euro;
+    `contract_size` units are one whole contract of the venue (a forex lot is 100,000 units).
+    `broker_symbol` and `broker_token` are the venue's own names and are used by adapters only.
     """
 
     instrument_id: InstrumentId
@@ -61,13 +66,21 @@ class Instrument:
     tick_size: Decimal
     lot_size: Decimal
     freeze_qty: Decimal = ZERO
+    min_notional: Decimal = ZERO
+    contract_size: Decimal = Decimal(1)
+    currency: str = "INR"
     option: OptionTerms | None = None
 
     def __post_init__(self) -> None:
-        if self.tick_size <= 0 or self.lot_size <= 0 or self.freeze_qty < 0:
+        if min(self.tick_size, self.lot_size, self.contract_size) <= 0:
             raise InvalidInputError(
-                f"{self.instrument_id}: expected positive tick and lot, freeze quantity >= 0, "
-                f"got tick {self.tick_size}, lot {self.lot_size}, freeze {self.freeze_qty}"
+                f"{self.instrument_id}: expected a positive tick, lot and contract size, "
+                f"got {self.tick_size}, {self.lot_size} and {self.contract_size}"
+            )
+        if min(self.freeze_qty, self.min_notional) < 0:
+            raise InvalidInputError(
+                f"{self.instrument_id}: expected a freeze quantity and least notional >= 0, "
+                f"got {self.freeze_qty} and {self.min_notional}"
             )
         if (self.kind is InstrumentKind.OPTION) != (self.option is not None):
             raise InvalidInputError(

@@ -39,7 +39,9 @@ class TimeInForce(StrEnum):
     """Say how long an order works."""
 
     DAY = "DAY"
+    GTC = "GTC"
     IOC = "IOC"
+    FOK = "FOK"
 
 
 class OrderRole(StrEnum):

@@ -64,7 +64,11 @@ class BrokerSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """Ask a broker for one order. Prices lie on the tick, quantities are whole lots in units."""
+    """Ask a broker for one order. Prices lie on the tick, quantities are whole lots in units.
+
+    `reduces_only` forbids the order to open exposure where the venue knows such a flag. `position_ref`
+    names the venue's position to close where an account keeps several in one instrument (MT5 hedging).
+    """
 
     client_order_id: ClientOrderId
     instrument: Instrument
@@ -74,6 +78,8 @@ class OrderRequest:
     quantity: Decimal
     price: Decimal | None
     trigger_price: Decimal | None
+    reduces_only: bool = False
+    position_ref: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +97,13 @@ class OrderChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """Declare what a broker can do; the contract suite skips only by this."""
+    """Declare what a broker can do; the contract suite skips only by this.
+
+    `resting_time_in_force` is what an order that waits at the venue carries. Where `changes_in_place` is
+    False, a working order cannot become another (type, price, quantity under the same broker order id): it
+    is canceled and a new one is sent. Where `rests_stops` is False, a stop that closes a position cannot
+    wait at the venue: we watch the price.
+    """
 
     order_types: frozenset[OrderType]
     time_in_force: frozenset[TimeInForce]
@@ -99,6 +111,9 @@ class Capabilities:
     max_orders_per_second: int
     not_placed_after_s: float
     """How long after sending two clean reads may prove that an order does not exist."""
+    resting_time_in_force: TimeInForce = TimeInForce.DAY
+    changes_in_place: bool = True
+    rests_stops: bool = True
 
 
 class BrokerGateway(Protocol):

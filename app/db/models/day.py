@@ -98,6 +98,9 @@ class InstrumentRow(Base):
     tick_size: Mapped[Decimal]
     lot_size: Mapped[Decimal]
     freeze_qty: Mapped[Decimal]
+    min_notional: Mapped[Decimal] = mapped_column(server_default="0")
+    contract_size: Mapped[Decimal] = mapped_column(server_default="1")
+    currency: Mapped[str] = mapped_column(server_default="INR")
     underlying: Mapped[str | None]
     expiry: Mapped[date | None]
     strike: Mapped[Decimal | None]

@@ -44,10 +44,13 @@ def test_a_strike_has_one_spelling(strike: str) -> None:
     assert made == "NIFTY-20261123-26000-PE.NSE"
 
 
-@pytest.mark.parametrize(("field", "value"), [("tick_size", 0), ("lot_size", 0), ("freeze_qty", -1)])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("tick_size", 0), ("lot_size", 0), ("contract_size", 0), ("freeze_qty", -1), ("min_notional", -1)],
+)
 def test_an_instrument_has_positive_terms(field: str, value: int) -> None:
     changes = {field: Decimal(value)}
-    with pytest.raises(InvalidInputError, match="expected positive tick and lot"):
+    with pytest.raises(InvalidInputError, match=r"expected a (positive tick|freeze quantity)"):
         replace(CALL, **changes)  # type: ignore[arg-type]  # parametrized
 
 
