@@ -10,6 +10,7 @@ from starlette.websockets import WebSocketState
 from api.auth import UnauthorizedError
 from api.deps import Parts
 from api.stream.hub import STAFF, Client
+from app.infra.cancellation import end_tasks
 from app.services.commands import Caller
 
 router = APIRouter()
@@ -47,9 +48,7 @@ class _Stream:
             client.put(self._plain("hello"))
             tasks = {asyncio.create_task(self._write(client)), asyncio.create_task(self._listen(caller))}
             done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in pending:
-                task.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+            await end_tasks(pending)
             for task in done:
                 task.result()
 

@@ -29,6 +29,12 @@ def lock_legs_of(session: Session, orders: Iterable[OrderRow]) -> None:
         lock_legs(session, columns.in_(keys))
 
 
+def note_exposed(leg: LegRow, wall: datetime) -> None:
+    """Start the clock of a leg's unprotected time, unless it runs (I5)."""
+    if leg.exposed_since is None:
+        leg.exposed_since = wall
+
+
 def note_protected(leg: LegRow, wall: datetime) -> None:
     """Stop the clock of a leg's unprotected time: an exit rests for all of it, or we watch its stop (I5)."""
     if leg.exposed_since is None:

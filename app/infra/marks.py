@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import cast
 
@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from app.domain.ids import InstrumentId
 from app.domain.market_data import Tick
-from app.infra.names import MARKS_KEY
+from app.infra.names import FEED_STATE_KEY, MARKS_KEY
 
 
 def read_marks(valkey: Redis, venue: str, instrument_ids: Sequence[InstrumentId]) -> dict[InstrumentId, Tick]:
@@ -29,6 +29,18 @@ def read_all_marks(valkey: Redis, venue: str) -> list[Tick]:
     """Return the latest tick of every instrument; raises RedisError while Valkey is away."""
     values = cast("dict[str, str]", valkey.hgetall(MARKS_KEY.format(venue=venue)))
     return [_tick(InstrumentId(i), value) for i, value in values.items()]
+
+
+def is_feed_fresh(valkey: Redis, venue: str, *, wall: datetime, max_age: timedelta) -> bool:
+    """Say whether the venue's feed has published anything so recently that its silence is no outage.
+
+    One instrument's price may be old while its market rests; the feed as a whole never is.
+    """
+    try:
+        last = cast("str | None", valkey.hget(FEED_STATE_KEY.format(venue=venue), "last_wall"))
+    except RedisError:
+        return False
+    return last is not None and wall - datetime.fromisoformat(last) <= max_age
 
 
 def _tick(instrument_id: InstrumentId, value: str) -> Tick:

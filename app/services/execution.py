@@ -101,6 +101,18 @@ class Execution:
         self._publish([row])
 
     def _apply(self, outcomes: dict[int, WriteResult], source: str, act: Any) -> None:  # noqa: ANN401  bound method
+        """Apply a batch; where one outcome is impossible, apply each alone, so that it is lost alone (I8)."""
+        try:
+            self._apply_together(outcomes, source, act)
+        except InvariantError as e:
+            if len(outcomes) == 1:
+                # Journaled for a person; the books go on telling the truth about this order.
+                log.exception("outcome_refused", order_ids=list(outcomes), error=str(e))
+                return
+            for order_id, result in outcomes.items():
+                self._apply({order_id: result}, source, act)
+
+    def _apply_together(self, outcomes: dict[int, WriteResult], source: str, act: Any) -> None:  # noqa: ANN401  bound method
         if not outcomes:
             return
         with self._database.begin() as session:

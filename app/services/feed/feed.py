@@ -1,7 +1,7 @@
 """Run one venue's feed for one session: prices in, rounds, bars and requests for indicators out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from typing import cast
@@ -18,6 +18,7 @@ from app.domain.instruments import Instrument
 from app.domain.market_data import FIVE_MINUTES, Bar, Tick
 from app.domain.ports import Clock, MarketFeed
 from app.domain.reports import Gap
+from app.infra.cancellation import end_tasks
 from app.services.feed.bar_desk import BarDesk
 from app.services.feed.indicator_desk import IndicatorDesk
 from app.services.feed.publisher import RoundPublisher
@@ -68,10 +69,13 @@ class Feed:
         await self._rebuild()
         async with asyncio.TaskGroup() as group:
             helpers = [group.create_task(work()) for work in (self._receive, self._keep_bars, self._watch)]
-            await self._publish_rounds(stop)
-            async with asyncio.timeout(_LAST_BARS_WITHIN_S):
-                await self._bars.join()
-            await _end(helpers)
+            try:
+                await self._publish_rounds(stop)
+                async with asyncio.timeout(_LAST_BARS_WITHIN_S):
+                    await self._bars.join()
+            finally:
+                # Also after a cancellation or a helper's fault: a group cancels once, then waits for ever.
+                await end_tasks(helpers)
 
     async def _rebuild(self) -> None:
         """Continue where a killed predecessor stood: its open bars, and bars that it had not stored yet."""
@@ -183,12 +187,3 @@ class Feed:
         while True:
             await self._indicators.watch()
             await self._publisher.set_pending(self._indicators.pending)
-
-
-async def _end(tasks: Collection["asyncio.Task[None]"]) -> None:
-    """Cancel until it takes: in Python 3.11 `wait_for`, also inside redis-py, may swallow a cancellation."""
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=_IDLE_S)

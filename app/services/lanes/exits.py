@@ -9,7 +9,7 @@ import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -27,7 +27,7 @@ from app.db.exits import (
     unwind_incomplete_baskets,
 )
 from app.db.leases import LeaseLostError, check_fence
-from app.db.legs import note_protected
+from app.db.legs import note_exposed, note_protected
 from app.db.models import OrderRow
 from app.db.orders import leg_of, move_order
 from app.db.session import Database
@@ -43,7 +43,7 @@ from app.domain.risk.exits import (
     WatchExit,
     next_exit_step,
 )
-from app.infra.marks import read_marks
+from app.infra.marks import is_feed_fresh, read_marks
 from app.infra.rate_limit import OrderBudget
 from app.services.execution import Execution
 from app.services.gateways import Gateways
@@ -192,13 +192,18 @@ class ExitLane:
             wants_flat=work.leg.exit_reason is not None,
         )
         if isinstance(step, WatchExit):
-            note_protected(work.leg, wall)
+            # Watching a price that does not move any more protects nobody.
+            (note_protected if self._is_watching(wall) else note_exposed)(work.leg, wall)
             return None
         if step is None or (work.live is None and work.is_backing_off(wall)):
             return None
         if not self._budget.take_for_exit(work.leg.account_id):
             return None
         return self._commit_step(session, work, step, lease)
+
+    def _is_watching(self, wall: datetime) -> bool:
+        max_age = timedelta(seconds=self._settings.tick_max_age_s)
+        return is_feed_fresh(self._valkey, "NSE", wall=wall, max_age=max_age)
 
     def _commit_step(
         self, session: Session, work: LegWork, step: PlaceExit | ChangeExit | CancelExit, lease: Lease

@@ -11,6 +11,7 @@ import structlog
 from app.domain.errors import BrokerError, SessionExpiredError
 from app.domain.ids import AccountId
 from app.domain.reports import AccountEvent, StreamDown
+from app.infra.cancellation import end_tasks
 from app.services.gateways import Gateways
 from app.services.lanes.wakes import Wakes
 
@@ -50,10 +51,7 @@ class AccountStreams:
         self._loop.close()
 
     async def _cancel_all(self) -> None:
-        running = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await end_tasks([t for t in asyncio.all_tasks() if t is not asyncio.current_task()])
 
     async def _listen(self, account_id: AccountId) -> None:
         while True:

@@ -20,6 +20,7 @@ from app.domain.ids import InstrumentId
 from app.domain.instruments import Instrument, OptionRight, Venue
 from app.domain.market_data import Tick
 from app.domain.reports import Gap
+from app.infra.cancellation import end_tasks
 from app.infra.streams import connect_async
 from app.services.feed.feed import Feed
 from app.services.feed.indicator_desk import IndicatorDesk
@@ -106,9 +107,7 @@ class Desk:
     async def kill(self) -> None:
         """End the feed without letting it finish anything."""
         assert self.feed is not None
-        while not self.feed.done():  # redis-py on Python 3.11 may swallow a cancellation
-            self.feed.cancel()
-            await asyncio.wait({self.feed}, timeout=0.2)
+        await end_tasks({self.feed})
 
     async def finish(self) -> None:
         """Let the feed end as on a shutdown."""
