@@ -9,8 +9,9 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
   done)
 BIN := .venv/bin
 ARGS ?=
+CORE := tests/unit/domain tests/unit/engine tests/property
 
-.PHONY: help setup demo up down test unit integration e2e frontend-test browser-test
+.PHONY: help setup demo up down test core unit integration e2e frontend-test browser-test
 .PHONY: check lint types imports architecture format migrate revision
 
 help: ## list the targets
@@ -30,10 +31,14 @@ down: setup ## stop the stack
 	@exec $(BIN)/openbell down $(ARGS)
 
 test: setup ## run every test: Python, dashboard, browser
-	@$(MAKE) -k unit integration e2e frontend-test browser-test
+	@$(MAKE) -k core unit integration e2e frontend-test browser-test
 
-unit: setup ## run the Python tests that need no engines
-	@$(BIN)/pytest -q -n 2 --dist loadfile tests --ignore tests/integration --ignore tests/e2e
+core: setup ## run the tests of the domain and the engine; every branch must be covered
+	@$(BIN)/coverage run -m pytest -q $(CORE)
+	@$(BIN)/coverage report --show-missing --skip-covered
+
+unit: setup ## run the other Python tests that need no engines
+	@$(BIN)/pytest -q -n 2 --dist loadfile tests --ignore tests/integration --ignore tests/e2e $(CORE:%=--ignore %)
 
 integration: setup ## run the tests on real PostgreSQL, Valkey and processes
 	@$(BIN)/pytest -q -n 2 --dist loadfile tests/integration

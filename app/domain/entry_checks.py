@@ -66,17 +66,18 @@ _MT5 = (
 )
 
 
+_FIELDS: Mapping[BrokerCode, tuple[CredentialField, ...]] = {
+    BrokerCode.KOTAK_NEO: _KOTAK_NEO,
+    BrokerCode.BINANCE_SPOT: _BINANCE,
+    BrokerCode.BINANCE_FUTURES: _BINANCE,
+    BrokerCode.MT5: _MT5,
+    BrokerCode.PAPER: (),
+}
+
+
 def credential_fields(broker: BrokerCode) -> tuple[CredentialField, ...]:
     """Return what a login at this broker needs; nothing for paper."""
-    match broker:
-        case BrokerCode.KOTAK_NEO:
-            return _KOTAK_NEO
-        case BrokerCode.BINANCE_SPOT | BrokerCode.BINANCE_FUTURES:
-            return _BINANCE
-        case BrokerCode.MT5:
-            return _MT5
-        case BrokerCode.PAPER:
-            return ()
+    return _FIELDS[broker]
 
 
 def credential_faults(broker: BrokerCode, fields: Mapping[str, str]) -> dict[str, str]:

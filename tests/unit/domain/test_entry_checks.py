@@ -86,6 +86,30 @@ def test_unknown_fields_are_refused() -> None:
     }
 
 
+def test_every_broker_says_what_it_needs() -> None:
+    assert [broker for broker in BrokerCode if not credential_fields(broker)] == [BrokerCode.PAPER]
+
+
 def test_paper_needs_no_credentials() -> None:
     assert credential_fields(BrokerCode.PAPER) == ()
     assert credential_faults(BrokerCode.PAPER, {"pin": "1"}) == {"pin": "expected one of no fields"}
+
+
+BINANCE = {"api_key": "k" * 64, "api_secret": "s" * 64}
+MT5 = {
+    "login": "51234567",
+    "password": "trade-me",
+    "server": "Broker-Demo",
+    "agent_url": "https://10.0.0.5:8701",
+    "agent_token": "t" * 24,
+}
+
+
+@pytest.mark.parametrize(
+    ("broker", "fields"),
+    [(BrokerCode.BINANCE_SPOT, BINANCE), (BrokerCode.BINANCE_FUTURES, BINANCE), (BrokerCode.MT5, MT5)],
+)
+def test_each_field_of_the_other_brokers_is_needed(broker: BrokerCode, fields: dict[str, str]) -> None:
+    assert parse_credentials(broker, fields).fields == fields
+    for name in fields:
+        assert list(credential_faults(broker, fields | {name: ""})) == [name]
