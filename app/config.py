@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from app.domain.errors import ConfigError
+from app.domain.instruments import Venue
 
 
 class Settings(BaseSettings):
@@ -33,6 +34,9 @@ class Settings(BaseSettings):
     """Virtual clock of the demo; unset -> the system clock."""
     broker_urls: dict[str, str] = Field(default_factory=dict)
     """Base URL per broker code, JSON; set only to point an adapter at a simulator."""
+
+    venues: tuple[Venue, ...] = (Venue.NSE,)
+    """Markets that this installation trades, JSON list of NSE, BINANCE, MT5."""
 
     strategy_modules: tuple[str, ...] = ()
     """Importable modules with strategies of your own, JSON list; each has a tuple STRATEGIES."""

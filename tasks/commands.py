@@ -44,5 +44,6 @@ def _retry_login(account_id: AccountId, day: date) -> dict[str, Any]:
     with container().database.begin() as session:
         retry_login_now(session, account_id, day)
     counts = container().logins.log_in(day, [account_id])
-    container().market_day.after_logins(day)
+    for market_day in container().market_days.values():
+        market_day.after_logins(market_day.today())
     return dict(counts)

@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
@@ -14,6 +15,8 @@ from app.config import Settings, load_settings
 from app.db.risk_state import EntryWindow
 from app.db.session import Database
 from app.domain.accounts import BrokerCode
+from app.domain.instruments import Venue
+from app.domain.markets import MARKETS, Market
 from app.domain.phases import Phase
 from app.domain.ports import BrokerAdapter, Clock
 from app.infra.calendars import load_calendar
@@ -129,9 +132,13 @@ class Container:
         )
 
     @cached_property
-    def market_day(self) -> MarketDay:
-        """The phases of the day."""
+    def market_days(self) -> Mapping[Venue, MarketDay]:
+        """The day of each market that this installation trades."""
+        return {venue: self._market_day(MARKETS[venue]) for venue in self.settings.venues}
+
+    def _market_day(self, market: Market) -> MarketDay:
         return MarketDay(
+            market,
             settings=self.settings,
             database=self.database,
             clock=self.clock,
@@ -151,11 +158,10 @@ class Container:
             clock=self.clock,
             news=self.news,
             windows=self._entry_window,
-            today=self.market_day.today,
         )
 
-    def _entry_window(self, day: date) -> EntryWindow:
-        due = {p.phase: p.due_at for p in self.market_day.schedule(day)}
+    def _entry_window(self, market: Market, day: date) -> EntryWindow:
+        due = {p.phase: p.due_at for p in self.market_days[market.venue].schedule(day)}
         return EntryWindow(opens_at=due.get(Phase.BELL), closes_at=due.get(Phase.SQUARE_OFF))
 
 

@@ -1,16 +1,19 @@
-"""Run the feed process of NSE: `python -m tasks.feed`."""
+"""Run the feed process of one market: `python -m tasks.feed [NSE|BINANCE|MT5]`."""
 
 import asyncio
 import signal
-from datetime import datetime, timedelta
+import sys
+from datetime import date, datetime, timedelta
 from itertools import count
 
 import structlog
 
 from app.config import load_settings
 from app.db.day import ready_accounts
+from app.db.loops import active_deployments
 from app.domain.errors import BrokerError
 from app.domain.ids import InstrumentId
+from app.domain.instruments import Instrument, Venue
 from app.domain.ports import MarketFeed
 from app.infra.logs import configure_logs
 from app.infra.names import TaskName
@@ -20,6 +23,7 @@ from app.services.feed.feed import Feed
 from app.services.feed.indicator_desk import IndicatorDesk
 from app.services.feed.process import FeedWork, run_feed, subscribed
 from app.services.feed.publisher import RoundPublisher
+from strategies.registry import load_registry
 from tasks.celery import celery_app
 from tasks.container import Container, container, engines
 
@@ -32,20 +36,36 @@ _REQUEST_EXPIRES_S = 10.0
 class FeedProcess:
     """Compose the feed of one process."""
 
-    def __init__(self, parts: Container) -> None:
+    def __init__(self, parts: Container, venue: Venue) -> None:
         self._parts = parts
+        self._market_day = parts.market_days[venue]
+        self._registry = load_registry(parts.settings.strategy_modules)
         self._valkey = connect_async(engines().redis_url)
         self._queue = TaskQueue(celery_app)
         self._turn = count()
 
     def find(self) -> FeedWork | None:
         """Return today's session and contracts once somebody is logged in."""
-        day = self._parts.market_day.today()
-        session = self._parts.market_day.session_of(day)
+        day = self._market_day.today()
+        session = self._market_day.session_of(day)
         if session is None or self._parts.clock.now() >= session.close_at + _AFTER_CLOSE:
             return None
-        instruments = subscribed(self._parts.contracts.of_day(day).values(), day)
+        instruments = self._instruments(day)
         return FeedWork(session=session, instruments=instruments) if instruments else None
+
+    def _instruments(self, day: date) -> list[Instrument]:
+        """Return what to subscribe: India's indices and near options, elsewhere what strategies watch."""
+        contracts = self._parts.contracts.of_day(day, self._market_day.venue)
+        if self._market_day.venue is Venue.NSE:
+            return subscribed(contracts.values(), day)
+        with self._parts.database.begin() as session:
+            running = active_deployments(session, self._market_day.market.brokers)
+        watched = {
+            need.instrument_id
+            for strategy, params in running
+            for need in self._registry.build(strategy, params).indicator_needs()
+        }
+        return [contracts[instrument_id] for instrument_id in sorted(watched & contracts.keys())]
 
     def make(self, work: FeedWork) -> Feed:
         """Build the feed of a session."""
@@ -64,7 +84,7 @@ class FeedProcess:
     def open_feed(self) -> MarketFeed | None:
         """Open the price feed with the session of the next ready account; None while nobody is ready."""
         with self._parts.database.begin() as session:
-            ready = ready_accounts(session, self._parts.market_day.today())
+            ready = ready_accounts(session, self._market_day.today(), self._market_day.market.brokers)
         turn = next(self._turn)
         for account_id in (ready[(turn + i) % len(ready)] for i in range(len(ready))):
             try:
@@ -93,7 +113,8 @@ async def _main() -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    process = FeedProcess(container())
+    parts = container()
+    process = FeedProcess(parts, Venue(sys.argv[1]) if sys.argv[1:] else Venue.NSE)
     await run_feed(process.find, process.make, stop)
 
 

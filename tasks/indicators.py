@@ -4,6 +4,7 @@ from datetime import datetime
 
 from app.domain.errors import NotFoundError
 from app.domain.ids import InstrumentId
+from app.domain.instruments import venue_of
 from app.infra.names import TaskName
 from app.services.indicators import Indicators
 from strategies.indicators import compute
@@ -16,7 +17,8 @@ def compute_indicators(instrument_id: str, minutes: int, start: str) -> dict[str
     """Compute what strategies need at the close of one bar, once for all users. Idempotent."""
     parts = container()
     at = datetime.fromisoformat(start)
-    session = parts.market_day.session_of(parts.market_day.today())
+    market_day = parts.market_days[venue_of(InstrumentId(instrument_id))]
+    session = market_day.session_of(market_day.today())
     if session is None or not session.contains(at):
         raise NotFoundError(f"expected a bar of today's session, got one that starts at {start}")
     indicators = Indicators(parts.database, parts.valkey, venue=session.venue, compute=compute)

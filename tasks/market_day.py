@@ -6,20 +6,22 @@ from typing import Any
 from celery import chord
 
 from app.domain.ids import AccountId
+from app.domain.instruments import Venue
 from app.domain.phases import Phase
-from app.infra.names import TaskName
+from app.infra.names import QueueName, TaskName, queue_of
+from app.services.market_day import MarketDay
 from tasks.celery import celery_app
 from tasks.container import container
 
 
 @celery_app.task(name=TaskName.RUN_PHASE, soft_time_limit=300, time_limit=330)
-def run_phase(day: str, phase: str) -> None:
-    """Run one phase of a day, once; LOGIN starts the chord."""
-    market_day = container().market_day
+def run_phase(day: str, phase: str, venue: str = Venue.NSE) -> None:
+    """Run one phase of a market's day, once; LOGIN starts the chord."""
+    market_day = container().market_days[Venue(venue)]
     on, step = date.fromisoformat(day), Phase(phase)
     if not market_day.begin(on, step):
         return
-    summary = start_logins(on) if step is Phase.LOGIN else market_day.run(on, step)
+    summary = start_logins(market_day, on) if step is Phase.LOGIN else market_day.run(on, step)
     market_day.finish(on, step, summary)
 
 
@@ -30,28 +32,30 @@ def login_batch(day: str, account_ids: list[int]) -> dict[str, int]:
 
 
 @celery_app.task(name=TaskName.LOGIN_REPORT, ignore_result=False, soft_time_limit=120, time_limit=150)
-def login_report(counts: list[dict[str, int]], day: str) -> dict[str, Any]:
+def login_report(counts: list[dict[str, int]], day: str, venue: str = Venue.NSE) -> dict[str, Any]:
     """Report the chord; accounts that are ready did not wait for it."""
-    return {"batches": len(counts), **container().market_day.report_logins(date.fromisoformat(day))}
+    market_day = container().market_days[Venue(venue)]
+    return {"batches": len(counts), **market_day.report_logins(date.fromisoformat(day))}
 
 
 @celery_app.task(name=TaskName.RETRY_LOGINS, soft_time_limit=120, time_limit=150)
 def retry_logins() -> None:
     """Try again what the chord left out or lost, and let late accounts join."""
-    market_day = container().market_day
-    day = market_day.today()
-    if not market_day.is_login_time(day):
-        return
-    for batch in market_day.login_batches(day):
-        container().logins.log_in(day, batch)
-    market_day.after_logins(day)
+    for market_day in container().market_days.values():
+        day = market_day.today()
+        if not market_day.is_login_time(day):
+            continue
+        for batch in market_day.login_batches(day):
+            container().logins.log_in(day, batch)
+        market_day.after_logins(day)
 
 
-def start_logins(day: date) -> dict[str, Any]:
+def start_logins(market_day: MarketDay, day: date) -> dict[str, Any]:
     """Start the login chord: few headers, each with a batch of accounts, and a body that reports."""
-    batches = container().market_day.login_batches(day)
+    batches = market_day.login_batches(day)
     if not batches:
         return {"accounts": 0}
-    header = [login_batch.s(day.isoformat(), [int(i) for i in batch]) for batch in batches]
-    chord(header)(login_report.s(day=day.isoformat()))
+    queue = queue_of(QueueName.LOGIN, market_day.market)
+    header = [login_batch.s(day.isoformat(), [int(i) for i in batch]).set(queue=queue) for batch in batches]
+    chord(header)(login_report.s(day=day.isoformat(), venue=market_day.venue.value))
     return {"accounts": sum(map(len, batches)), "batches": len(batches)}

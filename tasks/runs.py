@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.domain.errors import NotFoundError
+from app.domain.instruments import Venue
 from app.infra.names import RunKind, TaskName
 from app.services.lanes.books import BooksRun
 from app.services.lanes.entries import EntryLane
@@ -13,6 +14,7 @@ from app.services.loops.halts import DeploymentHalter
 from app.services.loops.hub import Hub
 from app.services.loops.market import Contracts
 from app.services.loops.shard import LoopServices, ShardHost
+from app.services.market_day import MarketDay
 from app.services.runs import Lease, held_lease, stop_on
 from app.services.supervision import dispatch_lapsed
 from strategies.registry import load_registry
@@ -116,15 +118,20 @@ def _run_books(parts: Container, lease: Lease) -> dict[str, Any]:
     )
     wakes = Wakes()
     with wakes.listening(parts.valkey, lease):
-        return books.run(lease, wakes, day=parts.market_day.today())
+        return books.run(lease, wakes, day=_market_day(parts, lease).today())
+
+
+def _market_day(parts: Container, lease: Lease) -> MarketDay:
+    return parts.market_days[Venue(lease.spec["venue"])]
 
 
 def _run_loops(parts: Container, lease: Lease) -> dict[str, Any]:
-    day = parts.market_day.today()
-    session = parts.market_day.session_of(day)
+    market_day = _market_day(parts, lease)
+    day = market_day.today()
+    session = market_day.session_of(day)
     if session is None:
         raise NotFoundError(f"expected a trading session on {day}, the market is closed")
-    contracts = Contracts(parts.contracts.of_day(day).values())
+    contracts = Contracts(parts.contracts.of_day(day, market_day.venue).values())
     hub = Hub(parts.valkey, session=session, contracts=contracts, clock=parts.clock)
     services = LoopServices(
         database=parts.database,

@@ -69,11 +69,15 @@ class CalendarScheduler(Scheduler):
         return True
 
     def _send_phase(self) -> None:
-        market_day = self._parts.market_day
-        day = market_day.today()
-        due = market_day.next_due(day)
-        if due is not None and self._is_time(f"{day}:{due.phase}", _REPEAT_PHASE_S):
-            self._send(TaskName.RUN_PHASE, day=day.isoformat(), phase=due.phase.value)
+        for venue, market_day in self._parts.market_days.items():
+            due = market_day.next_due()
+            if due is None:
+                continue
+            day, planned = due
+            if self._is_time(f"{venue}:{day}:{planned.phase}", _REPEAT_PHASE_S):
+                self._send(
+                    TaskName.RUN_PHASE, day=day.isoformat(), phase=planned.phase.value, venue=venue.value
+                )
 
     def _send_jobs(self) -> None:
         for task, period_s in _JOBS.items():
@@ -87,5 +91,5 @@ class CalendarScheduler(Scheduler):
         self._sent_at[key] = now
         return True
 
-    def _send(self, task: TaskName, *, expires_s: float | None = None, **kwargs: str) -> None:
+    def _send(self, task: TaskName, *, expires_s: float | None = None, **kwargs: Any) -> None:  # noqa: ANN401  JSON values
         TaskQueue(self.app).send(task, expires_s=expires_s, **kwargs)

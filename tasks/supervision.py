@@ -20,4 +20,5 @@ def supervise() -> None:
 def audit() -> None:
     """Check the invariants of the running day and raise an alarm for each that does not hold."""
     parts = container()
-    audit_and_alarm(parts.database, parts.clock, parts.market_day.today())
+    for day in {market_day.today() for market_day in parts.market_days.values()}:
+        audit_and_alarm(parts.database, parts.clock, day)

@@ -14,7 +14,6 @@ from app.db.views.accounts import read_accounts, read_deployments, read_logins
 from app.db.views.trading import read_legs
 from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId
-from app.domain.instruments import Venue
 from app.services.commands import order_deployment_state, order_login, order_square_off
 from app.services.pnl import LegPnl, add_up, value_leg
 
@@ -54,7 +53,7 @@ def list_pnl(
     """Return profit and loss before fees per account or user, valued at the last marks."""
     with parts.database.begin() as session:
         legs = read_legs(session, caller.scope, day=day or parts.moment().day)
-    marks = parts.live.marks((leg.instrument_id for leg in legs if leg.net_qty != 0), venue=Venue.NSE)
+    marks = parts.live.marks(leg.instrument_id for leg in legs if leg.net_qty != 0)
     groups: dict[tuple[str, str], list[LegPnl]] = defaultdict(list)
     for leg in legs:
         key = (leg.account_id, leg.account_name) if by == "account" else (leg.user_id, leg.user_name)

@@ -12,7 +12,6 @@ from api.valuation import show_position
 from app.db.views.trading import read_legs, read_order, read_order_events, read_orders
 from app.domain.errors import NotFoundError
 from app.domain.ids import OrderId
-from app.domain.instruments import Venue
 from app.services.pnl import value_leg
 
 router = APIRouter(tags=["trading"])
@@ -49,5 +48,5 @@ def list_positions(parts: PartsDep, caller: CallerDep, day: Day = None) -> list[
     """Return the day's legs, open and closed, valued at the last marks."""
     with parts.database.begin() as session:
         legs = read_legs(session, caller.scope, day=day or parts.moment().day)
-    marks = parts.live.marks((leg.instrument_id for leg in legs if leg.net_qty != 0), venue=Venue.NSE)
+    marks = parts.live.marks(leg.instrument_id for leg in legs if leg.net_qty != 0)
     return [show_position(leg, value_leg(leg, marks)) for leg in legs]

@@ -14,7 +14,6 @@ from api.stream.changes import Changes
 from api.stream.hub import STAFF, Body, Hub
 from app.db.session import Database
 from app.domain.calendar import Calendar
-from app.domain.instruments import Venue
 from app.domain.ports import Clock
 from app.infra.live_state import LiveState
 from app.infra.names import OPS_EVENTS_STREAM, USER_EVENTS_STREAM
@@ -109,7 +108,7 @@ class Pump:
 
     def _read_marks(self, changes: Changes) -> Mapping[str, Decimal]:
         # While Valkey is away the last known marks stand; the summary tells people that it is.
-        return self._live.marks(changes.open_instruments(), venue=Venue.NSE) or changes.marks
+        return self._live.marks(changes.open_instruments()) or changes.marks
 
     def _send(self, bodies: list[Body]) -> None:
         if bodies and self._loop is not None:

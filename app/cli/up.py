@@ -75,6 +75,7 @@ def _start(settings: Settings, stack: ExitStack, console: Console) -> None:
     specs = stack_specs(
         Addresses(redis_url=engines.redis_url, api_url=api_url, flower_url=flower_url(settings)),
         SystemClock(),
+        venues=settings.venues,
         env=_environment(settings, engines),
         flower_argv=flower.argv,
         flower_env=flower.env,

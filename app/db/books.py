@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.db.models import AccountRow, BrokerTradeRow, InstrumentRow, OrderRow
 from app.db.orders import OPEN_STATUSES
+from app.db.shards import in_shard
 from app.domain.accounts import TradingState
 from app.domain.ids import AccountId, BrokerOrderId
 from app.domain.orders import OrderStatus, Side
@@ -55,7 +56,7 @@ def accounts_with_doubt(session: Session, spec: Mapping[str, Any], *, older_than
     statement = (
         select(OrderRow.account_id)
         .where(
-            OrderRow.account_id % spec["of"] == spec["shard"],
+            in_shard(OrderRow.account_id, spec),
             OrderRow.status.in_(OPEN_STATUSES),
             OrderRow.is_unknown
             | ((OrderRow.status == OrderStatus.SUBMITTED) & (OrderRow.submitted_wall < older_than))

@@ -1,5 +1,6 @@
 """Change what may trade and ask for flat positions, by set-based statements on the scoped rows."""
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Any
 
@@ -9,10 +10,13 @@ from sqlalchemy.orm import Session
 from app.db.legs import lock_legs
 from app.db.models import AccountRow, DeploymentRow, LegRow, OrderEventRow, OrderRow, UserRow
 from app.db.scope import DataScope
-from app.domain.accounts import TradingState
+from app.db.shards import at_brokers
+from app.domain.accounts import BrokerCode, TradingState
 from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId, UserId
 from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus
+
+Brokers = Collection[BrokerCode]
 
 
 def set_users_state(session: Session, state: TradingState, *, user_id: UserId | None) -> int:
@@ -51,7 +55,14 @@ def exists_user(session: Session, user_id: UserId) -> bool:
     return session.scalar(select(exists().where(UserRow.id == user_id))) is True
 
 
-def cancel_unsent_entries(session: Session, *, where: dict[str, int], reason: str, at: datetime) -> int:
+def cancel_unsent_entries(
+    session: Session,
+    *,
+    where: dict[str, int],
+    reason: str,
+    at: datetime,
+    brokers: Brokers = tuple(BrokerCode),
+) -> int:
     """Cancel entries that no lane has claimed yet; the row lock decides against a lane that claims now.
 
     Args:
@@ -59,11 +70,13 @@ def cancel_unsent_entries(session: Session, *, where: dict[str, int], reason: st
         where: order columns and their value, for example {"account_id": 7}; empty means all.
         reason: for the order's event.
         at: platform time.
+        brokers: whose accounts.
     """
     unsent = and_(OrderRow.status == OrderStatus.INITIALIZED, OrderRow.role == OrderRole.ENTRY)
     canceled = session.scalars(
         update(OrderRow)
-        .where(unsent, *(getattr(OrderRow, column) == value for column, value in where.items()))
+        .where(unsent, at_brokers(OrderRow.account_id, brokers))
+        .where(*(getattr(OrderRow, column) == value for column, value in where.items()))
         .values(status=OrderStatus.CANCELED, ended_wall=func.clock_timestamp())
         .returning(OrderRow.id)
     ).all()
@@ -74,13 +87,22 @@ def cancel_unsent_entries(session: Session, *, where: dict[str, int], reason: st
     return len(canceled)
 
 
-def request_exits(session: Session, *, where: dict[str, int], day: date, reason: str, wall: datetime) -> int:
+def request_exits(
+    session: Session,
+    *,
+    where: dict[str, int],
+    day: date,
+    reason: str,
+    wall: datetime,
+    brokers: Brokers = tuple(BrokerCode),
+) -> int:
     """Ask the exits lanes for flat legs; legs that already leave keep their reason.
 
     A leg whose entry is still under way is marked as well, before its first fill: a fill that comes
     late is then flattened like the others. Returns how many legs with a position are asked to leave.
     """
     conditions = [getattr(LegRow, column) == value for column, value in where.items()]
+    conditions.append(at_brokers(LegRow.account_id, brokers))
     has_entry_under_way = exists().where(
         OrderRow.deployment_id == LegRow.deployment_id,
         OrderRow.day == LegRow.day,

@@ -1,6 +1,6 @@
 """Keep the day: phases that ran and the readiness table. Callers hold the transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.db.models import AccountRow, DeploymentRow, InjectedSessionRow, LoginRow, PhaseRunRow, UserRow
-from app.domain.accounts import LoginReason, LoginStatus
+from app.db.shards import at_brokers
+from app.domain.accounts import BrokerCode, LoginReason, LoginStatus
 from app.domain.calendar_rules import SessionKind, TradingSession
 from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId
@@ -83,13 +84,18 @@ def injected_sessions(session: Session) -> tuple[TradingSession, ...]:
     )
 
 
-def enroll_accounts(session: Session, day: date) -> None:
+Brokers = Collection[BrokerCode]
+"""The brokers of one market: its day leaves the accounts of the others alone."""
+
+
+def enroll_accounts(session: Session, day: date, brokers: Brokers) -> None:
     """Put every enabled account with an active deployment on the day's readiness table. Idempotent."""
     wanted = (
         select(AccountRow.id, literal(day))
         .join(UserRow, UserRow.id == AccountRow.user_id)
         .where(
             AccountRow.is_enabled,
+            AccountRow.broker.in_(brokers),
             UserRow.is_enabled,
             select(DeploymentRow.id)
             .where(DeploymentRow.account_id == AccountRow.id, DeploymentRow.state == DeploymentState.ACTIVE)
@@ -99,7 +105,9 @@ def enroll_accounts(session: Session, day: date) -> None:
     session.execute(insert(LoginRow).from_select(["account_id", "day"], wanted).on_conflict_do_nothing())
 
 
-def accounts_to_log_in(session: Session, day: date, *, now: datetime) -> Sequence[AccountId]:
+def accounts_to_log_in(
+    session: Session, day: date, brokers: Brokers, *, now: datetime
+) -> Sequence[AccountId]:
     """Return the accounts that should try to log in now: new, failed and due again, or abandoned."""
     is_free = or_(LoginRow.claimed_until.is_(None), LoginRow.claimed_until < func.clock_timestamp())
     is_due = or_(LoginRow.next_try_at.is_(None), LoginRow.next_try_at <= now)
@@ -107,6 +115,7 @@ def accounts_to_log_in(session: Session, day: date, *, now: datetime) -> Sequenc
         select(LoginRow.account_id)
         .where(
             LoginRow.day == day,
+            at_brokers(LoginRow.account_id, brokers),
             LoginRow.status.in_((LoginStatus.PENDING, LoginStatus.FAILED, LoginStatus.LOGGING_IN)),
             is_free,
             is_due,
@@ -167,25 +176,34 @@ def record_login(  # noqa: PLR0913  one row of the readiness table
     )
 
 
-def login_counts(session: Session, day: date) -> dict[str, int]:
+def login_counts(session: Session, day: date, brokers: Brokers) -> dict[str, int]:
     """Return how many accounts are in each login status."""
-    statement = select(LoginRow.status, func.count()).where(LoginRow.day == day).group_by(LoginRow.status)
+    statement = (
+        select(LoginRow.status, func.count())
+        .where(LoginRow.day == day, at_brokers(LoginRow.account_id, brokers))
+        .group_by(LoginRow.status)
+    )
     return {status: count for status, count in session.execute(statement)}  # noqa: C416  rows, not pairs
 
 
-def ready_accounts(session: Session, day: date) -> Sequence[AccountId]:
+def ready_accounts(session: Session, day: date, brokers: Brokers) -> Sequence[AccountId]:
     """Return the accounts that may trade today."""
     statement = (
         select(LoginRow.account_id)
-        .where(LoginRow.day == day, LoginRow.status == LoginStatus.READY)
+        .where(
+            LoginRow.day == day,
+            LoginRow.status == LoginStatus.READY,
+            at_brokers(LoginRow.account_id, brokers),
+        )
         .order_by(LoginRow.account_id)
     )
     return [AccountId(i) for i in session.scalars(statement)]
 
 
-def arm_deployments(session: Session, day: date) -> int:
+def arm_deployments(session: Session, day: date, brokers: Brokers) -> int:
     """Arm the active deployments of ready accounts; return how many are newly armed."""
     ready = select(LoginRow.account_id).where(LoginRow.day == day, LoginRow.status == LoginStatus.READY)
+    ready = ready.where(at_brokers(LoginRow.account_id, brokers))
     statement = (
         update(DeploymentRow)
         .where(
@@ -197,6 +215,15 @@ def arm_deployments(session: Session, day: date) -> int:
         .returning(DeploymentRow.id)
     )
     return len(session.scalars(statement).all())
+
+
+def disarm_deployments(session: Session, day: date, brokers: Brokers) -> None:
+    """Ask the market's deployments for no more signals on a day."""
+    session.execute(
+        update(DeploymentRow)
+        .where(DeploymentRow.armed_on == day, at_brokers(DeploymentRow.account_id, brokers))
+        .values(armed_on=None)
+    )
 
 
 def reopen_login(session: Session, account_id: AccountId, day: date) -> None:

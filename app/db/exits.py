@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from app.db.legs import lock_legs
 from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderRow
 from app.db.orders import OPEN_STATUSES, leg_of
+from app.db.shards import in_shard
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey, client_order_id
 from app.domain.orders import OrderRole, OrderStatus, OrderType, TimeInForce
 from app.domain.risk.exits import LiveExit, PlaceExit, exit_side
@@ -51,7 +52,7 @@ def accounts_with_session(session: Session, spec: dict[str, Any]) -> list[Accoun
     statement = (
         select(AccountRow.id)
         .join(BrokerSessionRow, BrokerSessionRow.account_id == AccountRow.id)
-        .where(AccountRow.is_enabled, AccountRow.id % spec["of"] == spec["shard"])
+        .where(AccountRow.is_enabled, in_shard(AccountRow.id, spec))
         .order_by(AccountRow.id)
     )
     return [AccountId(i) for i in session.scalars(statement)]
@@ -70,7 +71,7 @@ def legs_to_mind(session: Session, spec: dict[str, Any]) -> Sequence[LegWork]:
         select(LegRow, OrderRow)
         .outerjoin(OrderRow, live_exit)
         .where(
-            LegRow.account_id % spec["of"] == spec["shard"],
+            in_shard(LegRow.account_id, spec),
             or_(LegRow.net_qty != 0, OrderRow.id.is_not(None)),
         )
         .order_by(LegRow.account_id, LegRow.deployment_id, LegRow.instrument_id)
@@ -130,7 +131,7 @@ def entries_to_cancel(session: Session, spec: dict[str, Any], *, sent_before: da
         select(OrderRow)
         .join(LegRow, same_leg)
         .where(
-            OrderRow.account_id % spec["of"] == spec["shard"],
+            in_shard(OrderRow.account_id, spec),
             or_(LegRow.exit_reason.is_not(None), OrderRow.submitted_wall < sent_before),
             OrderRow.role == OrderRole.ENTRY,
             OrderRow.status.in_([s for s in _AT_VENUE if s is not OrderStatus.PENDING_CANCEL]),
@@ -164,7 +165,7 @@ def unwind_incomplete_baskets(
         select(filled.signal_id)
         .join(failed, and_(failed.signal_id == filled.signal_id, failed.leg != filled.leg))
         .where(
-            filled.account_id % spec["of"] == spec["shard"],
+            in_shard(filled.account_id, spec),
             filled.role == OrderRole.ENTRY,
             filled.filled_qty > 0,
             failed.filled_qty == 0,

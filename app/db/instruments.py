@@ -21,9 +21,10 @@ def save_instruments(session: Session, day: date, instruments: Sequence[Instrume
         session.execute(insert(InstrumentRow).on_conflict_do_nothing(), rows)
 
 
-def load_instruments(session: Session, day: date) -> dict[InstrumentId, Instrument]:
-    """Return the day's contracts by id; empty before the download."""
-    rows = session.scalars(select(InstrumentRow).where(InstrumentRow.as_of == day))
+def load_instruments(session: Session, day: date, venue: Venue) -> dict[InstrumentId, Instrument]:
+    """Return the day's contracts of a venue by id; empty before the download."""
+    statement = select(InstrumentRow).where(InstrumentRow.as_of == day, InstrumentRow.venue == venue)
+    rows = session.scalars(statement)
     return {InstrumentId(row.instrument_id): _to_instrument(row) for row in rows}
 
 

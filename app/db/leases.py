@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.db.models import LeaseRow
 from app.domain.errors import InvariantError
+from app.domain.instruments import Venue
 
 
 class LeaseLostError(InvariantError):
@@ -28,9 +29,10 @@ def want_run(session: Session, *, name: str, kind: str, queue: str, spec: dict[s
     )
 
 
-def unwant_runs(session: Session) -> None:
-    """Let all runs end; their hosts see it at the next renewal."""
-    session.execute(update(LeaseRow).values(is_wanted=False))
+def unwant_runs(session: Session, venue: Venue) -> None:
+    """Let all runs of a venue end; their hosts see it at the next renewal."""
+    statement = update(LeaseRow).where(LeaseRow.spec["venue"].astext == venue)
+    session.execute(statement.values(is_wanted=False))
 
 
 def take_lease(
@@ -87,8 +89,10 @@ def check_fence(session: Session, name: str, *, fence: int) -> None:
         raise LeaseLostError(f"lease {name}: expected fencing number {fence}, it is {current}")
 
 
-def claim_lapsed(session: Session, *, redispatch_after: timedelta) -> Sequence[tuple[str, str]]:
-    """Return (name, kind) of wanted runs without a holder, each at most once per `redispatch_after`."""
+def claim_lapsed(
+    session: Session, *, redispatch_after: timedelta
+) -> Sequence[tuple[str, str, dict[str, Any]]]:
+    """Return (name, kind, spec) of wanted runs without a holder, each at most once per `redispatch_after`."""
     statement = (
         update(LeaseRow)
         .where(
@@ -97,6 +101,6 @@ def claim_lapsed(session: Session, *, redispatch_after: timedelta) -> Sequence[t
             LeaseRow.dispatched_at < func.clock_timestamp() - redispatch_after,
         )
         .values(dispatched_at=func.clock_timestamp())
-        .returning(LeaseRow.name, LeaseRow.kind)
+        .returning(LeaseRow.name, LeaseRow.kind, LeaseRow.spec)
     )
-    return [(row.name, row.kind) for row in session.execute(statement)]
+    return [(row.name, row.kind, row.spec) for row in session.execute(statement)]

@@ -1,7 +1,7 @@
 """Read what the loops of a shard start from, and halt deployments."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.db.models import DeploymentRow, LegRow, SignalRow
 from app.db.orders import leg_of
+from app.db.shards import at_brokers
+from app.domain.accounts import BrokerCode
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey, UserId
 from app.domain.strategy import LegView
@@ -24,14 +26,20 @@ class DeploymentToday:
     legs: Mapping[InstrumentId, LegView]
 
 
-def load_shard(session: Session, *, shard: int, of: int, day: date) -> list[DeploymentToday]:
-    """Return the active, armed deployments of the users with `user_id % of == shard`, in order of id."""
+def load_shard(
+    session: Session, *, shard: int, of: int, day: date, brokers: Collection[BrokerCode]
+) -> list[DeploymentToday]:
+    """Return the active, armed deployments of the users with `user_id % of == shard`, in order of id.
+
+    Only those at one of the `brokers`, which are those of one market.
+    """
     rows = session.scalars(
         select(DeploymentRow)
         .where(
             DeploymentRow.user_id % of == shard,
             DeploymentRow.state == DeploymentState.ACTIVE,
             DeploymentRow.armed_on == day,
+            at_brokers(DeploymentRow.account_id, brokers),
         )
         .order_by(DeploymentRow.id)
     )
@@ -50,11 +58,13 @@ def load_shard(session: Session, *, shard: int, of: int, day: date) -> list[Depl
     ]
 
 
-def active_deployments(session: Session, day: date) -> Sequence[tuple[str, dict[str, object]]]:
-    """Return the distinct (strategy, parameters) of all users that run on a day."""
+def active_deployments(
+    session: Session, brokers: Collection[BrokerCode]
+) -> Sequence[tuple[str, dict[str, object]]]:
+    """Return the distinct (strategy, parameters) of all active deployments at these brokers."""
     statement = (
         select(DeploymentRow.strategy, DeploymentRow.params)
-        .where(DeploymentRow.state == DeploymentState.ACTIVE, DeploymentRow.armed_on == day)
+        .where(DeploymentRow.state == DeploymentState.ACTIVE, at_brokers(DeploymentRow.account_id, brokers))
         .distinct()
     )
     return [(strategy, params) for strategy, params in session.execute(statement)]

@@ -112,6 +112,7 @@ def _start_stack(stage: Stage) -> None:
     specs = stack_specs(
         addresses,
         SystemClock(),
+        venues=house.settings.venues,
         env=house.env,
         flower_argv=flower.argv,
         flower_env=flower.env,

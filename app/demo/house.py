@@ -146,7 +146,7 @@ def environment(settings: Settings) -> dict[str, str]:
     )
     env = {f"OPENBELL_{name.upper()}": str(plain[name]) for name in changed}
     env |= {f"OPENBELL_{k.upper()}": v.get_secret_value() for k, v in secret.items() if v is not None}
-    for name in ("broker_urls", "strategy_modules"):
+    for name in ("broker_urls", "strategy_modules", "venues"):
         env[f"OPENBELL_{name.upper()}"] = json.dumps(getattr(settings, name))
     return env
 

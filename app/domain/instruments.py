@@ -95,6 +95,14 @@ class Instrument:
         return max(self.freeze_qty // self.lot_size, Decimal(1)) * self.lot_size
 
 
+def venue_of(instrument_id: InstrumentId) -> Venue:
+    """Return the venue that an id ends with; raises InvalidInputError."""
+    name = instrument_id.rpartition(".")[2]
+    if name not in Venue.__members__:
+        raise InvalidInputError(f"{instrument_id}: expected an id that ends with its venue, got {name!r}")
+    return Venue(name)
+
+
 def index_id(name: str, venue: Venue = Venue.NSE) -> InstrumentId:
     """Return the id of an index, for example "NIFTY.NSE"."""
     return InstrumentId(f"{name}.{venue}")

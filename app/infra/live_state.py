@@ -12,7 +12,7 @@ import redis
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Venue
 from app.infra.marks import read_marks
-from app.infra.names import BEAT_STATE_KEY, FEED_STATE_KEY, WORKERS_KEY, QueueName
+from app.infra.names import ALL_QUEUES, BEAT_STATE_KEY, FEED_STATE_KEY, WORKERS_KEY
 
 _TIMEOUT_S = 1.0
 _QUEUE_DATABASE = 1  # where make_celery puts the broker
@@ -42,10 +42,10 @@ class LiveState:
         """Raise redis.RedisError when Valkey cannot be reached."""
         self._data.ping()
 
-    def marks(self, instrument_ids: Iterable[str], *, venue: Venue) -> dict[str, Decimal]:
+    def marks(self, instrument_ids: Iterable[str]) -> dict[str, Decimal]:
         """Return the latest price of each instrument that has one; nothing while Valkey is away."""
         ids = [InstrumentId(i) for i in sorted(set(instrument_ids))]
-        return {i: tick.last for i, tick in read_marks(self._data, venue, ids).items()}
+        return {i: tick.last for i, tick in read_marks(self._data, ids).items()}
 
     def heartbeats(self, *, venue: Venue) -> Heartbeats:
         """Return the processes' last signs of life and the queues' lengths."""
@@ -55,14 +55,14 @@ class LiveState:
         pipe.hgetall(WORKERS_KEY)
         feed, beat, workers = pipe.execute()
         lengths = self._queues.pipeline(transaction=False)
-        for queue in QueueName:
-            lengths.llen(queue.value)
+        for queue in ALL_QUEUES:
+            lengths.llen(queue)
         return Heartbeats(
             feed_wall=_epoch(feed.get("last_wall")),
             feed_status=feed.get("status", ""),
             beat_wall=None if beat is None else float(beat),
             workers={name: float(wall) for name, wall in workers.items()},
-            queues=dict(zip((queue.value for queue in QueueName), lengths.execute(), strict=True)),
+            queues=dict(zip(ALL_QUEUES, lengths.execute(), strict=True)),
         )
 
     def wait_for_news(self, cursors: dict[str, str], *, timeout_s: float) -> bool:

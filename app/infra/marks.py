@@ -1,7 +1,7 @@
 """Read the latest price of single instruments, for processes that do not follow the whole stream."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import cast
@@ -10,19 +10,24 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.domain.ids import InstrumentId
+from app.domain.instruments import Venue, venue_of
 from app.domain.market_data import Tick
 from app.infra.names import FEED_STATE_KEY, MARKS_KEY
 
 
-def read_marks(valkey: Redis, venue: str, instrument_ids: Sequence[InstrumentId]) -> dict[InstrumentId, Tick]:
+def read_marks(valkey: Redis, instrument_ids: Iterable[InstrumentId]) -> dict[InstrumentId, Tick]:
     """Return the latest tick of each instrument that has one; nothing while Valkey is away."""
-    if not instrument_ids:
-        return {}
-    try:
-        values = cast("list[str | None]", valkey.hmget(MARKS_KEY.format(venue=venue), list(instrument_ids)))
-    except RedisError:
-        return {}
-    return {i: _tick(i, value) for i, value in zip(instrument_ids, values, strict=True) if value is not None}
+    by_venue: dict[Venue, list[InstrumentId]] = {}
+    for instrument_id in instrument_ids:
+        by_venue.setdefault(venue_of(instrument_id), []).append(instrument_id)
+    marks: dict[InstrumentId, Tick] = {}
+    for venue, ids in by_venue.items():
+        try:
+            values = cast("list[str | None]", valkey.hmget(MARKS_KEY.format(venue=venue), list(ids)))
+        except RedisError:
+            return {}
+        marks |= {i: _tick(i, value) for i, value in zip(ids, values, strict=True) if value is not None}
+    return marks
 
 
 def read_all_marks(valkey: Redis, venue: str) -> list[Tick]:

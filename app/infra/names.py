@@ -2,17 +2,37 @@
 
 from enum import StrEnum
 
+from app.domain.markets import MARKETS, Market
+
 
 class QueueName(StrEnum):
-    """Name the Celery queues; each has its own worker process."""
+    """Name the Celery queues; each kind has worker processes of its own, and some a queue per market."""
 
     CONTROL = "control"
-    LOGIN = "login.kotak_neo"
-    LOOPS = "loops.nse"
-    ORDERS = "orders.kotak_neo"
-    EXITS = "exits.kotak_neo"
-    BOOKS = "books.kotak_neo"
+    LOGIN = "login"
+    LOOPS = "loops"
+    ORDERS = "orders"
+    EXITS = "exits"
+    BOOKS = "books"
     INDICATORS = "indicators"
+
+
+_SHARED_BY_MARKETS = frozenset({QueueName.CONTROL, QueueName.INDICATORS})
+
+
+def queue_of(kind: QueueName, market: Market) -> str:
+    """Return the queue of a market, for example "orders.kotak_neo" or "loops.nse"."""
+    if kind in _SHARED_BY_MARKETS:
+        return kind.value
+    return f"{kind}.{market.venue.lower() if kind is QueueName.LOOPS else market.code}"
+
+
+def queues_of(kind: QueueName) -> tuple[str, ...]:
+    """Return the queues of one kind, of all markets."""
+    return tuple(dict.fromkeys(queue_of(kind, market) for market in MARKETS.values()))
+
+
+ALL_QUEUES = tuple(queue for kind in QueueName for queue in queues_of(kind))
 
 
 class TaskName(StrEnum):
@@ -39,6 +59,11 @@ class RunKind(StrEnum):
     ENTRIES = "entries"
     EXITS = "exits"
     BOOKS = "books"
+
+
+def run_name(kind: RunKind, market: Market, shard: int = 0) -> str:
+    """Return the name of a leased run, for example "entries:kotak_neo:0" or "loops:nse:0"."""
+    return f"{kind}:{market.venue.lower() if kind is RunKind.LOOPS else market.code}:{shard}"
 
 
 TICKS_STREAM = "ticks:{venue}"

@@ -13,7 +13,8 @@ from kombu import Queue as KombuQueue
 from kombu.exceptions import OperationalError
 
 from app.domain.errors import UnavailableError
-from app.infra.names import QueueName, TaskName
+from app.domain.markets import NSE, Market
+from app.infra.names import ALL_QUEUES, QueueName, TaskName, queue_of
 
 _SOCKET = {
     "socket_timeout": 5,
@@ -76,9 +77,9 @@ def make_celery(redis_url: str, *, task_class: "type[Task[Any, Any]] | None" = N
         broker_pool_limit=5,
         task_publish_retry=False,
         task_create_missing_queues=False,
-        task_queues=[KombuQueue(name.value, routing_key=name.value) for name in QueueName],
+        task_queues=[KombuQueue(name, routing_key=name) for name in ALL_QUEUES],
         task_default_queue=QueueName.CONTROL.value,
-        task_routes={task.value: {"queue": queue.value} for task, queue in TASK_QUEUES.items()},
+        task_routes={task.value: {"queue": queue_of(kind, NSE)} for task, kind in TASK_QUEUES.items()},
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
@@ -95,13 +96,20 @@ class TaskQueue:
             OperationalError,
         )
 
-    def send(self, task: TaskName, *, expires_s: float | None = None, **kwargs: Any) -> None:  # noqa: ANN401  JSON values
-        """Enqueue one task; raises UnavailableError when the queue cannot be reached."""
+    def send(
+        self,
+        task: TaskName,
+        *,
+        market: Market = NSE,
+        expires_s: float | None = None,
+        **kwargs: Any,  # noqa: ANN401  JSON values
+    ) -> None:
+        """Enqueue one task on its market's queue; raises UnavailableError when that cannot be reached."""
         try:
             self._celery.send_task(
                 task.value,
                 kwargs=kwargs,
-                queue=TASK_QUEUES[task].value,
+                queue=queue_of(TASK_QUEUES[task], market),
                 expires=expires_s,
                 retry=False,
                 ignore_result=True,  # else the result store is asked first, 20 times over while it is away

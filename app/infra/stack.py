@@ -9,8 +9,10 @@ import httpx
 from redis import Redis
 from redis.exceptions import RedisError
 
+from app.domain.instruments import Venue
+from app.domain.markets import MARKETS
 from app.domain.ports import Clock
-from app.infra.names import BEAT_STATE_KEY, WORKERS_KEY, QueueName
+from app.infra.names import BEAT_STATE_KEY, WORKERS_KEY, QueueName, queues_of
 from app.infra.processes import ProcessGroup, ProcessSpec
 from app.infra.streams import connect
 
@@ -34,10 +36,10 @@ WORKERS = (
         concurrency=16,
     ),
     Worker(name="worker-loops", queues=(QueueName.LOOPS,), concurrency=12),
-    Worker(name="worker-orders", queues=(QueueName.ORDERS,), concurrency=4),
+    Worker(name="worker-orders", queues=(QueueName.ORDERS,), concurrency=6),
     # Two processes: while one dies the other has a free thread and takes the exits at once (I5).
-    Worker(name="worker-exits", queues=(QueueName.EXITS,), concurrency=2),
-    Worker(name="worker-exits-2", queues=(QueueName.EXITS,), concurrency=2),
+    Worker(name="worker-exits", queues=(QueueName.EXITS,), concurrency=4),
+    Worker(name="worker-exits-2", queues=(QueueName.EXITS,), concurrency=4),
     Worker(name="worker-cpu", queues=(QueueName.INDICATORS,), concurrency=1, pool="prefork"),
 )
 
@@ -51,10 +53,15 @@ class Addresses:
     flower_url: str
 
 
+def feed_name(venue: Venue) -> str:
+    """Return the name of a venue's feed process."""
+    return "feed" if venue is Venue.NSE else f"feed-{venue.lower()}"
+
+
 # Who stops first: what wishes, then what sends; the exits and the API last.
 _STOP_ORDER = (
     ("beat",),
-    ("feed", "worker-loops", "worker-cpu"),
+    (*map(feed_name, MARKETS), "worker-loops", "worker-cpu"),
     ("worker-orders", "worker-control"),
     ("worker-exits", "worker-exits-2", "flower", "api"),
 )
@@ -65,6 +72,7 @@ def stack_specs(
     addresses: Addresses,
     clock: Clock,
     *,
+    venues: Sequence[Venue],
     env: Mapping[str, str],
     flower_argv: Sequence[str],
     flower_env: Mapping[str, str],
@@ -74,6 +82,7 @@ def stack_specs(
     Args:
         addresses: of the queue and of what serves HTTP.
         clock: for the age of heartbeats.
+        venues: the markets of this installation, a feed each.
         env: the settings of this installation as OPENBELL_ variables, for all of them.
         flower_argv: how Flower is started.
         flower_env: its secrets.
@@ -90,7 +99,10 @@ def stack_specs(
             ready=lambda: answers(f"{addresses.api_url}/healthz"),
         ),
         *(_worker_spec(worker, beats, shared) for worker in WORKERS),
-        ProcessSpec(name="feed", argv=(python, "-m", "tasks.feed"), env=shared),
+        *(
+            ProcessSpec(name=feed_name(venue), argv=(python, "-m", "tasks.feed", venue.value), env=shared)
+            for venue in venues
+        ),
         ProcessSpec(name="beat", argv=(python, *beat), env=shared, ready=beats.of_beat),
         ProcessSpec(
             name="flower",
@@ -161,7 +173,7 @@ def _worker_spec(worker: Worker, beats: _Heartbeats, env: Mapping[str, str]) -> 
     argv = (
         *(sys.executable, "-m", "celery", "-A", "tasks", "worker"),
         *("--pool", worker.pool, "--concurrency", str(worker.concurrency)),
-        *("--queues", ",".join(worker.queues), "--hostname", node),
+        *("--queues", ",".join(q for kind in worker.queues for q in queues_of(kind)), "--hostname", node),
         *("--without-gossip", "--without-mingle", "--loglevel", "warning"),
     )
     return ProcessSpec(name=worker.name, argv=argv, env=env, ready=lambda: beats.of_worker(node))

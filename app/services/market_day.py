@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.config import Settings
@@ -15,6 +15,7 @@ from app.db.day import (
     accounts_to_log_in,
     arm_deployments,
     begin_phase,
+    disarm_deployments,
     enroll_accounts,
     finish_phase,
     finished_phases,
@@ -25,16 +26,17 @@ from app.db.day import (
 )
 from app.db.instruments import load_instruments, save_instruments
 from app.db.leases import unwant_runs, want_run
-from app.db.models import AccountRow, DeploymentRow, LegRow, LoginRow, UserRow
+from app.db.models import AccountRow, DeploymentRow, LegRow, UserRow
 from app.db.session import Database
+from app.db.shards import at_brokers
 from app.domain.calendar import Calendar
-from app.domain.calendar_rules import TradingSession
+from app.domain.calendar_rules import ONE_DAY, TradingSession
 from app.domain.errors import BrokerError
 from app.domain.ids import AccountId
-from app.domain.instruments import Venue
-from app.domain.phases import Phase, PhaseTimes, ScheduledPhase, phase_schedule
+from app.domain.markets import Market
+from app.domain.phases import Phase, ScheduledPhase, phase_schedule
 from app.domain.ports import Clock
-from app.infra.names import QueueName, RunKind
+from app.infra.names import QueueName, RunKind, queue_of, run_name
 from app.services.gateways import Adapters, Gateways
 from app.services.logins import Logins
 from app.services.news import News
@@ -47,13 +49,11 @@ _FLAT_POLL_S = 0.25
 
 
 class MarketDay:
-    """Know the day's schedule and carry its phases out for NSE index options."""
-
-    venue = Venue.NSE
-    segment = "FO"
+    """Know one market's schedule and carry out the phases of its day."""
 
     def __init__(  # noqa: PLR0913  a composition root hands over the parts
         self,
+        market: Market,
         *,
         settings: Settings,
         database: Database,
@@ -65,6 +65,8 @@ class MarketDay:
         news: News,
         sleep: Callable[[float], None],
     ) -> None:
+        self.market = market
+        self.venue = market.venue
         self._settings = settings
         self._database = database
         self._clock = clock
@@ -74,30 +76,37 @@ class MarketDay:
         self._adapters = adapters
         self._news = news
         self._sleep = sleep
-        self._times = PhaseTimes()
 
     def session_of(self, day: date) -> TradingSession | None:
         """Return the session of a day, an injected one first; raises CalendarExpiredError."""
         with self._database.begin() as session:
             injected = injected_sessions(session)
-        return self._calendar.with_injected(injected).session(self.venue, self.segment, day)
+        return self._calendar.with_injected(injected).session(self.venue, self.market.segment, day)
 
     def today(self) -> date:
-        """Return the exchange's date now."""
-        return self._clock.now().astimezone(self._times.timezone).date()
+        """Return the market's trading date now."""
+        return self.market.day_of(self._clock.now())
 
     def schedule(self, day: date) -> Sequence[ScheduledPhase]:
         """Return the day's phases in order; none when the market is closed."""
         trading_session = self.session_of(day)
-        return () if trading_session is None else phase_schedule(trading_session, self._times)
+        return () if trading_session is None else phase_schedule(trading_session, self.market.times)
 
-    def next_due(self, day: date) -> ScheduledPhase | None:
-        """Return the first phase that is due, has not ended and still makes sense."""
+    def next_due(self) -> tuple[date, ScheduledPhase] | None:
+        """Return the first phase that is due, has not ended and still makes sense, with its day.
+
+        Yesterday comes first: where sessions follow each other, its close is due when today has begun.
+        """
+        today = self.today()
+        return self._first_due(today - ONE_DAY) or self._first_due(today)
+
+    def _first_due(self, day: date) -> tuple[date, ScheduledPhase] | None:
         with self._database.begin() as session:
             done = finished_phases(session, venue=self.venue, day=day)
         now = self._clock.now()
         due = (p for p in self.schedule(day) if p.phase not in done and p.is_due(now))
-        return next(due, None)
+        first = next(due, None)
+        return None if first is None else (day, first)
 
     def begin(self, day: date, phase: Phase) -> bool:
         """Claim a phase for this caller; False when it ran, runs, or does not belong to the day."""
@@ -148,8 +157,8 @@ class MarketDay:
     def login_batches(self, day: date) -> list[list[AccountId]]:
         """Return the accounts that should log in now, in batches for the chord's header."""
         with self._database.begin() as session:
-            enroll_accounts(session, day)
-            ids = list(accounts_to_log_in(session, day, now=self._clock.now()))
+            enroll_accounts(session, day, self.market.brokers)
+            ids = list(accounts_to_log_in(session, day, self.market.brokers, now=self._clock.now()))
         return [ids[i : i + _BATCH] for i in range(0, len(ids), _BATCH)]
 
     def after_logins(self, day: date) -> dict[str, Any]:
@@ -157,10 +166,10 @@ class MarketDay:
         contracts = self._ensure_instruments(day)
         with self._database.begin() as session:
             done = finished_phases(session, venue=self.venue, day=day)
-            counts = login_counts(session, day)
+            counts = login_counts(session, day, self.market.brokers)
             if Phase.CLOSE not in done and counts.get("READY"):
                 self._want_lanes(session)
-            if Phase.ARM in done and Phase.CLOSE not in done and arm_deployments(session, day):
+            if Phase.ARM in done and Phase.CLOSE not in done and self._arm_ready(session, day):
                 self._want_loops(session)
                 log.info("late_accounts_armed", day=day.isoformat())
         return {"contracts": contracts, **{f"accounts_{k.lower()}": v for k, v in counts.items()}}
@@ -175,8 +184,8 @@ class MarketDay:
 
     def _prepare(self, day: date) -> dict[str, Any]:
         with self._database.begin() as session:
-            enroll_accounts(session, day)
-            accounts = session.scalar(select(func.count()).where(LoginRow.day == day)) or 0
+            enroll_accounts(session, day, self.market.brokers)
+            accounts = self._enrolled(session, day)
             deployments = session.scalar(select(func.count(DeploymentRow.id))) or 0
             users = session.scalar(select(func.count(UserRow.id))) or 0
         return {"accounts": accounts, "deployments": deployments, "users": users}
@@ -187,7 +196,7 @@ class MarketDay:
     def _arm(self, day: date) -> dict[str, Any]:
         self._ensure_instruments(day)
         with self._database.begin() as session:
-            armed = arm_deployments(session, day)
+            armed = self._arm_ready(session, day)
             self._want_lanes(session)
             self._want_loops(session)
         return {"armed": armed}
@@ -195,13 +204,13 @@ class MarketDay:
     def _ring(self, day: date) -> dict[str, Any]:
         """Confirm that everybody who is ready is live; its absence raises the alarm."""
         with self._database.begin() as session:
-            ready = len(ready_accounts(session, day))
-            enrolled = session.scalar(select(func.count()).where(LoginRow.day == day)) or 0
+            ready = len(ready_accounts(session, day, self.market.brokers))
+            enrolled = self._enrolled(session, day)
             if ready < enrolled:
                 raise_alarm(
                     session,
                     "accounts_not_ready",
-                    subject=f"day:{day}",
+                    subject=f"day:{self.venue}:{day}",
                     message=f"{ready} of {enrolled} accounts are ready at the bell; the others join late",
                     user_id=None,
                     now=self._clock.now(),
@@ -210,13 +219,14 @@ class MarketDay:
 
     def _square_off(self, day: date) -> dict[str, Any]:
         with self._database.begin() as session:
-            session.execute(update(DeploymentRow).where(DeploymentRow.armed_on == day).values(armed_on=None))
+            disarm_deployments(session, day, self.market.brokers)
             legs = self._flatten(session, day, "square_off")
         return {"legs": legs}
 
     def _flatten(self, session: Session, day: date, reason: str) -> int:
-        cancel_unsent_entries(session, where={}, reason=reason, at=self._clock.now())
-        return request_exits(session, where={}, day=day, reason=reason, wall=self._clock.wall())
+        brokers, wall = self.market.brokers, self._clock.wall()
+        cancel_unsent_entries(session, where={}, reason=reason, at=self._clock.now(), brokers=brokers)
+        return request_exits(session, where={}, day=day, reason=reason, wall=wall, brokers=brokers)
 
     def _close(self, day: date) -> dict[str, Any]:
         with self._database.begin() as session:
@@ -229,13 +239,13 @@ class MarketDay:
                 raise_alarm(
                     session,
                     "not_flat_at_close",
-                    subject=f"day:{day}",
+                    subject=f"day:{self.venue}:{day}",
                     message=f"{open_legs} legs open in the ledger; not flat at the broker: {not_flat}",
                     user_id=None,
                     now=self._clock.now(),
                 )
             else:
-                unwant_runs(session)
+                unwant_runs(session, self.venue)
         if not open_legs and not not_flat:
             self._logins.end_sessions(accounts)
         return {"accounts": len(accounts), "open_legs": open_legs, "not_flat": not_flat}
@@ -244,7 +254,9 @@ class MarketDay:
         deadline = self._clock.monotonic() + _FLAT_WITHIN_S
         while True:
             with self._database.begin() as session:
-                statement = select(func.count()).where(LegRow.day == day, LegRow.net_qty != 0)
+                statement = select(func.count()).where(
+                    LegRow.day == day, LegRow.net_qty != 0, at_brokers(LegRow.account_id, self.market.brokers)
+                )
                 open_legs = session.scalar(statement) or 0
             if open_legs == 0 or self._clock.monotonic() > deadline:
                 return open_legs
@@ -252,7 +264,7 @@ class MarketDay:
 
     def _accounts_of(self, day: date) -> list[AccountId]:
         with self._database.begin() as session:
-            return list(ready_accounts(session, day))
+            return list(ready_accounts(session, day, self.market.brokers))
 
     def _not_flat_at_broker(self, accounts: Sequence[AccountId]) -> list[int]:
         """Read every account's positions at the broker: flat is proven there, not in our tables."""
@@ -271,8 +283,8 @@ class MarketDay:
     def _ensure_instruments(self, day: date) -> int:
         """Download the day's contracts with the first open session; they are the same for everybody."""
         with self._database.begin() as session:
-            known = len(load_instruments(session, day))
-            account_ids = ready_accounts(session, day)
+            known = len(load_instruments(session, day, self.venue))
+            account_ids = ready_accounts(session, day, self.market.brokers)
         if known or not account_ids:
             return known
         return self._download_instruments(day, account_ids)
@@ -290,6 +302,15 @@ class MarketDay:
             return len(instruments)
         return 0
 
+    def _enrolled(self, session: Session, day: date) -> int:
+        return sum(login_counts(session, day, self.market.brokers).values())
+
+    def _arm_ready(self, session: Session, day: date) -> int:
+        return arm_deployments(session, day, self.market.brokers)
+
+    def _spec(self, **shard: int) -> dict[str, Any]:
+        return {**shard, "venue": self.venue, "brokers": sorted(self.market.brokers)}
+
     def _want_lanes(self, session: Session) -> None:
         shards = (
             (RunKind.ENTRIES, QueueName.ORDERS),
@@ -299,22 +320,24 @@ class MarketDay:
         for kind, queue in shards:
             want_run(
                 session,
-                name=f"{kind}:kotak_neo:0",
+                name=run_name(kind, self.market),
                 kind=kind,
-                queue=queue,
-                spec={"shard": 0, "of": 1},
+                queue=queue_of(queue, self.market),
+                spec=self._spec(shard=0, of=1),
             )
 
     def _want_loops(self, session: Session) -> None:
         users = session.scalar(
-            select(func.count(func.distinct(AccountRow.user_id))).where(AccountRow.is_enabled)
+            select(func.count(func.distinct(AccountRow.user_id))).where(
+                AccountRow.is_enabled, AccountRow.broker.in_(self.market.brokers)
+            )
         )
         shards = max(1, -(-int(users or 0) // self._settings.users_per_shard))
         for shard in range(shards):
             want_run(
                 session,
-                name=f"{RunKind.LOOPS}:nse:{shard}",
+                name=run_name(RunKind.LOOPS, self.market, shard),
                 kind=RunKind.LOOPS,
-                queue=QueueName.LOOPS,
-                spec={"shard": shard, "of": shards},
+                queue=queue_of(QueueName.LOOPS, self.market),
+                spec=self._spec(shard=shard, of=shards),
             )

@@ -133,7 +133,7 @@ def read_day(
 
 def _live(live: LiveState, instruments: Iterable[str]) -> tuple[Heartbeats | None, dict[str, Any]]:
     try:
-        return live.heartbeats(venue=Venue.NSE), dict(live.marks(instruments, venue=Venue.NSE))
+        return live.heartbeats(venue=Venue.NSE), dict(live.marks(instruments))
     except redis.RedisError:
         return None, {}  # shown as a finding: the page must work while Valkey is away
 

@@ -9,6 +9,8 @@ from app.db.commands import waiting_commands
 from app.db.leases import claim_lapsed
 from app.db.session import Database
 from app.domain.errors import UnavailableError
+from app.domain.instruments import Venue
+from app.domain.markets import MARKETS
 from app.infra.names import RunKind, TaskName
 from app.infra.queue import TaskQueue
 
@@ -31,9 +33,10 @@ def dispatch_lapsed(database: Database, celery_app: Celery) -> int:
     with database.begin() as session:
         lapsed = claim_lapsed(session, redispatch_after=_REDISPATCH_AFTER)
     queue = TaskQueue(celery_app)
-    for name, kind in lapsed:
+    for name, kind, spec in lapsed:
+        market = MARKETS[Venue(spec["venue"])]
         try:
-            queue.send(_TASKS[RunKind(kind)], expires_s=_EXPIRES_S, name=name)
+            queue.send(_TASKS[RunKind(kind)], market=market, expires_s=_EXPIRES_S, name=name)
         except UnavailableError as e:
             log.warning("run_not_dispatched", run=name, error=str(e))
     return len(lapsed)

@@ -16,6 +16,8 @@ from app.db.models import LegRow, OrderEventRow, OrderRow, SignalRow
 from app.db.risk_state import EntryWindow, lock_risk_states
 from app.db.session import Database
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey
+from app.domain.instruments import Venue
+from app.domain.markets import MARKETS, Market
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderEventKind, OrderIntent, OrderStatus
 from app.domain.ports import Clock
@@ -25,13 +27,13 @@ from app.domain.signals import Signal, SignalKind
 from app.domain.strategy import MarketView
 from app.engine.engine import decide
 from app.engine.state import quotes_for
-from app.infra.names import RunKind
+from app.infra.names import RunKind, run_name
 from app.services.loops.ports import Lease, RecordResult, Wish
 from app.services.news import News, order_news
 
 log = structlog.get_logger()
 
-EntryWindows = Callable[[date], EntryWindow]
+EntryWindows = Callable[[Market, date], EntryWindow]
 
 
 class Trading:
@@ -44,14 +46,12 @@ class Trading:
         clock: Clock,
         news: News,
         windows: EntryWindows,
-        today: Callable[[], date],
     ) -> None:
-        """Args: windows: when entries may leave on a day; today: the exchange's date."""
+        """Args: windows: when entries may leave on a day."""
         self._database = database
         self._clock = clock
         self._news = news
         self._windows = windows
-        self._today = today
 
     def record(self, wishes: Sequence[Wish], *, market: MarketView, lease: Lease) -> RecordResult:
         """Commit the wishes of one round; a key that stands already is not written again.
@@ -59,13 +59,15 @@ class Trading:
         Raises:
             LeaseLostError: another holder took over; nothing was written.
         """
-        day = self._today()
+        venue = MARKETS[Venue(lease.spec["venue"])]
+        day = venue.day_of(self._clock.now())
         quotes = quotes_for((w.signal for w in wishes), market, age_of=lambda i: self._age(market, i))
         orders: list[OrderRow] = []
         with self._database.begin() as session:
             check_fence(session, lease.name, fence=lease.fence)
             account_ids = sorted({w.deployment.account_id for w in wishes})
-            states = lock_risk_states(session, account_ids, day=day, window=self._windows(day), quotes=quotes)
+            window = self._windows(venue, day)
+            states = lock_risk_states(session, account_ids, day=day, window=window, quotes=quotes)
             for wish in wishes:
                 signal_id = self._insert_signal(session, wish, day)
                 if signal_id is None:
@@ -87,7 +89,7 @@ class Trading:
                 orders += self._insert_orders(
                     session, wish, signal_id, verdicts=(*decision.approved, *decision.denied), day=day
                 )
-        self._publish(wishes, orders)
+        self._publish(wishes, orders, venue)
         return RecordResult(recorded=frozenset((w.deployment.deployment_id, w.signal.key) for w in wishes))
 
     def _age(self, market: MarketView, instrument_id: InstrumentId) -> timedelta | None:
@@ -181,10 +183,10 @@ class Trading:
                 values,
             )
 
-    def _publish(self, wishes: Sequence[Wish], orders: Sequence[OrderRow]) -> None:
-        self._news.wake(f"{RunKind.ENTRIES}:kotak_neo:0")
+    def _publish(self, wishes: Sequence[Wish], orders: Sequence[OrderRow], venue: Market) -> None:
+        self._news.wake(run_name(RunKind.ENTRIES, venue))
         if any(w.signal.kind is SignalKind.EXIT for w in wishes):
-            self._news.wake(f"{RunKind.EXITS}:kotak_neo:0")
+            self._news.wake(run_name(RunKind.EXITS, venue))
         for row in orders:
             self._news.tell_user(row.user_id, "order", order_news(row))
         log.info("decisions_recorded", signals=len(wishes), orders=len(orders))

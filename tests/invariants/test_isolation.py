@@ -80,16 +80,16 @@ def test_i9_a_login_that_hangs_or_is_refused_blocks_nobody(desk: Desk) -> None:
 
 def test_i10_a_phase_fired_by_many_at_once_runs_once(desk: Desk) -> None:
     with ThreadPoolExecutor(8) as pool:
-        begun = list(pool.map(lambda _: desk.parts.market_day.begin(TODAY, Phase.BELL), range(24)))
+        begun = list(pool.map(lambda _: desk.market_day.begin(TODAY, Phase.BELL), range(24)))
 
     assert begun.count(True) == 1
-    desk.parts.market_day.finish(TODAY, Phase.BELL, {})
-    assert not desk.parts.market_day.begin(TODAY, Phase.BELL)
+    desk.market_day.finish(TODAY, Phase.BELL, {})
+    assert not desk.market_day.begin(TODAY, Phase.BELL)
 
 
 def test_i10_a_phase_of_the_past_is_late_rather_than_never_but_not_senseless(desk: Desk) -> None:
-    assert desk.parts.market_day.begin(TODAY, Phase.LOGIN)  # 35 minutes late: it still makes sense
-    assert not desk.parts.market_day.begin(TODAY, Phase.SQUARE_OFF)  # not yet
+    assert desk.market_day.begin(TODAY, Phase.LOGIN)  # 35 minutes late: it still makes sense
+    assert not desk.market_day.begin(TODAY, Phase.SQUARE_OFF)  # not yet
 
 
 def test_i11_only_one_holder_may_write_for_a_run(desk: Desk) -> None:

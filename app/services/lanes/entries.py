@@ -21,6 +21,7 @@ from app.db.leases import LeaseLostError, check_fence
 from app.db.models import AccountRow, OrderRow, SignalRow, UserRow
 from app.db.orders import move_order
 from app.db.session import Database
+from app.db.shards import in_shard
 from app.domain.accounts import TradingState, strictest
 from app.domain.errors import SessionExpiredError, UnavailableError
 from app.domain.ids import AccountId, InstrumentId
@@ -162,7 +163,7 @@ def _candidates(session: Session, spec: dict[str, Any]) -> Iterable[tuple[OrderR
         .where(
             OrderRow.role == OrderRole.ENTRY,
             OrderRow.status == OrderStatus.INITIALIZED,
-            OrderRow.account_id % spec["of"] == spec["shard"],
+            in_shard(OrderRow.account_id, spec),
         )
         .order_by(OrderRow.id)
         .limit(_CLAIM_LIMIT)

@@ -33,6 +33,7 @@ from app.db.orders import leg_of, move_order
 from app.db.session import Database
 from app.domain.errors import BrokerError, InvariantError, NotFoundError, SessionExpiredError
 from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
+from app.domain.instruments import Venue
 from app.domain.orders import OrderEventKind, OrderRole, OrderType, TimeInForce
 from app.domain.ports import BrokerGateway, Clock, OrderChange
 from app.domain.reports import FaultClass, Gap, OrderReport, Outcome, WriteResult
@@ -161,7 +162,7 @@ class ExitLane:
             with self._database.begin() as session:
                 check_fence(session, lease.name, fence=lease.fence)
                 work = legs_to_mind(session, lease.spec)
-                marks = read_marks(self._valkey, "NSE", [w.instrument_id for w in work])
+                marks = read_marks(self._valkey, [w.instrument_id for w in work])
                 calls = [call for w in work if (call := self._step(session, w, marks, lease)) is not None]
                 late = self._clock.wall() - _ENTRY_PATIENCE
                 entries = entries_to_cancel(session, lease.spec, sent_before=late)
@@ -193,7 +194,7 @@ class ExitLane:
         )
         if isinstance(step, WatchExit):
             # Watching a price that does not move any more protects nobody.
-            (note_protected if self._is_watching(wall) else note_exposed)(work.leg, wall)
+            (note_protected if self._is_watching(instrument.venue, wall) else note_exposed)(work.leg, wall)
             return None
         if step is None or (work.live is None and work.is_backing_off(wall)):
             return None
@@ -201,9 +202,9 @@ class ExitLane:
             return None
         return self._commit_step(session, work, step, lease)
 
-    def _is_watching(self, wall: datetime) -> bool:
+    def _is_watching(self, venue: Venue, wall: datetime) -> bool:
         max_age = timedelta(seconds=self._settings.tick_max_age_s)
-        return is_feed_fresh(self._valkey, "NSE", wall=wall, max_age=max_age)
+        return is_feed_fresh(self._valkey, venue, wall=wall, max_age=max_age)
 
     def _commit_step(
         self, session: Session, work: LegWork, step: PlaceExit | ChangeExit | CancelExit, lease: Lease

@@ -7,33 +7,33 @@ from app.db.models import OrderRow
 from app.db.session import Database
 from app.domain.errors import NotFoundError
 from app.domain.ids import ClientOrderId, InstrumentId
-from app.domain.instruments import Instrument
+from app.domain.instruments import Instrument, Venue, venue_of
 from app.domain.orders import OrderType, Side, TimeInForce
 from app.domain.ports import OrderRequest
 
 
 class ContractBook:
-    """Remember the contracts of the current day; they do not change within it. Thread-safe."""
+    """Remember each venue's contracts of its current day; they do not change within it. Thread-safe."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._day: tuple[date, dict[InstrumentId, Instrument]] | None = None
+        self._days: dict[Venue, tuple[date, dict[InstrumentId, Instrument]]] = {}
 
     def get(self, day: date, instrument_id: InstrumentId) -> Instrument:
         """Return a contract's terms; raises NotFoundError for one that the master does not list."""
-        contracts = self.of_day(day)
+        contracts = self.of_day(day, venue_of(instrument_id))
         if instrument_id not in contracts:
             raise NotFoundError(f"{instrument_id} is not in the contract master of {day}")
         return contracts[instrument_id]
 
-    def of_day(self, day: date) -> dict[InstrumentId, Instrument]:
-        """Return the day's contracts by id; empty before the download."""
-        known = self._day
+    def of_day(self, day: date, venue: Venue = Venue.NSE) -> dict[InstrumentId, Instrument]:
+        """Return the day's contracts of a venue by id; empty before the download."""
+        known = self._days.get(venue)
         if known is not None and known[0] == day and known[1]:
             return known[1]
         with self._database.begin() as session:
-            contracts = load_instruments(session, day)
-        self._day = (day, contracts)
+            contracts = load_instruments(session, day, venue)
+        self._days[venue] = (day, contracts)
         return contracts
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.domain.deployments import Deployment
 from app.domain.ids import DeploymentId, SignalKey
@@ -24,6 +24,10 @@ class Lease(Protocol):
     @property
     def fence(self) -> int:
         """Return the fencing number that every write carries."""
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """Say what the run is about; `venue` names its market."""
 
     def is_valid(self) -> bool:
         """Whether the holder may still write."""

@@ -18,6 +18,7 @@ from app.domain.deployments import Deployment
 from app.domain.errors import InvariantError
 from app.domain.ids import DeploymentId, UserId
 from app.domain.market_data import IndicatorBar
+from app.domain.markets import MARKETS
 from app.domain.ports import Clock
 from app.domain.strategy import BarEvent, FillEvent, StrategyEvent, TickEvent
 from app.infra.names import LOOP_CURSOR_KEY
@@ -69,6 +70,7 @@ class ShardHost:
         self._services = services
         self._hub = hub
         self._session = session
+        self._brokers = MARKETS[session.venue].brokers
         self._shard, self._of = shard, of
         self._guard = StepGuard(services.clock, budget_s=services.budget_s, on_stuck=self._halt_stuck)
         self._tools = LoopTools(
@@ -138,7 +140,9 @@ class ShardHost:
 
     def _refresh(self, market: MarketSnapshot) -> None:
         with self._services.database.begin() as session:
-            rows = load_shard(session, shard=self._shard, of=self._of, day=self._session.date)
+            rows = load_shard(
+                session, shard=self._shard, of=self._of, day=self._session.date, brokers=self._brokers
+            )
         self._refreshed = self._services.clock.monotonic()
         states: dict[UserId, list[DeploymentToday]] = defaultdict(list)
         for today in rows:

@@ -196,7 +196,7 @@ export type AuditEntry = {
  *
  * Name the broker behind an account.
  */
-export type BrokerCode = 'kotak_neo' | 'paper';
+export type BrokerCode = 'kotak_neo' | 'binance_spot' | 'binance_futures' | 'mt5' | 'paper';
 
 /**
  * Command

@@ -56,7 +56,7 @@ def test_publishes_the_ticks_of_one_instant_as_one_round_with_marks_and_state(de
     (published,) = desk.rounds()
     assert published["ts"] == SESSION.open_at.isoformat()
     assert [row[0] for row in published["t"]] == [NIFTY, CALL.instrument_id]  # type: ignore[attr-defined]
-    assert read_marks(desk.valkey, "NSE", [NIFTY])[NIFTY].last == Decimal("10868.70")
+    assert read_marks(desk.valkey, [NIFTY])[NIFTY].last == Decimal("10868.70")
     assert desk.state()["status"] == "live"
     assert desk.state()["pending"] == "0"
 

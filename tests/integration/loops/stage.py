@@ -46,6 +46,7 @@ class HeldLease:
     name: str = RUN
     fence: int = 1
     is_held: bool = True
+    spec: dict[str, Any] = field(default_factory=lambda: {"venue": "NSE"})
 
     def is_valid(self) -> bool:
         return self.is_held

@@ -20,12 +20,13 @@ from app.domain.deployments import Deployment, DeploymentState
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey, UserId
 from app.domain.instruments import Instrument, OptionRight
 from app.domain.market_data import Tick
+from app.domain.markets import NSE
 from app.domain.orders import ProtectionTerms, Side
 from app.domain.signals import Signal, SignalKind, SignalLeg
 from app.infra.clock import VirtualClock
 from app.infra.engines.engines import Engines
 from app.infra.market_codec import encode_mark
-from app.infra.names import MARKS_KEY, QueueName, RunKind
+from app.infra.names import MARKS_KEY, QueueName, RunKind, queue_of, run_name
 from app.infra.vault import new_key
 from app.services.lanes.books import BooksRun
 from app.services.lanes.entries import EntryLane
@@ -33,6 +34,7 @@ from app.services.lanes.exits import ExitLane
 from app.services.lanes.wakes import Wakes
 from app.services.loops.market import Contracts, MarketSnapshot
 from app.services.loops.ports import Wish
+from app.services.market_day import MarketDay
 from app.services.runs import Lease, held_lease, stop_on
 from tasks.container import Container
 from tests.contract.simulator_kotak.broker import DAY, SECRET, Broker, at
@@ -40,12 +42,13 @@ from tests.waiting import eventually
 
 TODAY = date.fromisoformat(DAY)
 START = datetime.fromisoformat(at("09:20:00")).astimezone(UTC)
-LANES = {
-    RunKind.LOOPS: ("loops:test:0", QueueName.LOOPS),
-    RunKind.ENTRIES: ("entries:kotak_neo:0", QueueName.ORDERS),
-    RunKind.EXITS: ("exits:kotak_neo:0", QueueName.EXITS),
-    RunKind.BOOKS: ("books:kotak_neo:0", QueueName.BOOKS),
+QUEUES = {
+    RunKind.LOOPS: QueueName.LOOPS,
+    RunKind.ENTRIES: QueueName.ORDERS,
+    RunKind.EXITS: QueueName.EXITS,
+    RunKind.BOOKS: QueueName.BOOKS,
 }
+SPEC = {"shard": 0, "of": 1, "venue": NSE.venue, "brokers": sorted(NSE.brokers)}
 
 
 @dataclass
@@ -67,6 +70,11 @@ class Desk:
         assert isinstance(self.parts.clock, VirtualClock)
         return self.parts.clock
 
+    @property
+    def market_day(self) -> MarketDay:
+        """The day of NSE."""
+        return self.parts.market_days[NSE.venue]
+
     def close(self) -> None:
         """Close every connection."""
         self.parts.gateways.close()
@@ -77,9 +85,9 @@ class Desk:
         """Make users with an account and a deployment each, log them in and load the contracts."""
         for number in range(1, count + 1):
             self._add_user(number)
-        self.parts.market_day.login_batches(TODAY)
+        self.market_day.login_batches(TODAY)
         self.parts.logins.log_in(TODAY, [d.account_id for d in self.deployments])
-        self.parts.market_day.after_logins(TODAY)
+        self.market_day.after_logins(TODAY)
 
     def _add_user(self, number: int) -> None:
         vault = self.parts.vault
@@ -176,9 +184,9 @@ class Desk:
     @contextmanager
     def lease(self, kind: RunKind, *, ttl_s: float = 3.0) -> Iterator[Lease]:
         """Hold the lease of a run."""
-        name, queue = LANES[kind]
+        name, queue = run_name(kind, NSE), queue_of(QUEUES[kind], NSE)
         with self.database.begin() as session:
-            want_run(session, name=name, kind=kind, queue=queue, spec={"shard": 0, "of": 1})
+            want_run(session, name=name, kind=kind, queue=queue, spec=SPEC)
         taken: list[Lease] = []
         with held_lease(
             self.database,

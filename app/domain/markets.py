@@ -1,0 +1,82 @@
+"""Name the markets that the platform trades: where, through which brokers, and how their day runs."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from app.domain.accounts import BrokerCode
+from app.domain.instruments import Venue
+from app.domain.phases import INDIA, PhaseTimes
+
+_NEW_YORK = ZoneInfo("America/New_York")
+_UTC = ZoneInfo("UTC")
+_ZERO = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """Describe one market.
+
+    `code` names its queues and lanes. Its trading date changes `day_begins_before_midnight` ahead of
+    midnight in `timezone`: forex counts Sunday 17:00 in New York as Monday.
+    """
+
+    venue: Venue
+    segment: str
+    code: str
+    brokers: frozenset[BrokerCode]
+    timezone: ZoneInfo
+    times: PhaseTimes = field(default_factory=PhaseTimes)
+    day_begins_before_midnight: timedelta = _ZERO
+
+    def day_of(self, at: datetime) -> date:
+        """Return the trading date at a moment (aware)."""
+        local = at.astimezone(self.timezone).replace(tzinfo=None)
+        return (local + self.day_begins_before_midnight).date()
+
+
+def _around_the_clock(*, square_off_before_close: timedelta, timezone: ZoneInfo) -> PhaseTimes:
+    """Return the phases of a market whose sessions follow each other: all of them at the open."""
+    return PhaseTimes(
+        prepare_before_open=_ZERO,
+        login_before_open=_ZERO,
+        verify_before_open=_ZERO,
+        arm_before_open=_ZERO,
+        square_off_before_close=square_off_before_close,
+        broker_square_off=None,
+        timezone=timezone,
+        close_expires_after_close=timedelta(hours=12),
+    )
+
+
+NSE = Market(
+    venue=Venue.NSE,
+    segment="FO",
+    code="kotak_neo",
+    brokers=frozenset({BrokerCode.KOTAK_NEO, BrokerCode.PAPER}),
+    timezone=INDIA,
+)
+BINANCE = Market(
+    venue=Venue.BINANCE,
+    segment="SPOT",
+    code="binance",
+    brokers=frozenset({BrokerCode.BINANCE_SPOT, BrokerCode.BINANCE_FUTURES}),
+    timezone=_UTC,
+    times=_around_the_clock(square_off_before_close=timedelta(minutes=5), timezone=_UTC),
+)
+MT5 = Market(
+    venue=Venue.MT5,
+    segment="FOREX",
+    code="mt5",
+    brokers=frozenset({BrokerCode.MT5}),
+    timezone=_NEW_YORK,
+    times=_around_the_clock(square_off_before_close=timedelta(minutes=15), timezone=_NEW_YORK),
+    day_begins_before_midnight=timedelta(hours=7),
+)
+MARKETS = {market.venue: market for market in (NSE, BINANCE, MT5)}
+"""Every market by its venue; a venue without one is not traded yet."""
+
+
+def market_of(broker: BrokerCode) -> Market:
+    """Return the market that a broker gives access to."""
+    return next(market for market in MARKETS.values() if broker in market.brokers)

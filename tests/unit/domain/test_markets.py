@@ -1,0 +1,40 @@
+"""Each market knows its brokers and which trading date it has."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from app.domain.accounts import BrokerCode
+from app.domain.errors import InvalidInputError
+from app.domain.ids import InstrumentId
+from app.domain.instruments import Venue, venue_of
+from app.domain.markets import BINANCE, MARKETS, MT5, NSE, Market, market_of
+
+
+@pytest.mark.parametrize("broker", BrokerCode)
+def test_every_broker_gives_access_to_one_market(broker: BrokerCode) -> None:
+    assert [m for m in MARKETS.values() if broker in m.brokers] == [market_of(broker)]
+
+
+@pytest.mark.parametrize(
+    ("market", "at", "day"),
+    [
+        (NSE, datetime(2026, 11, 24, 18, 29, tzinfo=UTC), date(2026, 11, 24)),
+        (NSE, datetime(2026, 11, 24, 18, 30, tzinfo=UTC), date(2026, 11, 25)),
+        (BINANCE, datetime(2026, 11, 24, 23, 59, tzinfo=UTC), date(2026, 11, 24)),
+        (BINANCE, datetime(2026, 11, 25, 0, 0, tzinfo=UTC), date(2026, 11, 25)),
+        # 17:00 in New York is 22:00 UTC in winter and 21:00 in summer.
+        (MT5, datetime(2026, 11, 24, 21, 59, tzinfo=UTC), date(2026, 11, 24)),
+        (MT5, datetime(2026, 11, 24, 22, 0, tzinfo=UTC), date(2026, 11, 25)),
+        (MT5, datetime(2026, 7, 5, 20, 59, tzinfo=UTC), date(2026, 7, 5)),
+        (MT5, datetime(2026, 7, 5, 21, 0, tzinfo=UTC), date(2026, 7, 6)),
+    ],
+)
+def test_the_trading_date_changes_with_the_market(market: Market, at: datetime, day: date) -> None:
+    assert market.day_of(at) == day
+
+
+def test_an_id_names_its_venue() -> None:
+    assert venue_of(InstrumentId("NIFTY-20190103-10850-CE.NSE")) is Venue.NSE
+    with pytest.raises(InvalidInputError, match="expected an id that ends with its venue, got 'X'"):
+        venue_of(InstrumentId("NIFTY.X"))
