@@ -48,6 +48,34 @@ DEPLOYMENT_ID = DeploymentId(7)
 ACCOUNT_ID = AccountId(3)
 
 
+PERPETUAL = Instrument(
+    instrument_id=InstrumentId("BTCUSDT-PERP.BINANCE"),
+    venue=Venue.BINANCE,
+    kind=InstrumentKind.PERPETUAL,
+    segment="um_futures",
+    broker_symbol="BTCUSDT",
+    broker_token="BTCUSDT",
+    tick_size=Decimal("0.10"),
+    lot_size=Decimal("0.001"),
+    freeze_qty=Decimal(120),
+    min_notional=Decimal(100),
+    currency="USDT",
+)
+FOREX = Instrument(
+    instrument_id=InstrumentId("EURUSD.MT5"),
+    venue=Venue.MT5,
+    kind=InstrumentKind.FOREX,
+    segment="forex",
+    broker_symbol="EURUSD",
+    broker_token="EURUSD",
+    tick_size=Decimal("0.00001"),
+    lot_size=Decimal(1_000),
+    freeze_qty=Decimal(10_000_000),
+    contract_size=Decimal(100_000),
+    currency="USD",
+)
+
+
 def option(right: OptionRight = OptionRight.CALL, *, strike: int = 26000, lot: int = 65) -> Instrument:
     """A NIFTY weekly option with today's real terms."""
     expiry, at = date(2026, 11, 23), Decimal(strike)

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.db.legs import lock_legs
-from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderRow
+from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderEventRow, OrderRow
 from app.db.orders import OPEN_STATUSES, leg_of
 from app.db.shards import in_shard
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey, client_order_id
-from app.domain.orders import OrderRole, OrderStatus, OrderType, TimeInForce
+from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, TimeInForce
 from app.domain.risk.exits import LiveExit, PlaceExit, exit_side
 
 _BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0)
@@ -110,11 +110,19 @@ def _last_refusal(session: Session, leg: LegRow) -> datetime | None:
             OrderRow.instrument_id == leg.instrument_id,
             OrderRow.role != OrderRole.ENTRY,
             OrderRow.status.in_((OrderStatus.REJECTED, OrderStatus.CANCELED)),
+            ~_was_withdrawn(),
         )
         .order_by(OrderRow.id.desc())
         .limit(1)
     )
     return session.scalar(statement)
+
+
+def _was_withdrawn() -> ColumnElement[bool]:
+    """Whether we canceled the order ourselves, to send another in its place: that is no refusal."""
+    return exists().where(
+        OrderEventRow.order_id == OrderRow.id, OrderEventRow.kind == OrderEventKind.CANCEL_REQUESTED
+    )
 
 
 def entries_to_cancel(session: Session, spec: dict[str, Any], *, sent_before: datetime) -> Sequence[OrderRow]:
@@ -199,7 +207,9 @@ def live_exit_of(row: OrderRow, wall: datetime) -> LiveExit:
     )
 
 
-def exit_order_row(leg: LegRow, step: PlaceExit, *, attempt: int, now: datetime) -> OrderRow:
+def exit_order_row(
+    leg: LegRow, step: PlaceExit, *, attempt: int, time_in_force: TimeInForce, now: datetime
+) -> OrderRow:
     """Return the durable intent of a leg's next exit order, not yet added to the session."""
     key = SignalKey(f"{leg.day}:exit:{leg.instrument_id}")
     role = OrderRole.STOP if step.order_type is OrderType.STOP_LIMIT else OrderRole.EXIT
@@ -217,7 +227,7 @@ def exit_order_row(leg: LegRow, step: PlaceExit, *, attempt: int, now: datetime)
         side=exit_side(leg_of(leg)),
         role=role,
         order_type=step.order_type,
-        time_in_force=TimeInForce.DAY,
+        time_in_force=time_in_force,
         quantity=step.quantity,
         price=step.price,
         trigger_price=step.trigger_price,

@@ -3,7 +3,8 @@
 Indian venues take no true market orders from programs any more, so "at market" means a limit at the
 last price plus or minus a band (MPP), inside the limit price protection (LPP), which rejects what is
 too far away. Source: reference of market rules 1.4 and 1.6 (Kotak MPP grid; NSE and BSE LPP for index
-options: 40 % of the reference above 50 rupees, else 20 rupees), as of 2026-08.
+options: 40 % of the reference above 50 rupees, else 20 rupees), as of 2026-08. Binance takes market
+orders, but a limit bounds what a thin book may cost; its own price filter lies at 5 % for perpetuals.
 """
 
 from decimal import Decimal
@@ -24,13 +25,18 @@ _BAND_FRACTIONS: Final = (
     (Decimal(500), Decimal("0.02")),
 )
 _BAND_FRACTION_ABOVE: Final = Decimal("0.01")
+_COIN_BAND: Final = Decimal("0.002")
+_COIN_PROTECTION: Final = Decimal("0.04")
+_COINS: Final = (InstrumentKind.SPOT, InstrumentKind.PERPETUAL)
 _PROTECTION_FRACTION: Final = Decimal("0.40")
 _PROTECTION_RUPEES: Final = Decimal(20)
 _PROTECTION_FRACTION_ABOVE: Final = Decimal(50)
 
 
-def protection_band(price: Decimal) -> Decimal:
-    """Return how far from `price` a protected option order may reach, in rupees (the MPP grid)."""
+def protection_band(price: Decimal, kind: InstrumentKind = InstrumentKind.OPTION) -> Decimal:
+    """Return how far from `price` a protected order may reach, in its currency (options: MPP grid)."""
+    if kind in _COINS:
+        return price * _COIN_BAND
     if price < 1:
         return _BAND_BELOW_ONE
     for below, fraction in _BAND_FRACTIONS:
@@ -45,7 +51,7 @@ def marketable_limit(side: Side, tick: Tick, *, instrument: Instrument, step: in
     Args:
         side: side of the order.
         tick: the latest tick; the worse of the last price and the opposite quote is the base.
-        instrument: an option; gives the tick size.
+        instrument: what is traded; gives the tick size and the bands.
         step: 0 for the first try; every chase step adds one band.
 
     Returns:
@@ -56,14 +62,14 @@ def marketable_limit(side: Side, tick: Tick, *, instrument: Instrument, step: in
         InvalidInputError: the last price is not positive, `step` is negative, or it is an index.
     """
     if instrument.kind is InstrumentKind.INDEX:
-        raise InvalidInputError(f"{instrument.instrument_id}: expected an option, got an index to trade")
+        raise InvalidInputError(f"{instrument.instrument_id}: expected something to trade, got an index")
     if tick.last <= 0 or step < 0:
         raise InvalidInputError(
             f"{instrument.instrument_id}: expected a positive last price and a step from 0, "
             f"got {tick.last} and {step}"
         )
-    reach = protection_band(tick.last) * (step + 1)
-    furthest = protected_distance(tick.last)
+    reach = protection_band(tick.last, instrument.kind) * (step + 1)
+    furthest = protected_distance(tick.last, instrument.kind)
     if side is Side.BUY:
         limit = min(_base(side, tick) + reach, tick.last + furthest)
     else:
@@ -96,7 +102,7 @@ def stop_terms(
     else:
         nearest = round_to_step(avg_px, size, Rounding.UP) - size
         trigger = max(min(round_to_step(wanted, size, Rounding.UP), nearest), size)
-    distance = max(protection_band(trigger), 2 * size)
+    distance = max(protection_band(trigger, instrument.kind), 2 * size)
     return trigger, _on_grid(side_of_exit, trigger + side_of_exit.sign * distance, instrument)
 
 
@@ -107,8 +113,10 @@ def _base(side: Side, tick: Tick) -> Decimal:
     return max(tick.last, quote) if side is Side.BUY else min(tick.last, quote)
 
 
-def protected_distance(last: Decimal) -> Decimal:
-    """Return how far from the last price the venue takes a limit at all, in rupees (the LPP)."""
+def protected_distance(last: Decimal, kind: InstrumentKind = InstrumentKind.OPTION) -> Decimal:
+    """Return how far from the last price the venue takes a limit at all (options: LPP, rupees)."""
+    if kind in _COINS:
+        return last * _COIN_PROTECTION
     if last > _PROTECTION_FRACTION_ABOVE:
         return last * _PROTECTION_FRACTION
     return _PROTECTION_RUPEES

@@ -7,7 +7,7 @@ from decimal import Decimal
 from app.domain.deployments import Deployment
 from app.domain.errors import InvalidInputError
 from app.domain.ids import client_order_id
-from app.domain.instruments import Instrument
+from app.domain.instruments import Instrument, InstrumentKind
 from app.domain.market_data import Tick
 from app.domain.numbers import floor_to_lot
 from app.domain.orders import OrderIntent, OrderRole, OrderType, TimeInForce
@@ -32,6 +32,11 @@ def sliced(quantity: Decimal, instrument: Instrument) -> tuple[Decimal, ...]:
         return (quantity,)
     full, rest = divmod(quantity, most)
     return (most,) * int(full) + ((rest,) if rest else ())
+
+
+def resting_time_in_force(instrument: Instrument) -> TimeInForce:
+    """Return how long an order that may wait works: the day in India, until canceled elsewhere."""
+    return TimeInForce.DAY if instrument.kind is InstrumentKind.OPTION else TimeInForce.GTC
 
 
 def intents_for(
@@ -75,6 +80,8 @@ def _entry(
 ) -> OrderIntent:
     index, part = at
     leg = signal.legs[index]
+    instrument = market.instrument(leg.instrument_id)
+    is_at_market = instrument.kind is InstrumentKind.FOREX  # a limit beyond the price is refused there
     return OrderIntent(
         client_order_id=client_order_id(
             deployment.deployment_id, signal.key, leg=index, attempt=0, part=part
@@ -87,10 +94,10 @@ def _entry(
         instrument_id=leg.instrument_id,
         side=leg.side,
         role=OrderRole.ENTRY,
-        order_type=OrderType.LIMIT,
-        time_in_force=TimeInForce.DAY,
+        order_type=OrderType.MARKET if is_at_market else OrderType.LIMIT,
+        time_in_force=resting_time_in_force(instrument),
         quantity=quantity,
-        price=_entry_price(leg, market, valid_until),
+        price=None if is_at_market else _entry_price(leg, market, valid_until),
         trigger_price=None,
         valid_until=valid_until,
         protection=leg.protection,

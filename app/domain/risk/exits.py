@@ -2,14 +2,16 @@
 
 The stop order itself becomes the exit: it is changed into a marketable limit and its price follows
 the market until it fills. So there is no moment with two exits and none between cancel and exit.
-Source of the chase: market orders of Indian API users become limits that may rest (markets.md 1.6).
+Where a venue cannot change an order in place, it is canceled first and the next pass places the new
+one; where a stop cannot rest, we watch the price. Source of the chase: market orders of Indian API
+users become limits that may rest (markets.md 1.6).
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
 
 from app.domain.errors import InvariantError
-from app.domain.instruments import Instrument
+from app.domain.instruments import Instrument, InstrumentKind
 from app.domain.market_data import Tick
 from app.domain.orders import OrderStatus, OrderType, Side
 from app.domain.positions import Leg
@@ -40,11 +42,11 @@ class LiveExit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceExit:
-    """Send a new exit order."""
+    """Send a new exit order; `price` is None at market."""
 
     order_type: OrderType
     quantity: Decimal
-    price: Decimal
+    price: Decimal | None
     trigger_price: Decimal | None
 
 
@@ -69,6 +71,15 @@ class WatchExit:
     """Keep watching the price: the stop lies further away than the venue takes orders."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitMeans:
+    """Say what the account's venue can do with exits, see Capabilities."""
+
+    changes_in_place: bool = True
+    rests_stops: bool = True
+
+
+ANY_MEANS = ExitMeans()
 ExitStep = PlaceExit | ChangeExit | CancelExit | WatchExit
 
 
@@ -87,6 +98,7 @@ def next_exit_step(
     tick: Tick | None,
     stop_fraction: Decimal | None,
     wants_flat: bool,
+    means: ExitMeans = ANY_MEANS,
 ) -> ExitStep | None:
     """Return what to do now for one leg, or None to leave things as they are.
 
@@ -97,15 +109,30 @@ def next_exit_step(
         tick: the latest price; without one an exit cannot be priced, a stop can.
         stop_fraction: the protection asked for with the entry.
         wants_flat: whether the leg shall be closed now.
+        means: what the venue can do.
     """
     if leg.net_qty == 0:
         return _withdraw(live)
     if live is None:
-        return _first_exit(leg, instrument, tick=tick, stop_fraction=stop_fraction, wants_flat=wants_flat)
+        wanted = None if wants_flat else stop_fraction
+        return _first_exit(leg, instrument, tick=tick, stop=wanted, is_leaving=wants_flat, means=means)
+    step = _next_change(leg, live, instrument, tick=tick, stop_fraction=stop_fraction, wants_flat=wants_flat)
+    return CancelExit() if isinstance(step, ChangeExit) and not means.changes_in_place else step
+
+
+def _next_change(
+    leg: Leg,
+    live: LiveExit,
+    instrument: Instrument,
+    *,
+    tick: Tick | None,
+    stop_fraction: Decimal | None,
+    wants_flat: bool,
+) -> ChangeExit | CancelExit | None:
     if live.status not in _AT_VENUE:
         return CancelExit() if _is_cancel_stuck(live) else None
     quantity = live.filled + abs(leg.net_qty)
-    if live.order_type is OrderType.LIMIT:
+    if live.order_type in (OrderType.LIMIT, OrderType.MARKET):
         return _chase(leg, live, instrument, tick=tick, quantity=quantity)
     if wants_flat or _is_stop_stuck(leg, live, tick):
         return _to_marketable(leg, instrument, tick=tick, quantity=quantity, chase_step=0)
@@ -123,28 +150,44 @@ def _is_cancel_stuck(live: LiveExit) -> bool:
 
 
 def _first_exit(
-    leg: Leg, instrument: Instrument, *, tick: Tick | None, stop_fraction: Decimal | None, wants_flat: bool
+    leg: Leg,
+    instrument: Instrument,
+    *,
+    tick: Tick | None,
+    stop: Decimal | None,
+    is_leaving: bool,
+    means: ExitMeans,
 ) -> PlaceExit | WatchExit | None:
-    quantity, side = abs(leg.net_qty), exit_side(leg)
-    if not wants_flat:
-        if stop_fraction is None:
-            return None
-        trigger, limit = stop_terms(leg.entry_px, side, stop_fraction=stop_fraction, instrument=instrument)
-        has_passed = tick is not None and _has_passed(tick, side, trigger)
-        if not has_passed and tick is not None and _is_too_far(limit, tick):
-            return WatchExit()
-        if not has_passed:
-            return PlaceExit(
-                order_type=OrderType.STOP_LIMIT, quantity=quantity, price=limit, trigger_price=trigger
-            )
+    if is_leaving:
+        return _leave(leg, instrument, tick)
+    if stop is None:
+        return None
+    side = exit_side(leg)
+    trigger, limit = stop_terms(leg.entry_px, side, stop_fraction=stop, instrument=instrument)
+    if tick is not None and _has_passed(tick, side, trigger):
+        return _leave(leg, instrument, tick)
+    if not means.rests_stops:
+        return None if tick is None else WatchExit()
+    if tick is not None and _is_too_far(limit, tick, instrument):
+        return WatchExit()
+    return PlaceExit(
+        order_type=OrderType.STOP_LIMIT, quantity=abs(leg.net_qty), price=limit, trigger_price=trigger
+    )
+
+
+def _leave(leg: Leg, instrument: Instrument, tick: Tick | None) -> PlaceExit | None:
+    """Close the whole leg: by a limit that trades at once, in forex at market."""
+    quantity = abs(leg.net_qty)
+    if instrument.kind is InstrumentKind.FOREX:
+        return PlaceExit(order_type=OrderType.MARKET, quantity=quantity, price=None, trigger_price=None)
     if tick is None:
         return None
-    price = marketable_limit(side, tick, instrument=instrument)
+    price = marketable_limit(exit_side(leg), tick, instrument=instrument)
     return PlaceExit(order_type=OrderType.LIMIT, quantity=quantity, price=price, trigger_price=None)
 
 
-def _is_too_far(limit: Decimal, tick: Tick) -> bool:
-    return abs(limit - tick.last) > protected_distance(tick.last)
+def _is_too_far(limit: Decimal, tick: Tick, instrument: Instrument) -> bool:
+    return abs(limit - tick.last) > protected_distance(tick.last, instrument.kind)
 
 
 def _has_passed(tick: Tick, side: Side, level: Decimal) -> bool:

@@ -38,12 +38,15 @@ from app.domain.orders import OrderEventKind, OrderRole, OrderType, TimeInForce
 from app.domain.ports import BrokerGateway, Clock, OrderChange
 from app.domain.reports import FaultClass, Gap, OrderReport, Outcome, WriteResult
 from app.domain.risk.exits import (
+    ANY_MEANS,
     CancelExit,
     ChangeExit,
+    ExitMeans,
     PlaceExit,
     WatchExit,
     next_exit_step,
 )
+from app.domain.sizing import resting_time_in_force
 from app.infra.marks import is_feed_fresh, read_marks
 from app.infra.rate_limit import OrderBudget
 from app.services.execution import Execution
@@ -191,6 +194,7 @@ class ExitLane:
             tick=marks.get(work.instrument_id),
             stop_fraction=work.leg.stop_fraction,
             wants_flat=work.leg.exit_reason is not None,
+            means=self._means_of(AccountId(work.leg.account_id)),
         )
         if isinstance(step, WatchExit):
             # Watching a price that does not move any more protects nobody.
@@ -201,6 +205,13 @@ class ExitLane:
         if not self._budget.take_for_exit(work.leg.account_id):
             return None
         return self._commit_step(session, work, step, lease)
+
+    def _means_of(self, account_id: AccountId) -> ExitMeans:
+        try:
+            can = self._gateways.get(account_id).capabilities()
+        except SessionExpiredError:
+            return ANY_MEANS  # nothing leaves without a session; the step is taken again with one
+        return ExitMeans(changes_in_place=can.changes_in_place, rests_stops=can.rests_stops)
 
     def _is_watching(self, venue: Venue, wall: datetime) -> bool:
         max_age = timedelta(seconds=self._settings.tick_max_age_s)
@@ -220,13 +231,20 @@ class ExitLane:
 
     def _place(self, session: Session, work: LegWork, step: PlaceExit, lease: Lease) -> _Call:
         now, wall = self._clock.now(), self._clock.wall()
-        row = exit_order_row(work.leg, step, attempt=work.leg.exit_attempts, now=now)
+        instrument = self._contracts.get(work.leg.day, work.instrument_id)
+        row = exit_order_row(
+            work.leg,
+            step,
+            attempt=work.leg.exit_attempts,
+            time_in_force=resting_time_in_force(instrument),
+            now=now,
+        )
         work.leg.exit_attempts += 1
         session.add(row)
         session.flush()
         row.fence, row.submitted_wall, row.changed_wall = lease.fence, wall, wall
         move_order(session, row, OrderEventKind.SUBMITTED, source="exit_lane", now=now, wall=wall)
-        request = order_request(row, self._contracts.get(row.day, InstrumentId(row.instrument_id)))
+        request = order_request(row, instrument)
         timeout_s = self._settings.order_timeout_s
         return _Call(
             OrderEventKind.SUBMITTED,
@@ -249,7 +267,7 @@ class ExitLane:
             broker_order_id=BrokerOrderId(str(row.broker_order_id)),
             instrument=self._contracts.get(row.day, InstrumentId(row.instrument_id)),
             order_type=OrderType(row.order_type),
-            time_in_force=TimeInForce.DAY,
+            time_in_force=TimeInForce(row.time_in_force),
             quantity=row.quantity,
             price=row.price,
             trigger_price=row.trigger_price,

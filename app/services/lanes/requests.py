@@ -8,7 +8,7 @@ from app.db.session import Database
 from app.domain.errors import NotFoundError
 from app.domain.ids import ClientOrderId, InstrumentId
 from app.domain.instruments import Instrument, Venue, venue_of
-from app.domain.orders import OrderType, Side, TimeInForce
+from app.domain.orders import OrderRole, OrderType, Side, TimeInForce
 from app.domain.ports import OrderRequest
 
 
@@ -48,4 +48,5 @@ def order_request(row: OrderRow, instrument: Instrument) -> OrderRequest:
         quantity=row.quantity,
         price=row.price,
         trigger_price=row.trigger_price,
+        reduces_only=OrderRole(row.role).is_exit,
     )

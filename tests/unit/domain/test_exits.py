@@ -6,11 +6,14 @@ from decimal import Decimal
 import pytest
 
 from app.domain.errors import InvariantError
+from app.domain.instruments import Instrument
 from app.domain.orders import OrderStatus, OrderType, Side
 from app.domain.positions import Leg
 from app.domain.risk.exits import (
+    ANY_MEANS,
     CancelExit,
     ChangeExit,
+    ExitMeans,
     ExitStep,
     LiveExit,
     PlaceExit,
@@ -18,7 +21,7 @@ from app.domain.risk.exits import (
     exit_side,
     next_exit_step,
 )
-from tests.builders import CALL, tick
+from tests.builders import CALL, FOREX, PERPETUAL, tick
 
 SHORT = Leg(net_qty=Decimal(-65), entry_qty=Decimal(65), entry_value=Decimal(6500), cash=Decimal(6500))
 LONG = Leg(net_qty=Decimal(65), entry_qty=Decimal(65), entry_value=Decimal(6500), cash=Decimal(-6500))
@@ -48,15 +51,18 @@ def step(
     last: str | None = "100",
     stop: Decimal | None = STOP,
     wants_flat: bool = False,
+    instrument: Instrument = CALL,
+    means: ExitMeans = ANY_MEANS,
 ) -> ExitStep | None:
     """The next step at this price."""
     return next_exit_step(
         leg,
         exit_order,
-        instrument=CALL,
+        instrument=instrument,
         tick=None if last is None else tick(last),
         stop_fraction=stop,
         wants_flat=wants_flat,
+        means=means,
     )
 
 
@@ -73,6 +79,7 @@ def test_stop_of_a_long_position_sells_below() -> None:
     placed = step(LONG, None)
     assert isinstance(placed, PlaceExit)
     assert placed.trigger_price == Decimal(75)
+    assert placed.price is not None
     assert placed.price < Decimal(75)
 
 
@@ -108,6 +115,7 @@ def test_square_off_without_a_stop_places_a_marketable_limit() -> None:
     placed = step(SHORT, None, wants_flat=True)
     assert isinstance(placed, PlaceExit)
     assert placed.order_type is OrderType.LIMIT
+    assert placed.price is not None
     assert placed.price > Decimal(100)
 
 
@@ -204,3 +212,47 @@ def test_flat_leg_has_no_exit_side() -> None:
     assert exit_side(SHORT) is Side.BUY
     with pytest.raises(InvariantError, match="flat leg"):
         exit_side(FLAT)
+
+
+REPLACES = ExitMeans(changes_in_place=False)
+WATCHES = ExitMeans(rests_stops=False)
+
+
+def test_where_orders_do_not_change_the_stop_is_canceled_and_then_the_way_out_is_sent() -> None:
+    assert step(SHORT, live(), wants_flat=True, means=REPLACES) == CancelExit()
+    assert step(SHORT, live(status=OrderStatus.PENDING_CANCEL, age_s=0.1), means=REPLACES) is None
+    placed = step(SHORT, None, wants_flat=True, means=REPLACES)
+    assert isinstance(placed, PlaceExit)
+    assert placed.order_type is OrderType.LIMIT
+
+
+def test_where_orders_do_not_change_a_resting_stop_is_still_left_alone() -> None:
+    assert step(SHORT, live(), means=REPLACES) is None
+    assert step(SHORT, live(quantity=Decimal(130)), means=REPLACES) == CancelExit()
+
+
+def test_where_no_stop_rests_the_price_is_watched() -> None:
+    assert step(SHORT, None, means=WATCHES) == WatchExit()
+    assert step(SHORT, None, last=None, means=WATCHES) is None  # nothing to watch: exposed
+    placed = step(SHORT, None, last="126", means=WATCHES)
+    assert isinstance(placed, PlaceExit)
+    assert placed.order_type is OrderType.LIMIT
+
+
+def test_forex_leaves_at_market_even_without_a_price() -> None:
+    out = PlaceExit(order_type=OrderType.MARKET, quantity=Decimal(65), price=None, trigger_price=None)
+    assert step(LONG, None, last=None, wants_flat=True, instrument=FOREX) == out
+    assert step(LONG, None, last="74", instrument=FOREX) == out
+
+
+def test_a_market_exit_that_does_not_fill_is_replaced_with_patience() -> None:
+    waiting = live(order_type=OrderType.MARKET, trigger_price=None, age_s=0.1)
+    assert step(SHORT, waiting, means=REPLACES, instrument=FOREX) is None
+    assert step(SHORT, replace(waiting, age_s=60), means=REPLACES, instrument=FOREX) == CancelExit()
+
+
+def test_stop_of_a_perpetual_beyond_the_venues_filter_is_watched() -> None:
+    near = step(LONG, None, stop=Decimal("0.03"), instrument=PERPETUAL)
+    assert isinstance(near, PlaceExit)
+    assert (near.trigger_price, near.price) == (Decimal("97.0"), Decimal("96.8"))
+    assert step(LONG, None, stop=Decimal("0.05"), instrument=PERPETUAL) == WatchExit()

@@ -8,7 +8,7 @@ import pytest
 from app.domain.errors import InvalidInputError
 from app.domain.orders import Side
 from app.domain.pricing import marketable_limit, protection_band, stop_terms
-from tests.builders import CALL, index, tick
+from tests.builders import CALL, PERPETUAL, index, tick
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_marketable_limit(
 
 
 def test_refuses_to_price_an_index_or_without_a_price() -> None:
-    with pytest.raises(InvalidInputError, match="expected an option, got an index"):
+    with pytest.raises(InvalidInputError, match="expected something to trade, got an index"):
         marketable_limit(Side.BUY, tick("26000"), instrument=index())
     with pytest.raises(InvalidInputError, match="got 0 and 0"):
         marketable_limit(Side.BUY, tick("0"), instrument=CALL)
@@ -102,3 +102,17 @@ def test_a_stop_limit_lies_at_least_two_ticks_beyond_its_trigger() -> None:
 def test_stop_needs_positive_numbers(avg_px: str, fraction: str) -> None:
     with pytest.raises(InvalidInputError, match="expected a positive average price"):
         stop_terms(Decimal(avg_px), Side.BUY, stop_fraction=Decimal(fraction), instrument=CALL)
+
+
+@pytest.mark.parametrize(
+    ("side", "last", "ask", "limit"),
+    [
+        (Side.BUY, "50000", None, "50100.00"),  # 0.2 %
+        (Side.SELL, "50000", None, "49900.00"),
+        (Side.BUY, "50000", "60000", "52000.00"),  # never beyond 4 %, inside the venue's own 5 %
+    ],
+)
+def test_coins_trade_inside_a_narrow_band(side: Side, last: str, ask: str | None, limit: str) -> None:
+    price = marketable_limit(side, tick(last, ask=ask), instrument=PERPETUAL)
+
+    assert price == Decimal(limit)

@@ -14,9 +14,12 @@ from app.domain.sizing import intents_for, sliced
 from tests.builders import (
     CALL,
     DEPLOYMENT_ID,
+    FOREX,
     KEY,
     NOW,
+    PERPETUAL,
     PUT,
+    Market,
     deployment,
     enter,
     index,
@@ -105,3 +108,24 @@ def test_does_not_slice_without_a_freeze_quantity() -> None:
 def test_slices_positive_whole_lots_only(quantity: int) -> None:
     with pytest.raises(InvalidInputError):
         sliced(Decimal(quantity), option())
+
+
+def test_coins_rest_until_canceled_and_forex_trades_at_market() -> None:
+    both = Market(
+        {i.instrument_id: i for i in (PERPETUAL, FOREX)},
+        {i.instrument_id: tick("100", instrument=i) for i in (PERPETUAL, FOREX)},
+    )
+    wish = enter(signal_leg(PERPETUAL), signal_leg(FOREX))
+    coin, currency = intents_for(wish, deployment(), market=both, valid_until=UNTIL)
+
+    assert (coin.order_type, coin.time_in_force, coin.price) == (
+        OrderType.LIMIT,
+        TimeInForce.GTC,
+        Decimal("99.8"),
+    )
+    assert (currency.order_type, currency.time_in_force, currency.price) == (
+        OrderType.MARKET,
+        TimeInForce.GTC,
+        None,
+    )
+    assert currency.quantity == FOREX.lot_size
