@@ -86,7 +86,7 @@ class BinanceClient:
 
     def now_ms(self) -> float:
         """Return Binance's time as far as we know it, in Unix milliseconds."""
-        return self._clock.now().timestamp() * 1000 + self._skew_ms
+        return self._clock.wall().timestamp() * 1000 + self._skew_ms
 
     def call(self, method: str, *, lane: Lane, timeout_s: float, cost: Cost, **arguments: object) -> Reply:
         """Call one SDK method with its own argument names, at most once."""
@@ -129,9 +129,9 @@ class BinanceClient:
 
     def sync_clock(self, method: str, *, timeout_s: float) -> Reply:
         """Ask Binance for its time and correct ours; half the round trip is taken off."""
-        before = self._clock.now().timestamp()
+        before = self._clock.wall().timestamp()
         reply = self.call(method, lane=Lane.READS, timeout_s=timeout_s, cost=Cost(weight=1))
-        after = self._clock.now().timestamp()
+        after = self._clock.wall().timestamp()
         told = reply.value.get("serverTime") if isinstance(reply.value, dict) else None
         if isinstance(told, int) and not isinstance(told, bool):
             with self._lock:

@@ -39,9 +39,9 @@ def _client_class() -> "type[Client]":
     from binance.client import Client
 
     class RoutedClient(Client):  # type: ignore[misc]  # the SDK has no types
-        """Send through our transport, with times of the platform's clock.
+        """Send through our transport, signed with Binance's time.
 
-        The SDK signs with `time.time() + timestamp_offset`; a property there makes it the platform's time
+        The SDK signs with `time.time() + timestamp_offset`; a property there makes it the machine's time
         corrected by what Binance's clock says (brokers.md 2.1: the sync client never sets the offset).
         """
 

@@ -16,7 +16,7 @@ from brokers.binance.errors import never_left, reason_text
 
 CREDENTIAL_FIELDS = ("api_key", "api_secret")
 SYMBOLS_FIELD = "symbols"
-DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT")
+DEFAULT_SYMBOLS = ("BTCUSDT",)
 """What an account may trade that names no symbols of its own."""
 
 # Every symbol costs weight in each reconciliation (brokers.md 2.6): ten are what one address can afford.
