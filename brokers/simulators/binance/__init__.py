@@ -1,1 +1,1 @@
-"""Serve the wire protocol of Binance spot and USD-M futures from a process with a market and books of its own."""
+"""Serve the wire protocol of Binance spot and USD-M futures from a process with its own market and books."""

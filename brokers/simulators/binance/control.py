@@ -1,17 +1,17 @@
 """Serve /_sim/...: the driver's and the auditor's door, for loopback callers only.
 
-GET  /_sim/clock      {"now", "rate", "tick_seq", "next_tick_at", "pending", "filled"}; `pending` counts the steps
-                      under way in real time, late placements: 0 means nothing is in flight here.
+GET  /_sim/clock      {"now", "rate", "tick_seq", "next_tick_at", "pending", "filled"}; `pending` counts the
+                      late placements under way in real time: 0 means nothing is in flight here.
 POST /_sim/clock      {"now": ISO, "rate": x} jumps and runs on; answers after every tick that became due was
                       matched and handed to the streams, in order. A clock set back never repeats a tick.
 GET  /_sim/schedule   the grid instants of the first day.
 POST /_sim/windows    {"windows": [[ISO, ISO], ...]}: tick every 3 s inside, every 15 s elsewhere.
-GET  /_sim/orders     orders of all accounts, whatever the wire shows by now; /_sim/algos the conditional ones.
+GET  /_sim/orders     orders of all accounts, whatever the wire shows by now; /_sim/algos: conditional ones.
 GET  /_sim/fills, /_sim/positions, /_sim/balances, /_sim/feeds
 GET  /_sim/requests   ?since=seq&path=...: each with source address, real and virtual time, outcome.
 GET  /_sim/faults     profile and what was injected, by kind.
 POST /_sim/faults     {"profile": name} and/or {"faults": [rule, ...]}, replacing the earlier ones;
-                      a rule: {"kind", "rate", "endpoint", "account": [...], "count", "from", "to", "seconds"}.
+                      a rule: {"kind", "rate", "endpoint", "account": [..], "count", "from", "to", "seconds"}.
 POST /_sim/accounts   one account or a list: adds, or changes the named fields.
 POST /_sim/symbols    {"market", "symbol", field: value, ...}: as the venue does with an announcement.
 POST /_sim/external   {"account", "market", "params"}: an order by the human in the venue's own app.

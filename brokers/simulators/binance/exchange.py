@@ -83,7 +83,7 @@ class Exchange:
             real=time.monotonic(),
         )
         order.states.append(first)
-        self.ledgers[order.account].orders[order.number] = order
+        self.ledgers[order.account].add(order)
         self._resting[order.number] = order
         self._report(order, "NEW")
         if not waits:
@@ -153,7 +153,11 @@ class Exchange:
     def _splits(self, order: Order) -> bool:
         if order.split or order.tif == "FOK":
             return False
-        if self.faults.draw("partial_fill", f"{order.market}.place", order.account, order.client_id):
+        names = (f"{order.market}.place", order.account, order.client_id)
+        if order.kind not in MARKET_KINDS and self.faults.draw("partial_stall", *names):
+            order.stalled = True
+            return True
+        if self.faults.draw("partial_fill", *names):
             return True
         drawn = fraction(self.seed, "split", order.account, order.client_id)
         return drawn < self.faults.profile.split_rate
@@ -167,8 +171,6 @@ class Exchange:
         first, second = matching.halves(qty, step)
         if at_market:
             return [part for part in ((price, first), (price, second)) if part[1] > 0] + others
-        if self.faults.draw("partial_stall", f"{order.market}.place", order.account, order.client_id):
-            order.stalled = True
         return [(price, first)]
 
     def _fill(self, order: Order, qty: Decimal, price: Decimal, *, maker: bool) -> None:
@@ -193,7 +195,7 @@ class Exchange:
             quote=order.state.quote + qty * price,
         )
         if complete:
-            self._resting.pop(order.number, None)
+            self._withdraw(ledger, order)
         self._report(order, "TRADE", fill)
         self._end_other_leg(order, Status.EXPIRED)
 
@@ -250,9 +252,13 @@ class Exchange:
         if order.done:
             return
         order.done = True
-        self._resting.pop(order.number, None)
+        self._withdraw(self.ledgers[order.account], order)
         self._record(order, status=status)
         self._report(order, str(status), request_id=request_id)
+
+    def _withdraw(self, ledger: Ledger, order: Order) -> None:
+        self._resting.pop(order.number, None)
+        ledger.live.pop(order.number, None)
 
     def _end_other_leg(self, order: Order, status: Status) -> None:
         pair = self.ledgers[order.account].lists.get(order.list_number)

@@ -298,15 +298,7 @@ def account_row(ledger: Ledger, marks: dict[str, Decimal], now_ms: int, *, can_t
         "marginAvailable": True,
         "updateTime": now_ms,
     }
-    head = {
-        "feeTier": 0,
-        "canTrade": can_trade,
-        "canDeposit": True,
-        "canWithdraw": True,
-        "updateTime": 0,
-        "multiAssetsMargin": False,
-        "tradeGroupId": -1,
-    }
+    head = {"feeTier": 0, "canTrade": can_trade, "updateTime": 0, "multiAssetsMargin": False}
     positions = [_account_position(ledger, item, marks[item.symbol]) for item in ledger.positions.values()]
     return head | totals | {"assets": [asset], "positions": positions}
 

@@ -1,6 +1,6 @@
 """Check a futures order as the venue would.
 
-The codes of the -4xxx family are those of Binance's derivatives error list, which nobody has seen on the wire here.
+The codes of the -4xxx family are those of Binance's derivatives error list; not seen on the wire.
 """
 
 from decimal import Decimal

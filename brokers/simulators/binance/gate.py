@@ -78,7 +78,7 @@ class Door:
 class HalfResponse(Response):
     """Send the head and half the body, then cut the connection."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 # ASGI
         """Promise the whole body and stop in the middle."""
         half = bytes(self.body)[: max(1, len(self.body) // 2)]
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

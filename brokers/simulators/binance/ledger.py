@@ -66,23 +66,28 @@ class Ledger:
     margin_types: dict[str, str] = field(default_factory=dict)
     hedge: bool = False
     orders: dict[int, Order] = field(default_factory=dict)
+    live: dict[int, Order] = field(default_factory=dict)  # those that have not ended
+    named: dict[tuple[str, str], list[Order]] = field(default_factory=dict)  # by market and client id
     algos: dict[int, AlgoOrder] = field(default_factory=dict)
     lists: dict[int, OrderList] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
     countdowns: dict[str, float] = field(default_factory=dict)  # symbol -> monotonic instant
 
+    def add(self, order: Order) -> None:
+        """Take in a new order."""
+        self.orders[order.number] = self.live[order.number] = order
+        self.named.setdefault((order.market, order.client_id), []).append(order)
+
     def open_orders(self, market: str) -> Iterator[Order]:
         """Yield the orders that have not ended."""
-        return (order for order in self.orders.values() if order.market == market and not order.done)
+        return (order for order in self.live.values() if order.market == market)
 
     def find_order(self, market: str, number: int | None, client_id: str | None) -> Order | None:
         """Return the order of a number, or the newest one of a client id, an open one first."""
         if number is not None:
             order = self.orders.get(number)
             return order if order is not None and order.market == market else None
-        found = [
-            item for item in self.orders.values() if item.market == market and item.client_id == client_id
-        ]
+        found = self.named.get((market, client_id or ""), [])
         return max(found, key=lambda item: (not item.done, item.number), default=None)
 
     def find_algo(self, number: int | None, client_id: str | None) -> AlgoOrder | None:

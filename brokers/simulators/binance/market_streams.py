@@ -6,7 +6,8 @@ import json
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from brokers.simulators.binance.faults import FaultPlan
-from brokers.simulators.binance.sockets import Outbox
+from brokers.simulators.binance.settings import Settings
+from brokers.simulators.binance.sockets import Outbox, Pace
 from brokers.simulators.binance.stream_rows import stream_row
 from brokers.simulators.binance.symbols import FUTURES, SPOT
 from brokers.simulators.binance.tape import Tape
@@ -23,6 +24,7 @@ class Subscriber:
         self.category = category  # futures: market or public, which carry different streams
         self.combined = combined
         self.wants: dict[str, None] = {}
+        self.pace = Pace()
 
     def serves(self, name: str) -> bool:
         """Return whether this address carries the stream; what it does not carry never comes."""
@@ -34,9 +36,10 @@ class Subscriber:
 class MarketStreams:
     """Hold the stream connections and send every tick to each."""
 
-    def __init__(self, tape: Tape, faults: FaultPlan) -> None:
+    def __init__(self, tape: Tape, faults: FaultPlan, settings: Settings) -> None:
         self._tape = tape
         self._faults = faults
+        self._settings = settings
         self._subscribers: set[Subscriber] = set()
 
     def count(self) -> int:
@@ -100,7 +103,11 @@ class MarketStreams:
         writer = asyncio.create_task(subscriber.box.run())
         try:
             while True:
-                self._obey(subscriber, await socket.receive_text())
+                text = await socket.receive_text()
+                if subscriber.pace.too_fast(self._settings.stream_messages_per_second):
+                    subscriber.box.close()
+                else:
+                    self._obey(subscriber, text)
         except WebSocketDisconnect:
             return
         finally:

@@ -1,4 +1,4 @@
-"""Describe an order, the states it went through and its fills; prices in quote, quantities in base currency."""
+"""Describe an order, its states and its fills; prices in quote currency, quantities in base currency."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal

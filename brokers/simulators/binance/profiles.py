@@ -1,7 +1,7 @@
 """Name the climates that the simulated venue can have, from calm to storm.
 
-Source: the fault model of the broker reference, section 4.3; rates are those of the Kotak simulator, delays are
-short enough for a demo.
+Source: the fault model of the broker reference, section 4.3; rates as in the Kotak simulator, delays short
+enough for a demo.
 """
 
 from collections.abc import Mapping

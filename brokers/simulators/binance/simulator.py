@@ -53,12 +53,13 @@ class Simulator:
         self.settings = Settings()
         path = PricePath(load_minutes(options.data, options.replay), opens, options.seed)
         self.tape = Tape(path, list_symbols(), options.seed)
+        self.tape.advance(opens)  # there is a price from the first moment on
         self.faults = FaultPlan(options.faults, options.seed, self.clock.now)
         self.accounts = Accounts()
         self.journal = Journal()
         self.limits = Limits(self.settings)
         self.users = UserStreams(self.faults, self.settings, options.seed)
-        self.market_streams = MarketStreams(self.tape, self.faults)
+        self.market_streams = MarketStreams(self.tape, self.faults, self.settings)
         self.exchange = Exchange(
             clock=self.clock,
             tape=self.tape,

@@ -1,6 +1,8 @@
 """Send to a web socket through a bounded queue, so that a slow reader never holds up the market."""
 
 import asyncio
+import time
+from collections import deque
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -44,6 +46,21 @@ class Outbox:
                     await self.socket.send_text(frame)
         except (WebSocketDisconnect, RuntimeError):
             return  # the reading side sees the same end and cleans up
+
+
+class Pace:
+    """Count the messages of one connection within the last real second."""
+
+    def __init__(self) -> None:
+        self._arrivals: deque[float] = deque()
+
+    def too_fast(self, per_second: int) -> bool:
+        """Note one message and return whether there are too many."""
+        now = time.monotonic()
+        self._arrivals.append(now)
+        while now - self._arrivals[0] >= 1.0:
+            self._arrivals.popleft()
+        return len(self._arrivals) > per_second
 
 
 def abort(state: dict[str, object]) -> None:

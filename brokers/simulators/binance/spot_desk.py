@@ -15,7 +15,7 @@ from brokers.simulators.binance.parameters import Parameters
 from brokers.simulators.binance.replies import Refused, filter_failure, missing, unknown_order
 from brokers.simulators.binance.settings import Settings
 from brokers.simulators.binance.spot_rows import canceled_row, list_row, placed_row
-from brokers.simulators.binance.symbols import SPOT, Row
+from brokers.simulators.binance.symbols import SPOT, Row, eight
 
 SIDES = frozenset({"BUY", "SELL"})
 LIMITS = frozenset({"LIMIT", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"})
@@ -129,6 +129,19 @@ class SpotDesk:
         self.exchange.cancel(order, request_id)
         return canceled_row(order, request_id)
 
+    def amend(self, ledger: Ledger, params: Parameters) -> Row:
+        """Lower the quantity of an open order, which keeps its place in the book."""
+        symbol = self.exchange.tape.symbols[SPOT, self.symbol(params)]
+        order = self.open_order(ledger, params, "orderId", "origClientOrderId")
+        qty = params.number("newQty")
+        if qty % symbol.step or not symbol.min_qty <= qty:
+            raise filter_failure("LOT_SIZE")
+        if not order.state.filled < qty < order.state.qty:
+            raise Refused(-2038, "The requested amend decreases no quantity.")
+        self.exchange.amend(order, qty=qty, price=order.state.price)
+        row = canceled_row(order, order.client_id) | {"qty": eight(order.state.qty)}
+        return {"transactTime": order.state.updated_ms, "executionId": order.number, "amendedOrder": row}
+
     def cancel_all(self, ledger: Ledger, params: Parameters) -> list[Row]:
         """Cancel every open order of a symbol."""
         symbol = self.symbol(params)
@@ -157,7 +170,7 @@ class SpotDesk:
             placed: Row | Refused | None = None
         else:
             placed = self._half(lambda: self._place_new(ledger, params))
-        both = {
+        both: Row = {
             "cancelResult": _result(canceled),
             "newOrderResult": _result(placed),
             "cancelResponse": _body(canceled),
@@ -216,7 +229,7 @@ class SpotDesk:
 
     def _leg(self, ledger: Ledger, params: Parameters, which: str, **terms: str) -> tuple[Order, Decimal]:
         kind = params.choice(f"{which}Type", STOPS | {"LIMIT_MAKER"}, -1116, "orderType")
-        limited = kind != "STOP_LOSS" and kind != "TAKE_PROFIT"
+        limited = kind not in {"STOP_LOSS", "TAKE_PROFIT"}
         price = params.number(f"{which}Price") if limited else ZERO
         stop = params.number(f"{which}StopPrice") if kind in STOPS else ZERO
         tif = params.text(f"{which}TimeInForce") if kind in LIMITS else "GTC"

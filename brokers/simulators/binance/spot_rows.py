@@ -137,6 +137,7 @@ def execution_report(report: Report, now_ms: int) -> Row:
     """
     order, state, fill = report.order, report.order.state, report.fill
     canceled = report.execution == "CANCELED"
+    execution = "REPLACED" if report.execution == "AMENDMENT" else report.execution
     row: Row = {
         "e": "executionReport",
         "E": now_ms,
@@ -151,31 +152,36 @@ def execution_report(report: Report, now_ms: int) -> Row:
         "F": eight(ZERO),
         "g": order.list_number,
         "C": order.client_id if canceled and report.request_id else "",
-        "x": report.execution,
+        "x": execution,
         "X": str(state.status),
         "r": "NONE",
         "i": order.number,
-        "l": eight(fill.qty if fill else ZERO),
         "z": eight(state.filled),
-        "L": eight(fill.price if fill else ZERO),
-        "n": eight(fill.fee) if fill else "0",
-        "N": fill.fee_asset if fill else None,
         "T": state.updated_ms,
-        "t": fill.trade_id if fill else -1,
         "v": 0,
         "I": order.number * 10 + len(order.states),
         "w": state.working and not order.done,
-        "m": fill.maker if fill else False,
-        "M": fill is not None,
         "O": order.created_ms,
         "Z": eight(state.quote),
-        "Y": eight(fill.price * fill.qty if fill else ZERO),
         "Q": eight(order.quote_qty),
         "V": "EXPIRE_MAKER",
     }
     if order.working_since_ms >= 0:
         row["W"] = order.working_since_ms
-    return row
+    return row | _executed(fill)
+
+
+def _executed(fill: Fill | None) -> Row:
+    return {
+        "l": eight(fill.qty if fill else ZERO),
+        "L": eight(fill.price if fill else ZERO),
+        "n": eight(fill.fee) if fill else "0",
+        "N": fill.fee_asset if fill else None,
+        "t": fill.trade_id if fill else -1,
+        "m": fill.maker if fill else False,
+        "M": fill is not None,
+        "Y": eight(fill.price * fill.qty if fill else ZERO),
+    }
 
 
 def account_position(ledger: Ledger, now_ms: int) -> Row:

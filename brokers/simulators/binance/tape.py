@@ -129,7 +129,8 @@ class Tape:
         length = INTERVALS[interval] * MINUTE
         newest = min(until, self.instant)
         first = max(newest - (limit - 1) * length, self._path.opens)
-        found, at = [], first
+        found: list[Candle] = []
+        at = first
         while at - length < newest:
             candle = self.candle(key, interval, min(at, newest))
             if not found or found[-1].start != candle.start:

@@ -25,45 +25,13 @@ RowMaker = Callable[[Order, OrderState], Row]
 
 def spot_routes(sim: Simulator) -> list[Route]:
     """Return the routes of the spot API."""
-    table: tuple[tuple[str, str, str, int, str, Handler], ...] = (
-        ("GET", "ping", "ping", 1, OPEN, lambda _call: {}),
-        ("GET", "time", "time", 1, OPEN, server_time),
-        ("GET", "exchangeInfo", "exchange_info", 20, OPEN, _exchange_info),
-        ("GET", "klines", "klines", 2, OPEN, klines),
-        ("GET", "ticker/price", "ticker", 2, OPEN, ticker_price),
-        ("GET", "ticker/bookTicker", "ticker", 2, OPEN, _book_ticker),
-        ("GET", "depth", "depth", 5, OPEN, depth),
-        ("GET", "account", "account", 20, SIGNED, _account),
-        ("GET", "rateLimit/order", "rate_limit", 40, SIGNED, _order_counts),
-        ("POST", "order", "place", 1, SIGNED, lambda call: call.sim.spot.place(call.ledger, call.params)),
-        ("POST", "order/test", "test", 1, SIGNED, _test),
-        ("GET", "order", "order", 4, SIGNED, _order),
-        ("DELETE", "order", "cancel", 1, SIGNED, lambda call: call.sim.spot.cancel(call.ledger, call.params)),
-        ("POST", "order/cancelReplace", "replace", 1, SIGNED, _replace),
-        ("GET", "openOrders", "open_orders", 6, SIGNED, _open_orders),
-        ("DELETE", "openOrders", "cancel_all", 1, SIGNED, _cancel_all),
-        ("GET", "allOrders", "all_orders", 20, SIGNED, _all_orders),
-        ("GET", "myTrades", "fills", 20, SIGNED, _fills),
-        (
-            "POST",
-            "orderList/oco",
-            "oco",
-            1,
-            SIGNED,
-            lambda call: call.sim.spot.place_pair(call.ledger, call.params),
-        ),
-        ("GET", "orderList", "order_list", 4, SIGNED, _pair),
-        ("GET", "openOrderList", "order_lists", 6, SIGNED, _open_pairs),
-        ("DELETE", "orderList", "cancel", 1, SIGNED, _cancel_pair),
-        ("POST", "userDataStream", "listen_key", 2, KEYED, _gone),
-    )
     return [
         route(
             sim,
             Door(method=method, path=f"/api/v3/{path}", endpoint=f"spot.{name}", weight=weight, security=who),
             handler,
         )
-        for method, path, name, weight, who, handler in table
+        for method, path, name, weight, who, handler in _ROUTES
     ]
 
 
@@ -206,6 +174,10 @@ def _replace(call: Call) -> Row:
     return call.sim.spot.replace(call.ledger, call.params)
 
 
+def _amend(call: Call) -> Row:
+    return call.sim.spot.amend(call.ledger, call.params)
+
+
 def _cancel_all(call: Call) -> object:
     return call.sim.spot.cancel_all(call.ledger, call.params)
 
@@ -307,3 +279,38 @@ def _pair(call: Call) -> Row:
 
 def _open_pairs(call: Call) -> list[Row]:
     return [list_row(pair) for pair in call.ledger.lists.values() if not pair.done]
+
+
+_ROUTES: tuple[tuple[str, str, str, int, str, Handler], ...] = (
+    ("GET", "ping", "ping", 1, OPEN, lambda _call: {}),
+    ("GET", "time", "time", 1, OPEN, server_time),
+    ("GET", "exchangeInfo", "exchange_info", 20, OPEN, _exchange_info),
+    ("GET", "klines", "klines", 2, OPEN, klines),
+    ("GET", "ticker/price", "ticker", 2, OPEN, ticker_price),
+    ("GET", "ticker/bookTicker", "ticker", 2, OPEN, _book_ticker),
+    ("GET", "depth", "depth", 5, OPEN, depth),
+    ("GET", "account", "account", 20, SIGNED, _account),
+    ("GET", "rateLimit/order", "rate_limit", 40, SIGNED, _order_counts),
+    ("POST", "order", "place", 1, SIGNED, lambda call: call.sim.spot.place(call.ledger, call.params)),
+    ("POST", "order/test", "test", 1, SIGNED, _test),
+    ("GET", "order", "order", 4, SIGNED, _order),
+    ("DELETE", "order", "cancel", 1, SIGNED, lambda call: call.sim.spot.cancel(call.ledger, call.params)),
+    ("POST", "order/cancelReplace", "replace", 1, SIGNED, _replace),
+    ("PUT", "order/amend/keepPriority", "modify", 4, SIGNED, _amend),
+    ("GET", "openOrders", "open_orders", 6, SIGNED, _open_orders),
+    ("DELETE", "openOrders", "cancel_all", 1, SIGNED, _cancel_all),
+    ("GET", "allOrders", "all_orders", 20, SIGNED, _all_orders),
+    ("GET", "myTrades", "fills", 20, SIGNED, _fills),
+    (
+        "POST",
+        "orderList/oco",
+        "oco",
+        1,
+        SIGNED,
+        lambda call: call.sim.spot.place_pair(call.ledger, call.params),
+    ),
+    ("GET", "orderList", "order_list", 4, SIGNED, _pair),
+    ("GET", "openOrderList", "order_lists", 6, SIGNED, _open_pairs),
+    ("DELETE", "orderList", "cancel", 1, SIGNED, _cancel_pair),
+    ("POST", "userDataStream", "listen_key", 2, KEYED, _gone),
+)

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import time
-from collections import deque
 from collections.abc import Callable, Mapping
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -14,7 +12,7 @@ from brokers.simulators.binance.parameters import Parameters
 from brokers.simulators.binance.replies import Refused, missing, no_such_order
 from brokers.simulators.binance.signing import check_key, check_signature, check_time, signed_ws_texts
 from brokers.simulators.binance.simulator import Simulator
-from brokers.simulators.binance.sockets import Outbox
+from brokers.simulators.binance.sockets import Outbox, Pace
 from brokers.simulators.binance.spot_rows import account_row, order_row
 from brokers.simulators.binance.symbols import SPOT, Row
 
@@ -87,7 +85,7 @@ class _Connection:
         self.box = box
         self._source = source
         self._subscriptions: dict[int, str] = {}  # account by subscription
-        self._arrivals: deque[float] = deque()
+        self._pace = Pace()
         self._next = 0
 
     def close(self) -> None:
@@ -97,7 +95,7 @@ class _Connection:
 
     async def receive(self, text: str) -> None:
         """Answer one message, unless a fault keeps the answer back."""
-        if self._too_fast():
+        if self._pace.too_fast(self._sim.settings.ws_api_messages_per_second):
             self.box.close()
             return
         try:
@@ -131,13 +129,6 @@ class _Connection:
             seen.outcome = "dropped: reply lost"
             return
         self._reply(request_id, status, result=result, error=error)
-
-    def _too_fast(self) -> bool:
-        now = time.monotonic()
-        self._arrivals.append(now)
-        while now - self._arrivals[0] >= 1.0:
-            self._arrivals.popleft()
-        return len(self._arrivals) > self._sim.settings.ws_api_messages_per_second
 
     def _reply(
         self, request_id: object, status: int, *, result: object = None, error: Row | None = None
