@@ -23,4 +23,8 @@ def adapter(
         from brokers.kotak_neo.adapter import KotakNeoAdapter
 
         return KotakNeoAdapter(base_url=base_url, clock=clock, is_live_allowed=is_live_allowed)
+    if code in (BrokerCode.BINANCE_SPOT, BrokerCode.BINANCE_FUTURES):
+        from brokers.binance.adapter import BinanceAdapter
+
+        return BinanceAdapter(code, base_url=base_url, clock=clock, is_live_allowed=is_live_allowed)
     raise ConfigError(f"expected a broker with an adapter, got {code}")

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from typing import Protocol
 
@@ -13,7 +13,7 @@ import pytest
 from app.domain.errors import InvalidInputError, SessionExpiredError
 from app.domain.ids import BrokerOrderId, ClientOrderId
 from app.domain.instruments import Instrument
-from app.domain.orders import OrderStatus, OrderType, Side, TimeInForce
+from app.domain.orders import OrderStatus, OrderType, Side
 from app.domain.ports import BrokerGateway, OrderChange, OrderRequest
 from app.domain.reports import AccountEvent, FaultClass, Gap, OrderReport, Outcome, StreamDown, WriteResult
 from tests.waiting import eventually
@@ -45,7 +45,7 @@ class BookEntry:
 
     broker_order_id: str
     tag: str
-    filled: int
+    filled: Decimal
 
 
 class Desk(Protocol):
@@ -53,6 +53,12 @@ class Desk(Protocol):
 
     gateway: BrokerGateway
     instrument: Instrument
+    passive_fraction: Decimal
+    """What part of the best bid an order may ask that must rest, within the venue's band of prices."""
+    unknown_order_id: BrokerOrderId
+    """A name of the venue's form that no order has."""
+    checks_after_reply: bool
+    """Whether the venue says that it received an order before it looked at it."""
 
     @property
     def events(self) -> Sequence[AccountEvent]:
@@ -99,12 +105,19 @@ def _request(desk: Desk, tag: str, **changes: object) -> OrderRequest:
         "instrument": desk.instrument,
         "side": Side.BUY,
         "order_type": OrderType.LIMIT,
-        "time_in_force": TimeInForce.DAY,
-        "quantity": desk.instrument.lot_size,
+        "time_in_force": desk.gateway.capabilities().resting_time_in_force,
+        "quantity": _quantity(desk),
         "price": _passive(desk),
         "trigger_price": None,
     }
     return OrderRequest(**(values | changes))  # type: ignore[arg-type]  # a test's table of fields
+
+
+def _quantity(desk: Desk) -> Decimal:
+    """Return the fewest whole lots that the venue takes at the price of a resting order."""
+    lot = desk.instrument.lot_size
+    needed = desk.instrument.min_notional / _passive(desk) / lot
+    return max(needed.to_integral_value(ROUND_CEILING), Decimal(1)) * lot
 
 
 def _marketable(desk: Desk) -> Decimal:
@@ -113,7 +126,7 @@ def _marketable(desk: Desk) -> Decimal:
 
 def _passive(desk: Desk) -> Decimal:
     tick = desk.instrument.tick_size
-    return (desk.touch()[0] * Decimal("0.8") / tick).to_integral_value() * tick
+    return (desk.touch()[0] * desk.passive_fraction / tick).to_integral_value() * tick
 
 
 def _submit(desk: Desk, tag: str, **changes: object) -> WriteResult:
@@ -171,11 +184,11 @@ def _marketable_limit_fills(desk: Desk) -> None:
     eventually(lambda: OrderStatus.FILLED in _news(desk, order_id))
     eventually(lambda: sum(fill.quantity for fill in desk.gateway.request_fills().data) > 0)
     fills = desk.gateway.request_fills()
-    assert sum(fill.quantity for fill in fills.data) == desk.instrument.lot_size
+    assert sum(fill.quantity for fill in fills.data) == _quantity(desk)
     assert {fill.broker_order_id for fill in fills.data} == {order_id}
     assert len({fill.trade_id for fill in fills.data}) == len(fills.data)
     (position,) = desk.gateway.request_positions().data
-    assert position.net_qty == desk.instrument.lot_size
+    assert position.net_qty == _quantity(desk)
     assert position.broker_symbol == desk.instrument.broker_symbol
 
 
@@ -203,9 +216,9 @@ def _cancel_again_is_harmless(desk: Desk) -> None:
 
 
 def _cancel_of_an_unknown_order_is_refused(desk: Desk) -> None:
-    result = desk.gateway.cancel_order(BrokerOrderId("990101000000001"), timeout_s=TIMEOUT_S)
+    result = desk.gateway.cancel_order(desk.unknown_order_id, timeout_s=TIMEOUT_S)
     assert (result.outcome, result.fault) == (Outcome.REJECTED, FaultClass.NOT_FOUND)
-    assert _report(desk, BrokerOrderId("990101000000001")) is None
+    assert _report(desk, desk.unknown_order_id) is None
 
 
 def _modify_changes_price(desk: Desk) -> None:
@@ -216,12 +229,17 @@ def _modify_changes_price(desk: Desk) -> None:
         broker_order_id=order_id,
         instrument=desk.instrument,
         order_type=OrderType.LIMIT,
-        time_in_force=TimeInForce.DAY,
-        quantity=desk.instrument.lot_size,
+        time_in_force=desk.gateway.capabilities().resting_time_in_force,
+        quantity=_quantity(desk),
         price=price,
         trigger_price=None,
     )
     before = _report(desk, order_id)
+    if not desk.gateway.capabilities().changes_in_place:
+        with pytest.raises(InvalidInputError):
+            desk.gateway.modify_order(change, timeout_s=TIMEOUT_S)
+        assert desk.requests("modify") == 0
+        return
     assert desk.gateway.modify_order(change, timeout_s=TIMEOUT_S).outcome is Outcome.ACCEPTED
     assert before is not None
 
@@ -320,6 +338,9 @@ def _ended_session_says_so(desk: Desk) -> None:
 
 
 def _later_rejection_comes_as_news(desk: Desk) -> None:
+    if not desk.checks_after_reply:
+        _is_refused_at_once(desk)
+        return
     desk.inject(Fault.REJECTED_LATER)
     order_id = _placed(desk, "card17")
     _reaches(desk, order_id, OrderStatus.REJECTED)
@@ -327,6 +348,13 @@ def _later_rejection_comes_as_news(desk: Desk) -> None:
     report = _report(desk, order_id)
     assert report is not None
     assert report.reject_reason
+
+
+def _is_refused_at_once(desk: Desk) -> None:
+    result = _submit(desk, "card17", quantity=desk.instrument.max_order_qty)
+    assert (result.outcome, result.fault) == (Outcome.REJECTED, FaultClass.FUNDS)
+    assert result.message
+    assert not desk.book()
 
 
 def _protective_stop_waits_for_its_trigger(desk: Desk) -> None:
@@ -425,7 +453,7 @@ CARDS = (
     _card(15, _nobody_there_is_not_sent, _FRESH, "call where nobody listens", "NOT_SENT, broker down"),
     _card(16, _ended_session_says_so, _FRESH, "end the session", "NOT_SENT; reads raise; StreamDown"),
     _card(
-        17, _later_rejection_comes_as_news, _FRESH, "reject after Ok", "ACCEPTED, then REJECTED with a reason"
+        17, _later_rejection_comes_as_news, _FRESH, "reject after Ok", "ACCEPTED, then REJECTED; or at once"
     ),
     _card(
         18, _protective_stop_waits_for_its_trigger, _FRESH, "place a stop-limit above", "working, unfilled"

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from app.domain.accounts import BrokerCode
+from app.domain.ids import BrokerOrderId
 from app.domain.instruments import Instrument
 from app.domain.ports import BrokerAdapter, BrokerGateway, BrokerSession, Credentials
 from app.domain.reports import AccountEvent
@@ -118,6 +119,10 @@ class Simulator:
 class KotakDesk:
     """Implement the cards' desk: one account, its gateway, and its stream in a thread of its own."""
 
+    passive_fraction = Decimal("0.8")
+    unknown_order_id = BrokerOrderId("990101000000001")
+    checks_after_reply = True
+
     def __init__(
         self, simulator: Simulator, clock: DayClock, *, house: BrokerAdapter, far: BrokerAdapter
     ) -> None:
@@ -173,7 +178,7 @@ class KotakDesk:
             BookEntry(
                 broker_order_id=str(row["broker_order_id"]),
                 tag=str(row["tag"]),
-                filled=int(str(row["filled"])),
+                filled=Decimal(str(row["filled"])),
             )
             for row in self._simulator.get("orders")
             if row["ucc"] == self.ucc

@@ -1,0 +1,1 @@
+"""The Binance simulator, driven over the wire by the unmodified client library."""
