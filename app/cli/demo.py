@@ -11,7 +11,7 @@ import typer
 
 from app.demo.day import run_demo
 from app.demo.display import Display
-from app.demo.options import Bell, DemoOptions, Faults, parse_broken
+from app.demo.options import Bell, DemoOptions, Faults, parse_broken, parse_venues
 from app.infra.clock import SystemClock
 
 commands = typer.Typer()
@@ -19,7 +19,7 @@ commands = typer.Typer()
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
-_Accounts = Annotated[int, typer.Option(help="How many users, each with one Kotak Neo account.")]
+_Accounts = Annotated[int, typer.Option(help="How many users, each with one account.")]
 _Speed = Annotated[
     float, typer.Option(help="Virtual seconds per real second, at most; the moments that matter run at 1.")
 ]
@@ -41,6 +41,7 @@ _Broken = Annotated[
     str, typer.Option(help="Accounts with a fault of their own, like bad_totp:1,hung_login:1,dead_egress:1.")
 ]
 _Bell = Annotated[Bell, typer.Option(help="Ring the bell once, twice, or 40 s late.")]
+_Venues = Annotated[str, typer.Option(help="Markets side by side: NSE,BINANCE,MT5.")]
 _Module = Annotated[str | None, typer.Option(help="Module whose strategies each get a user of their own.")]
 
 
@@ -60,6 +61,7 @@ def demo(  # noqa: PLR0913  one option each
     broken: _Broken = "",
     bell: _Bell = Bell.ONCE,
     strategy_module: _Module = None,
+    venues: _Venues = "NSE",
 ) -> None:
     """Run a whole trading day on simulated brokers with real prices, and prove how it ended."""
     options = DemoOptions(
@@ -76,6 +78,7 @@ def demo(  # noqa: PLR0913  one option each
         broken=parse_broken(broken),
         bell=bell,
         strategy_module=strategy_module,
+        venues=parse_venues(venues),
     )
     if _run(options)["verdict"] != "ok":
         raise typer.Exit(EXIT_FAILED)

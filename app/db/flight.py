@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -25,14 +26,14 @@ SELECT
     WHERE day = :day
       AND (status = 'LOGGING_IN'
            OR (status IN ('PENDING', 'FAILED') AND coalesce(next_try_at, :now) <= :now))) AS logins,
-  (SELECT coalesce(json_agg(phase), '[]'::json)
+  (SELECT coalesce(json_agg(venue || ':' || phase), '[]'::json)
      FROM phase_runs WHERE day = :day AND finished_at IS NOT NULL) AS phases,
-  (SELECT coalesce(json_agg(name), '[]'::json)
+  (SELECT coalesce(json_object_agg(name, spec ->> 'venue'), '{}'::json)
      FROM leases WHERE kind = 'loops' AND is_wanted) AS loops,
   (SELECT coalesce(json_agg(name), '[]'::json)
      FROM leases WHERE is_wanted AND expires_at < clock_timestamp()) AS idle_runs,
   (SELECT count(*) FROM logins WHERE day = :day AND status = 'READY') AS ready,
-  (SELECT coalesce(sum(filled_qty), 0)::bigint FROM orders WHERE day = :day) AS filled
+  (SELECT coalesce(sum(filled_qty), 0) FROM orders WHERE day = :day) AS filled
 """)
 
 
@@ -46,11 +47,14 @@ class Flight:
     logins: Mapping[str, str]
     """Accounts that are logging in or should be tried now."""
     finished_phases: frozenset[str]
-    loops: tuple[str, ...]
+    """Each with its venue, like "NSE:BELL"."""
+    loops: Mapping[str, str]
+    """Venue by the name of the run."""
     idle_runs: tuple[str, ...]
     """Runs that should live and that nobody holds."""
     ready: int
-    filled_qty: int
+    filled_qty: Decimal
+    """Units of all markets together."""
 
 
 def in_flight(session: Session, day: date, *, now: datetime) -> Flight:
@@ -61,8 +65,8 @@ def in_flight(session: Session, day: date, *, now: datetime) -> Flight:
         legs=row.legs,
         logins=row.logins,
         finished_phases=frozenset(row.phases),
-        loops=tuple(sorted(row.loops)),
+        loops=dict(sorted(row.loops.items())),
         idle_runs=tuple(sorted(row.idle_runs)),
         ready=int(row.ready),
-        filled_qty=int(row.filled),
+        filled_qty=row.filled,
     )

@@ -42,8 +42,8 @@ def close_day(stage: Stage, record: Record, *, took_s: float) -> dict[str, Any]:
             halts=halts(session),
             alarms=alarms_raised(session),
             comparison=_compare(stage, orders, traded(session, day)),
-            placements=stage.simulator.placements(),
-            faults=stage.simulator.faults(),
+            placements=[row for market in stage.markets.values() for row in market.simulator.placements()],
+            faults=_faults(stage),
             governor=record,
             restarts=_restarts(stage),
             breaches=[f"{f.invariant} {f.subject}: {f.message}" for f in findings],
@@ -58,14 +58,24 @@ def close_day(stage: Stage, record: Record, *, took_s: float) -> dict[str, Any]:
 
 
 def _compare(stage: Stage, orders: list[OrderOutcome], totals: Mapping[Any, Any]) -> Comparison:
-    uccs = {int(account_id): person.ucc for account_id, person in stage.people.items()}
+    clients = {int(account_id): person.client for account_id, person in stage.people.items()}
+    simulators = [market.simulator for market in stage.markets.values()]
     return compare(
         orders,
         totals,
-        orders=stage.simulator.orders(),
-        positions=stage.simulator.positions(),
-        uccs=uccs,
+        orders=[row for simulator in simulators for row in simulator.orders()],
+        positions=[row for simulator in simulators for row in simulator.positions()],
+        clients=clients,
     )
+
+
+def _faults(stage: Stage) -> dict[str, Any]:
+    found = [market.simulator.faults() for market in stage.markets.values()]
+    by_kind: dict[str, int] = {}
+    for one in found:
+        for kind, count in one["by_kind"].items():
+            by_kind[kind] = by_kind.get(kind, 0) + count
+    return {"injected": sum(one["injected"] for one in found), "by_kind": by_kind}
 
 
 def _restarts(stage: Stage) -> dict[str, int]:

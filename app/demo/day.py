@@ -3,20 +3,26 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from typing import Any
 
 from app.db.session import Database
 from app.demo.closing import close_day
 from app.demo.display import Display
 from app.demo.driving import drive
-from app.demo.house import House, open_house
+from app.demo.house import open_house
+from app.demo.markets import DemoMarket
 from app.demo.options import DemoOptions
-from app.demo.population import Person, invent_people, simulator_accounts
+from app.demo.population import invent_people
 from app.demo.setup import settle_people, sign_in_lines, trading_session
-from app.demo.simulator import SimulatorControl, simulator_spec
+from app.demo.simulators.control import SimulatorControl
+from app.demo.simulators.start import start_simulators
 from app.demo.stage import Stage
 from app.demo.timeline import LEAD, entry_offsets, lay_out, real_windows
-from app.domain.phases import PhaseTimes, phase_schedule
+from app.domain.calendar_rules import TradingSession
+from app.domain.instruments import Venue
+from app.domain.markets import MARKETS
+from app.domain.phases import phase_schedule
 from app.infra.clock import SystemClock
 from app.infra.flower import FLOWER_USER, flower_password_file, flower_process
 from app.infra.processes import ProcessGroup
@@ -25,6 +31,7 @@ from app.services.credentials import open_vault
 from strategies.registry import Registry, load_registry
 
 _READY_S = 60.0
+Windows = Sequence[tuple[datetime, datetime]]
 
 
 def run_demo(options: DemoOptions, display: Display, *, linger: Callable[[], None]) -> dict[str, Any]:
@@ -50,8 +57,9 @@ def run_demo(options: DemoOptions, display: Display, *, linger: Callable[[], Non
 
 
 def _set_the_stage(options: DemoOptions, display: Display, stack: ExitStack) -> Stage:
-    session = trading_session(options)
-    phases = phase_schedule(session, PhaseTimes())
+    sessions = {venue: trading_session(options, MARKETS[venue]) for venue in options.venues}
+    session = sessions[Venue.NSE]
+    phases = phase_schedule(session, MARKETS[Venue.NSE].times)
     display.say("Starting the demo's own PostgreSQL and Valkey.")
     house = stack.enter_context(open_house(options, start=phases[0].due_at - LEAD))
     database = Database(house.engines.database_url)
@@ -62,43 +70,45 @@ def _set_the_stage(options: DemoOptions, display: Display, stack: ExitStack) -> 
         database,
         open_vault(house.settings, database),
         people=invent_people(options, _under_test(registry) if options.strategy_module else ()),
-        session_of_day=session,
+        sessions=list(sessions.values()),
         book=registry,
     )
     group = ProcessGroup(house.settings.home, SystemClock(), on_crash_loop=display.say)
     stack.callback(stop_stack, group)
-    simulator = _start_simulator(options, house, group, list(people.values()))
-    stack.callback(simulator.close)
     offsets = entry_offsets(placement.params for p in people.values() for placement in p.placements)
     windows = real_windows(session, phases, offsets)
-    simulator.set_windows(windows)
+    controls = start_simulators(options, house, group, list(people.values()))
+    markets = {venue: _open_market(sessions[venue], control, windows) for venue, control in controls.items()}
+    for control in controls.values():
+        stack.callback(control.close)
+    others = {phase.due_at for market in markets.values() for phase in market.phases}
     stage = Stage(
         options=options,
         house=house,
         database=database,
         group=group,
-        simulator=simulator,
+        markets=markets,
         people=people,
-        timeline=lay_out(session, phases, windows, simulator.schedule()),
+        timeline=lay_out(session, phases, windows, ticks=markets[Venue.NSE].ticks, others=others),
         display=display,
     )
     _start_stack(stage)
     return stage
 
 
+def _open_market(session: TradingSession, control: SimulatorControl, windows: Windows) -> DemoMarket:
+    control.set_windows(windows)
+    return DemoMarket(
+        session=session,
+        phases=phase_schedule(session, MARKETS[session.venue].times),
+        simulator=control,
+        ticks=control.schedule(),
+    )
+
+
 def _under_test(registry: Registry) -> Sequence[str]:
     usual = load_registry().names()
     return [name for name in registry.names() if name not in usual]
-
-
-def _start_simulator(
-    options: DemoOptions, house: House, group: ProcessGroup, people: Sequence[Person]
-) -> SimulatorControl:
-    spec = simulator_spec(
-        options, simulator_accounts(people), folder=house.settings.home, port=house.simulator_port
-    )
-    group.start([spec], _READY_S)
-    return SimulatorControl(house.simulator_url)
 
 
 def _start_stack(stage: Stage) -> None:

@@ -32,13 +32,13 @@ def drive(stage: Stage) -> Record:
     quiescence = Quiescence(
         database=stage.database,
         valkey=valkey,
-        market=stage.simulator,
+        markets=stage.markets,
         timeline=stage.timeline,
         day=stage.options.day,
     )
     doors = Doors(
         clock=stage.house.clock,
-        set_market_clock=lambda at: stage.simulator.set_clock(at, rate=1.0),
+        set_market_clock=lambda at: [m.simulator.set_clock(at, rate=1.0) for m in stage.markets.values()],
         blockers=quiescence.blockers,
         sleep=time.sleep,
         watch=_Watch(stage),

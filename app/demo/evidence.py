@@ -27,7 +27,7 @@ Traded = Mapping[tuple[int, str], tuple[Decimal, Decimal]]
 
 
 def compare(
-    ours: Sequence[OrderOutcome], traded: Traded, *, orders: Book, positions: Book, uccs: Mapping[int, str]
+    ours: Sequence[OrderOutcome], traded: Traded, *, orders: Book, positions: Book, clients: Mapping[int, str]
 ) -> Comparison:
     """Return every difference.
 
@@ -36,53 +36,57 @@ def compare(
         traded: our quantities (bought, sold) by account and symbol, from the fills.
         orders: the broker's orders.
         positions: the broker's day positions.
-        uccs: the broker's client code by account.
+        clients: the name of each account in the broker's books.
     """
     found = Comparison()
-    _compare_orders(ours, orders, uccs, found)
-    _compare_positions(traded, positions, uccs, found)
+    _compare_orders(ours, orders, clients, found)
+    _compare_positions(traded, positions, clients, found)
     return found
 
 
 def _compare_orders(
-    ours: Sequence[OrderOutcome], theirs: Book, uccs: Mapping[int, str], found: Comparison
+    ours: Sequence[OrderOutcome], theirs: Book, clients: Mapping[int, str], found: Comparison
 ) -> None:
     by_tag: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for order in theirs:
-        by_tag[order["ucc"], order["tag"]].append(order)
-    known = {(uccs[order.account_id], order.client_order_id): order for order in ours}
-    for (ucc, tag), orders in by_tag.items():
+        by_tag[order["client"], order["tag"]].append(order)
+    known = {(clients[order.account_id], order.client_order_id): order for order in ours}
+    for (client, tag), orders in by_tag.items():
         numbers = ", ".join(order["broker_order_id"] for order in orders)
         if len(orders) > 1:
-            found.duplicates.append(f"{ucc}: one intent {tag} became {len(orders)} orders: {numbers}")
-        if (ucc, tag) not in known:
+            found.duplicates.append(f"{client}: one intent {tag} became {len(orders)} orders: {numbers}")
+        if (client, tag) not in known:
             unknown = found.duplicates if tag.startswith(_PREFIX) else found.lost
-            unknown.append(f"{ucc}: the broker has order {numbers} with tag {tag!r}, our ledger has not")
+            unknown.append(f"{client}: the broker has order {numbers} with tag {tag!r}, our ledger has not")
     for key, our_order in known.items():
         _compare_order(our_order, key, by_tag.get(key, []), found)
 
 
 def _compare_order(ours: OrderOutcome, key: tuple[str, str], theirs: Book, found: Comparison) -> None:
-    ucc, tag = key
+    client, tag = key
     if not theirs:
         if ours.broker_order_id is not None or ours.filled_qty:
             found.lost.append(
-                f"{ucc}: {tag} is {ours.broker_order_id} {ours.status} here, the broker never saw it"
+                f"{client}: {tag} is {ours.broker_order_id} {ours.status} here, the broker never saw it"
             )
         return
     order = theirs[0]
     if ours.broker_order_id not in {None, order["broker_order_id"]}:
-        found.lost.append(f"{ucc}: {tag} is {order['broker_order_id']} there, {ours.broker_order_id} here")
+        found.lost.append(f"{client}: {tag} is {order['broker_order_id']} there, {ours.broker_order_id} here")
     filled = Decimal(order["filled"])
     if ours.filled_qty != filled:
-        found.mismatched.append(f"{ucc}: {tag} filled {filled} there, {ours.filled_qty} here ({ours.status})")
+        found.mismatched.append(
+            f"{client}: {tag} filled {filled} there, {ours.filled_qty} here ({ours.status})"
+        )
     elif filled and abs((ours.avg_px or Decimal(0)) - Decimal(order["avg_px"])) > _PAISA:
-        found.mismatched.append(f"{ucc}: {tag} at {order['avg_px']} there, {ours.avg_px} here")
+        found.mismatched.append(f"{client}: {tag} at {order['avg_px']} there, {ours.avg_px} here")
 
 
-def _compare_positions(traded: Traded, theirs: Book, uccs: Mapping[int, str], found: Comparison) -> None:
-    ours = {(uccs[account], symbol): totals for (account, symbol), totals in traded.items()}
-    broker = {(row["ucc"], row["symbol"]): (Decimal(row["bought"]), Decimal(row["sold"])) for row in theirs}
+def _compare_positions(traded: Traded, theirs: Book, clients: Mapping[int, str], found: Comparison) -> None:
+    ours = {(clients[account], symbol): totals for (account, symbol), totals in traded.items()}
+    broker = {
+        (row["client"], row["symbol"]): (Decimal(row["bought"]), Decimal(row["sold"])) for row in theirs
+    }
     nothing = (Decimal(0), Decimal(0))
     for key in sorted(ours.keys() | broker.keys()):
         here, there = ours.get(key, nothing), broker.get(key, nothing)

@@ -13,8 +13,9 @@ from pydantic import SecretStr
 
 from app.config import Settings, load_settings
 from app.demo.options import DemoOptions
-from app.domain.accounts import BrokerCode
 from app.domain.errors import ConflictError
+from app.domain.instruments import Venue
+from app.domain.markets import MARKETS
 from app.infra.clock import VirtualClock
 from app.infra.engine_watch import EngineWatch
 from app.infra.engines.engines import Engines, ensure_engines, stop_engines
@@ -38,13 +39,12 @@ class House:
     engines: Engines
     watch: EngineWatch
     clock: VirtualClock
-    simulator_port: int
+    simulator_ports: Mapping[Venue, int]
     env: Mapping[str, str]
 
-    @property
-    def simulator_url(self) -> str:
-        """Address of the simulated broker."""
-        return f"http://127.0.0.1:{self.simulator_port}"
+    def simulator_url(self, venue: Venue) -> str:
+        """Return the address of a venue's simulated broker."""
+        return _url(self.simulator_ports[venue])
 
     @property
     def api_url(self) -> str:
@@ -101,7 +101,7 @@ def _furnish(
     watch: EngineWatch,
     start: datetime,
 ) -> House:
-    port = free_port()
+    ports = {venue: free_port() for venue in options.venues}
     modules = () if options.strategy_module is None else (options.strategy_module,)
     settings = base.model_copy(
         update={
@@ -111,7 +111,10 @@ def _furnish(
             "api_port": _port(options.port, base.api_port),
             "flower_port": _port(options.flower_port, base.flower_port),
             "clock_file": home / "clock",
-            "broker_urls": {BrokerCode.KOTAK_NEO.value: f"http://127.0.0.1:{port}"},
+            "venues": options.venues,
+            "broker_urls": {
+                broker.value: _url(port) for venue, port in ports.items() for broker in MARKETS[venue].brokers
+            },
             "is_live_trading_allowed": False,
             "not_placed_after_s": _NOT_PLACED_AFTER_S,
             "reconcile_period_s": max(base.reconcile_period_s, options.accounts / _ACCOUNTS_READ_PER_S),
@@ -123,7 +126,7 @@ def _furnish(
         engines=engines,
         watch=watch,
         clock=VirtualClock.create(home / "clock", at=start, rate=0.0),
-        simulator_port=port,
+        simulator_ports=ports,
         env=environment(settings),
     )
 
@@ -149,6 +152,10 @@ def environment(settings: Settings) -> dict[str, str]:
     for name in ("broker_urls", "strategy_modules", "venues"):
         env[f"OPENBELL_{name.upper()}"] = json.dumps(getattr(settings, name))
     return env
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
 
 
 def _port(asked: int | None, usual: int) -> int:

@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from app.domain.errors import InvalidInputError
+from app.domain.instruments import Venue
+from app.domain.markets import MARKETS
 
 
 class Faults(StrEnum):
@@ -52,6 +54,8 @@ class DemoOptions:
     broken: Mapping[Breakage, int] = field(default_factory=dict)
     bell: Bell = Bell.ONCE
     strategy_module: str | None = None
+    venues: tuple[Venue, ...] = (Venue.NSE,)
+    """Markets of the day; NSE always, the others keep its hours beside it."""
 
     def __post_init__(self) -> None:
         """Refuse a day that cannot be run, in one sentence."""
@@ -61,6 +65,8 @@ class DemoOptions:
             raise InvalidInputError(f"--speed: expected 1 to 100000, got {self.speed}")
         if not time(9, 45) <= self.closes <= time(15, 30):
             raise InvalidInputError(f"--close: expected 09:45 to 15:30, got {self.closes:%H:%M}")
+        if Venue.NSE not in self.venues:
+            raise InvalidInputError("--venues: expected NSE among them, its hours are the demo's day")
         if sum(self.broken.values()) >= self.accounts:
             raise InvalidInputError(
                 f"--broken: expected fewer than the {self.accounts} accounts, got {sum(self.broken.values())}"
@@ -78,3 +84,12 @@ def parse_broken(text: str) -> dict[Breakage, int]:
             )
         broken[Breakage(name)] = int(count)
     return broken
+
+
+def parse_venues(text: str) -> tuple[Venue, ...]:
+    """Read "NSE,BINANCE,MT5". Raises InvalidInputError."""
+    names = [name.strip().upper() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in Venue.__members__ or Venue(name) not in MARKETS]
+    if unknown or not names:
+        raise InvalidInputError(f"--venues: expected some of {', '.join(MARKETS)}, got {text!r}")
+    return tuple(dict.fromkeys(Venue(name) for name in names))

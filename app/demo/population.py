@@ -1,4 +1,4 @@
-"""Invent the people of a demo: users, accounts, credentials and what runs on them. Pure."""
+"""Invent the people of a demo: users, accounts, credentials and what runs on them."""
 
 import base64
 import hashlib
@@ -6,7 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.demo.options import Breakage, DemoOptions
+from app.domain.accounts import BrokerCode
+from app.domain.instruments import Venue
+from app.infra.stack import free_port
 
+_MOST_AGENTS = 3
+_QUICK_CROSS: Mapping[str, object] = {}
 _DEAD_EGRESS = "203.0.113.{}"
 """Documentation addresses (RFC 5737): no machine has them, so binding fails as it would after a move."""
 
@@ -25,30 +30,35 @@ class Person:
     """One user with one account; `breakage` says what is wrong with it on purpose."""
 
     user: str
-    ucc: str
+    broker: BrokerCode
+    client: str
+    """The name of the account in the simulated broker's books."""
     egress: str
     known_egress: str
     """The address that the broker lets in."""
     credentials: Mapping[str, str]
-    broker_totp_secret: str
     placements: Sequence[Placement]
     breakage: Breakage | None = None
+    broker_totp_secret: str = ""
+    """What the broker believes the TOTP seed to be."""
 
 
 def invent_people(options: DemoOptions, strategies: Sequence[str]) -> list[Person]:
     """Return the people of a demo, the same for the same options.
 
     A third of the accounts sells its straddle at the bell, the others at 9:20; every second account trades
-    the opening range as well. The last accounts are the broken ones.
+    the opening range as well. The last accounts are the broken ones. With other venues a part of the accounts
+    trades there: a fifth at Binance, a tenth (three at most) at MT5, where each costs a process.
 
     Args:
         options: how many, and how many of them broken.
         strategies: of the module under test; each gets a user of its own beyond `options.accounts`.
     """
     breakages = list(_breakages(options))
-    sound = options.accounts - len(breakages)
-    people = []
-    for number in range(1, options.accounts + 1):
+    people = list(_elsewhere(options))
+    accounts = options.accounts - len(people)
+    sound = accounts - len(breakages)
+    for number in range(1, accounts + 1):
         breakage = breakages[number - sound - 1] if number > sound else None
         people.append(_person(options.seed, number, _usual_placements(number), breakage))
     for offset, name in enumerate(strategies, start=1):
@@ -57,20 +67,50 @@ def invent_people(options: DemoOptions, strategies: Sequence[str]) -> list[Perso
     return people
 
 
-def simulator_accounts(people: Sequence[Person]) -> list[dict[str, object]]:
-    """Return the accounts as the simulated broker knows them."""
-    return [
-        {
-            "ucc": person.ucc,
-            "mobile": person.credentials["mobile_number"],
-            "consumer_key": person.credentials["consumer_key"],
-            "totp_secret": person.broker_totp_secret,
-            "mpin": person.credentials["mpin"],
-            "allowed_ips": [person.known_egress],
-            "login_hang": person.breakage is Breakage.HUNG_LOGIN,
-        }
-        for person in people
-    ]
+def _elsewhere(options: DemoOptions) -> Iterator[Person]:
+    if Venue.BINANCE in options.venues:
+        for number in range(1, max(1, options.accounts // 5) + 1):
+            yield _coin_trader(options.seed, number)
+    if Venue.MT5 in options.venues:
+        for number in range(1, min(_MOST_AGENTS, max(1, options.accounts // 10)) + 1):
+            yield _forex_trader(options.seed, number)
+
+
+def _coin_trader(seed: int, number: int) -> Person:
+    address = f"127.1.{1 + number // 250}.{1 + number % 250}"
+    placement = Placement(name="ema-cross", strategy="ema_cross", params=_QUICK_CROSS)
+    return Person(
+        user=f"b{number:03d}",
+        broker=BrokerCode.BINANCE_FUTURES,
+        client=f"bn{number:03d}",
+        egress=address,
+        known_egress=address,
+        credentials={
+            "api_key": _secret(seed, number, "binance key"),
+            "api_secret": _secret(seed, number, "binance secret"),
+        },
+        placements=(placement,),
+    )
+
+
+def _forex_trader(seed: int, number: int) -> Person:
+    address = f"127.2.0.{number}"
+    placement = Placement(name="london", strategy="london_breakout", params={})
+    return Person(
+        user=f"m{number:03d}",
+        broker=BrokerCode.MT5,
+        client=f"{500_000 + number}",
+        egress=address,
+        known_egress=address,
+        credentials={
+            "login": f"{500_000 + number}",
+            "password": _secret(seed, number, "mt5 password")[:12],
+            "server": "Openbell-Demo",
+            "agent_url": f"http://127.0.0.1:{free_port()}",
+            "agent_token": _secret(seed, number, "mt5 token"),
+        },
+        placements=(placement,),
+    )
 
 
 def _breakages(options: DemoOptions) -> Iterator[Breakage]:
@@ -102,7 +142,8 @@ def _person(seed: int, number: int, placements: Sequence[Placement], breakage: B
     secret = _secret(seed, number, "totp")
     return Person(
         user=f"u{number:03d}",
-        ucc=f"OB{number:03d}",
+        broker=BrokerCode.KOTAK_NEO,
+        client=f"OB{number:03d}",
         egress=_DEAD_EGRESS.format(number % 250) if breakage is Breakage.DEAD_EGRESS else address,
         known_egress=address,
         credentials={

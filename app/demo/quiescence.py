@@ -1,8 +1,8 @@
 """Ask whether anything is under way, so that virtual time never runs ahead of real work."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Protocol
+from decimal import Decimal
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.db.flight import Flight, in_flight
 from app.db.session import Database
+from app.demo.markets import DemoMarket
 from app.demo.timeline import Timeline
 from app.domain.errors import UnavailableError
 from app.domain.instruments import Venue
@@ -21,35 +22,31 @@ Blockers = Mapping[str, str]
 """What is under way: a key that stays the same while it lasts -> words for a person."""
 
 
-class Market(Protocol):
-    """Tell the simulator's clock and how many order steps it has under way."""
-
-    def clock(self) -> Mapping[str, Any]:
-        """Return `pending` and `filled` (units, all accounts) among others."""
-
-    def feeds(self) -> Mapping[str, Any]:
-        """Return how many `order_feeds` and `market_feeds` are connected."""
-
-
 class Quiescence:
-    """Look at the ledger, the queues between feed and loops, and the market. One thread at a time."""
+    """Look at the ledger, the queues between feeds and loops, and the markets. One thread at a time."""
 
     def __init__(
-        self, *, database: Database, valkey: Redis, market: Market, timeline: Timeline, day: date
+        self,
+        *,
+        database: Database,
+        valkey: Redis,
+        markets: Mapping[Venue, DemoMarket],
+        timeline: Timeline,
+        day: date,
     ) -> None:
         self._database = database
         self._valkey = valkey
-        self._market = market
+        self._markets = markets
         self._timeline = timeline
         self._day = day
-        self._loops: tuple[str, ...] = ()
+        self._loops: Mapping[str, str] = {}
 
     def blockers(self, now: datetime) -> Blockers:
         """Return what is under way at a virtual instant; empty means that time may jump."""
         is_open = now >= self._timeline.session.open_at
         try:
             # The cheap and usual answer first: the prices are still on their way.
-            found = self._of_prices(now) if is_open else {}
+            found = self._of_prices(now)
             if found:
                 return found
             with self._database.begin() as session:
@@ -67,8 +64,8 @@ class Quiescence:
     def _of_ledger(self, flight: Flight, now: datetime) -> dict[str, str]:
         found = {f"order {i}": what for i, what in flight.orders.items()}
         found |= {f"leg {i}": what for i, what in flight.legs.items()}
-        due = self._timeline.phases_due(now) - flight.finished_phases
-        found |= {f"phase {phase}": "due and not finished" for phase in sorted(due)}
+        due = {phase for market in self._markets.values() for phase in market.phases_due(now)}
+        found |= {f"phase {phase}": "due and not finished" for phase in sorted(due - flight.finished_phases)}
         is_login_time = Phase.LOGIN in self._timeline.phases_due(now)
         if is_login_time and now < self._timeline.session.open_at:
             found |= {f"login {i}": what for i, what in flight.logins.items()}
@@ -79,45 +76,54 @@ class Quiescence:
         if Phase.ARM not in self._timeline.phases_due(now):
             return {}
         found = {f"run {name}": "nobody holds it yet" for name in flight.idle_runs}
-        feeds = self._market.feeds()
-        if flight.ready and not feeds["market_feeds"]:
-            found["stream of prices"] = "the feed is not connected yet"
-        if feeds["order_feeds"] < flight.ready:
-            found["stream of orders"] = f"{feeds['order_feeds']} of {flight.ready} accounts are connected"
+        connections = [market.simulator.connections() for market in self._markets.values()]
+        if flight.ready and not all(prices for _, prices in connections):
+            found["stream of prices"] = "a feed is not connected yet"
+        orders = sum(orders for orders, _ in connections)
+        if orders < flight.ready:
+            found["stream of orders"] = f"{orders} of {flight.ready} accounts are connected"
         return found
 
     def _of_market(self, flight: Flight) -> dict[str, str]:
-        clock = self._market.clock()
         found = {}
-        if clock["pending"]:
-            found["market"] = f"{clock['pending']} steps of orders under way at the broker"
-        filled = clock["filled"]
+        for venue, market in self._markets.items():
+            if pending := market.simulator.pending():
+                found[f"market {venue}"] = f"{pending} steps of orders under way at the broker"
+        filled = sum((market.simulator.filled() for market in self._markets.values()), Decimal(0))
         if filled != flight.filled_qty:
-            found["fills"] = f"the broker filled {filled}, the ledger knows {flight.filled_qty}"
+            found["fills"] = f"the brokers filled {filled:f}, the ledger knows {flight.filled_qty:f}"
         return found
 
     def _of_prices(self, now: datetime) -> dict[str, str]:
-        tick = self._timeline.last_tick(now)
-        if tick is None:
-            return {}
-        state, cursors, last_bar = self._read_streams()
+        found: dict[str, str] = {}
+        for venue, market in self._markets.items():
+            tick = market.last_tick(now)
+            if tick is not None:
+                found |= self._of_venue(venue, tick)
+        return found
+
+    def _of_venue(self, venue: Venue, tick: datetime) -> dict[str, str]:
+        loops = [name for name, where in self._loops.items() if where == venue]
+        state, cursors, last_bar = self._read_streams(venue, loops)
         found = {}
         if _instant(state.get("last_ts")) < tick:
-            found["feed"] = f"the feed stands at {state.get('last_ts') or 'nothing'}, the market at {tick}"
+            found[f"feed {venue}"] = f"it stands at {state.get('last_ts') or 'nothing'}, the market at {tick}"
         if int(state.get("pending") or 0):
-            found["indicators"] = f"{state['pending']} bars wait for their indicators"
-        for name, cursor in zip(self._loops, cursors, strict=True):
+            found[f"indicators {venue}"] = f"{state['pending']} bars wait for their indicators"
+        for name, cursor in zip(loops, cursors, strict=True):
             if _instant(cursor.get("ts")) < tick:
                 found[f"loop {name}"] = f"{name} stands at {cursor.get('ts') or 'nothing'}"
             elif _entry_number(cursor.get("bars")) < _entry_number(last_bar):
                 found[f"loop {name}"] = f"{name} has bars to judge"
         return found
 
-    def _read_streams(self) -> tuple[dict[str, str], list[dict[str, str]], str]:
+    def _read_streams(
+        self, venue: Venue, loops: Sequence[str]
+    ) -> tuple[dict[str, str], list[dict[str, str]], str]:
         with self._valkey.pipeline(transaction=False) as pipeline:
-            pipeline.hgetall(FEED_STATE_KEY.format(venue=Venue.NSE))
-            pipeline.xrevrange(BARS_STREAM.format(venue=Venue.NSE), count=1)
-            for name in self._loops:
+            pipeline.hgetall(FEED_STATE_KEY.format(venue=venue))
+            pipeline.xrevrange(BARS_STREAM.format(venue=venue), count=1)
+            for name in loops:
                 pipeline.hgetall(LOOP_CURSOR_KEY.format(run=name))
             state, bars, *cursors = pipeline.execute()
         return state, cursors, bars[0][0] if bars else BEGINNING

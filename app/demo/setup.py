@@ -1,7 +1,7 @@
 """Put the invented people into the database, through the same doors that operators use."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -9,10 +9,9 @@ from sqlalchemy.orm import Session
 from app.db.session import Database
 from app.demo.options import DemoOptions
 from app.demo.population import Person
-from app.domain.accounts import BrokerCode
 from app.domain.calendar_rules import SessionKind, TradingSession
 from app.domain.ids import AccountId
-from app.domain.instruments import Venue
+from app.domain.markets import NSE, Market
 from app.domain.users import Actor, Role
 from app.infra.vault import Vault
 from app.services.accounts import create_account
@@ -23,20 +22,27 @@ from app.services.users import create_user
 
 _INDIA = ZoneInfo("Asia/Kolkata")
 _OPEN = time(9, 15)
-SEGMENT = "FO"
+_OPENS_EARLIER = timedelta(minutes=15)
+_ENDS_EARLIER = timedelta(minutes=2)
 STAFF = {"admin": Role.ADMIN, "ops": Role.OPS}
 PASSWORD = "openbell-demo-{}"  # noqa: S105  printed for everybody: the demo's data are invented
 _ACTOR = Actor(name="demo", role=Role.ADMIN, origin="demo")
 
 
-def trading_session(options: DemoOptions) -> TradingSession:
-    """Return the day's session, injected because the real calendar does not reach so far back."""
+def trading_session(options: DemoOptions, market: Market = NSE) -> TradingSession:
+    """Return a market's session of the day, injected: the real calendars do not reach so far back.
+
+    Markets that never close get hours around the demo's day: their logins do not meet NSE's bell, and they
+    end a little before NSE does, so that every book is flat when the day is compared.
+    """
+    opens = datetime.combine(options.day, _OPEN, _INDIA).astimezone(UTC)
+    ends = datetime.combine(options.day, options.closes, _INDIA).astimezone(UTC)
     return TradingSession(
-        venue=Venue.NSE,
-        segment=SEGMENT,
+        venue=market.venue,
+        segment=market.segment,
         date=options.day,
-        open_at=datetime.combine(options.day, _OPEN, _INDIA).astimezone(UTC),
-        close_at=datetime.combine(options.day, options.closes, _INDIA).astimezone(UTC),
+        open_at=opens if market is NSE else opens - _OPENS_EARLIER,
+        close_at=ends if market is NSE else ends - _ENDS_EARLIER,
         kind=SessionKind.INJECTED,
         source="injected",
         notes="demo",
@@ -48,12 +54,13 @@ def settle_people(
     vault: Vault,
     *,
     people: Sequence[Person],
-    session_of_day: TradingSession,
+    sessions: Sequence[TradingSession],
     book: StrategyBook,
 ) -> Mapping[AccountId, Person]:
     """Create staff, users, accounts, credentials, deployments and the session; return who owns what."""
     with database.begin() as session:
-        inject_session(session, _ACTOR, session_of_day)
+        for one in sessions:
+            inject_session(session, _ACTOR, one)
         for name, role in STAFF.items():
             create_user(session, _ACTOR, name=name, role=role, password=PASSWORD.format(name))
         return {_settle(session, vault, person, book): person for person in people}
@@ -77,7 +84,7 @@ def _settle(session: Session, vault: Vault, person: Person, book: StrategyBook) 
         _ACTOR,
         user.user_id,
         name=person.user,
-        broker=BrokerCode.KOTAK_NEO,
+        broker=person.broker,
         egress=person.egress,
     )
     store_credentials(session, vault, _ACTOR, account, fields=person.credentials)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from app.db.session import Database
 from app.demo.display import Display
 from app.demo.house import House
+from app.demo.markets import DemoMarket
 from app.demo.options import DemoOptions
 from app.demo.population import Person
-from app.demo.simulator import SimulatorControl
 from app.demo.timeline import Timeline
 from app.domain.ids import AccountId
+from app.domain.instruments import Venue
 from app.infra.processes import ProcessGroup
 
 
@@ -22,7 +23,7 @@ class Stage:
     house: House
     database: Database
     group: ProcessGroup
-    simulator: SimulatorControl
+    markets: Mapping[Venue, DemoMarket]
     people: Mapping[AccountId, Person]
     timeline: Timeline
     display: Display

@@ -1,6 +1,5 @@
 """Lay out the virtual day: where time may jump, and where it runs at real speed. Pure."""
 
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,17 +39,6 @@ class Timeline:
     ticks: tuple[datetime, ...]
     stops: tuple[Stop, ...]
 
-    def last_tick(self, at: datetime) -> datetime | None:
-        """Return the last instant up to `at` whose prices the platform must have seen; None before the open.
-
-        The instant of the close carries no prices.
-        """
-        index = bisect_right(self.ticks, at)
-        tick = self.ticks[index - 1] if index else None
-        if tick is not None and tick >= self.session.close_at:
-            return self.ticks[index - 2] if index > 1 else None
-        return tick
-
     def phases_due(self, at: datetime) -> frozenset[Phase]:
         """Return the phases that should have run by then."""
         return frozenset(phase.phase for phase in self.phases if phase.due_at <= at)
@@ -82,7 +70,9 @@ def lay_out(
     session: TradingSession,
     phases: Sequence[ScheduledPhase],
     windows: Sequence[tuple[datetime, datetime]],
+    *,
     ticks: Sequence[datetime],
+    others: Iterable[datetime] = (),
 ) -> Timeline:
     """Return the day's timeline.
 
@@ -91,9 +81,10 @@ def lay_out(
         phases: of the platform, in order.
         windows: that run at real speed.
         ticks: instants at which the market ticks, from the simulator, in order.
+        others: further instants to stop at: the phases of the markets beside it.
     """
     of_session = tuple(tick for tick in ticks if tick <= session.close_at)
-    instants = {phase.due_at for phase in phases} | set(of_session)
+    instants = {phase.due_at for phase in phases} | set(of_session) | set(others)
     login = next(phase.due_at for phase in phases if phase.phase is Phase.LOGIN)
     minutes = int((session.open_at - login) / _PREOPEN_STEP)
     instants |= {login + _PREOPEN_STEP * n for n in range(1, minutes)}

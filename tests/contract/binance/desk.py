@@ -16,7 +16,6 @@ import httpx
 
 from app.domain.accounts import BrokerCode
 from app.domain.ids import BrokerOrderId
-from app.domain.instruments import Instrument
 from app.domain.ports import BrokerAdapter, BrokerGateway, Credentials
 from app.domain.reports import AccountEvent
 from brokers.binance.gateway import BinanceGateway

@@ -38,13 +38,13 @@ OURS = OrderOutcome(
     was_sent=True,
 )
 THEIRS: Mapping[str, Any] = {
-    "ucc": "OB001",
+    "client": "OB001",
     "broker_order_id": "B1",
     "tag": "ob1",
     "filled": 65,
     "avg_px": "10.05",
 }
-POSITION: Mapping[str, Any] = {"ucc": "OB001", "symbol": "NIFTYCE", "bought": 65, "sold": 65}
+POSITION: Mapping[str, Any] = {"client": "OB001", "symbol": "NIFTYCE", "bought": 65, "sold": 65}
 TRADED = {(7, "NIFTYCE"): (Decimal(65), Decimal(65))}
 
 
@@ -60,7 +60,7 @@ def books(
         TRADED if traded is None else traded,
         orders=[THEIRS] if theirs is None else theirs,
         positions=[POSITION if position is None else position],
-        uccs={7: "OB001"},
+        clients={7: "OB001"},
     )
 
 
@@ -97,7 +97,7 @@ def test_an_intent_that_was_never_sent_is_not_lost() -> None:
 
 
 def test_the_same_tag_at_another_account_is_another_order() -> None:
-    assert len(books(theirs=[{**THEIRS, "ucc": "OB002"}]).lost) == 1
+    assert len(books(theirs=[{**THEIRS, "client": "OB002"}]).lost) == 1
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_position_that_differs_is_a_mismatch() -> None:
 
 
 def test_a_position_at_the_broker_alone_is_found() -> None:
-    found = books(position={"ucc": "OB001", "symbol": "OTHER", "bought": 65, "sold": 0})
+    found = books(position={"client": "OB001", "symbol": "OTHER", "bought": 65, "sold": 0})
 
     assert len(found.mismatched) == 2
     assert found.open_at_end == ["OB001 OTHER: 65 open at the broker"]

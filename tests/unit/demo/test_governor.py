@@ -73,7 +73,7 @@ def timeline() -> Timeline:
     )
     phases = phase_schedule(session, PhaseTimes())
     ticks = [OPEN + timedelta(seconds=15 * n) for n in range(1501)]
-    return lay_out(session, phases, real_windows(session, phases, [timedelta(seconds=300)]), ticks)
+    return lay_out(session, phases, real_windows(session, phases, [timedelta(seconds=300)]), ticks=ticks)
 
 
 def test_the_bell_the_timed_entries_and_the_square_off_run_at_real_speed() -> None:

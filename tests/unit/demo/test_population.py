@@ -2,8 +2,9 @@
 
 import pytest
 
-from app.demo.options import Breakage, DemoOptions, parse_broken
-from app.demo.population import invent_people, simulator_accounts
+from app.demo.options import Breakage, DemoOptions, parse_broken, parse_venues
+from app.demo.population import invent_people
+from app.demo.simulators import kotak
 from app.domain.accounts import BrokerCode
 from app.domain.entry_checks import credential_faults
 from app.domain.errors import InvalidInputError
@@ -40,15 +41,14 @@ def test_a_third_enters_at_the_bell_and_half_trades_breakouts() -> None:
 def test_broken_accounts_are_broken_on_the_right_side() -> None:
     options = DemoOptions(accounts=4, broken=parse_broken("bad_totp:1,hung_login:1,dead_egress:1"))
     people = invent_people(options, [])
-    known = {row["ucc"]: row for row in simulator_accounts(people)}
 
     by_breakage = {person.breakage: person for person in people}
     assert set(by_breakage) == {None, *Breakage}
     for breakage, person in by_breakage.items():
-        row = known[person.ucc]
+        row = kotak.account(person)
         assert (person.credentials["totp_secret"] != row["totp_secret"]) is (breakage is Breakage.BAD_TOTP)
         assert row["login_hang"] is (breakage is Breakage.HUNG_LOGIN)
-        assert (person.egress not in row["allowed_ips"]) is (breakage is Breakage.DEAD_EGRESS)  # type: ignore[operator]
+        assert (person.egress not in row["allowed_ips"]) is (breakage is Breakage.DEAD_EGRESS)
 
 
 @pytest.mark.parametrize("text", ["nonsense:1", "bad_totp", "bad_totp:x"])
@@ -60,3 +60,25 @@ def test_an_unknown_breakage_is_refused_with_the_known_ones(text: str) -> None:
 def test_a_day_of_broken_accounts_only_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="fewer than the 2 accounts"):
         DemoOptions(accounts=2, broken={Breakage.BAD_TOTP: 2})
+
+
+def test_with_other_venues_a_part_of_the_accounts_trades_there() -> None:
+    options = DemoOptions(accounts=30, venues=parse_venues("NSE,BINANCE,MT5"))
+    people = invent_people(options, [])
+
+    assert len(people) == 30
+    brokers = [person.broker for person in people]
+    assert (brokers.count(BrokerCode.BINANCE_FUTURES), brokers.count(BrokerCode.MT5)) == (6, 3)
+    assert [p.user for p in people if credential_faults(p.broker, p.credentials)] == []
+    assert len({person.egress for person in people}) == 30
+
+
+@pytest.mark.parametrize("text", ["", "BSE", "NSE,LSE"])
+def test_an_unknown_venue_is_refused_with_the_known_ones(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="expected some of NSE, BINANCE, MT5"):
+        parse_venues(text)
+
+
+def test_a_day_without_nse_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="expected NSE among them"):
+        DemoOptions(venues=parse_venues("BINANCE"))
