@@ -12,7 +12,12 @@ from app.domain.strategy import Strategy
 
 P = TypeVar("P")
 
-BUILT_IN = ("strategies.short_straddle", "strategies.opening_range")
+BUILT_IN = (
+    "strategies.short_straddle",
+    "strategies.opening_range",
+    "strategies.ema_cross",
+    "strategies.london_breakout",
+)
 """Modules that ship with the platform. Each, like each module of a user, has a tuple STRATEGIES."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from app.domain.calendar_rules import TradingSession
@@ -11,10 +11,19 @@ from app.domain.ids import InstrumentId
 from app.domain.market_data import Bar, BarSpec, Tick
 from app.domain.numbers import ZERO
 
+_QUARTER = timedelta(minutes=15)
+
 
 def bar_start(at: datetime, spec: BarSpec, session: TradingSession) -> datetime:
-    """Return the start of the bar that covers a moment; bars are counted from the session's open."""
-    return session.open_at + (at - session.open_at) // spec.length * spec.length
+    """Return the start of the bar that covers a moment; bars are counted from the session's open.
+
+    Those of fifteen minutes and more lie on the clock's quarter hours: where a session opens between two
+    (forex at 17:05 New York), the first bar is short, as in every chart.
+    """
+    grid = session.open_at
+    if spec.length >= _QUARTER:
+        grid -= (grid - datetime.min.replace(tzinfo=UTC)) % _QUARTER
+    return max(grid + (at - grid) // spec.length * spec.length, session.open_at)
 
 
 @dataclass(slots=True)

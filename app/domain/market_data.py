@@ -41,6 +41,7 @@ class BarSpec:
 
 ONE_MINUTE = BarSpec(minutes=1)
 FIVE_MINUTES = BarSpec(minutes=5)
+FIFTEEN_MINUTES = BarSpec(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

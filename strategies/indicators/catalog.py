@@ -1,23 +1,17 @@
 """Name the indicators that strategies may ask for, and compute them at the close of the newest bar."""
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
-
-import numpy as np
-import numpy.typing as npt
-import talib
+from functools import partial
 
 from app.domain.errors import InvalidInputError
 from app.domain.market_data import Bar
-from app.domain.numbers import Rounding, to_tick
+from strategies.indicators import averages, clock_ranges
+from strategies.indicators.values import Value, stored
 
-Floats = npt.NDArray[np.float64]
-Value = Decimal | None
-_GRID = Decimal("0.0001")
-"""Computed values are kept to four digits, so that every machine stores the same text."""
+Indicator = Callable[[Sequence[Bar], datetime], Value]
+"""Computes one value from the closed bars of a session and the session's open."""
 
 
 def compute(names: Sequence[str], bars: Sequence[Bar], session_open: datetime) -> Mapping[str, Value]:
@@ -31,20 +25,49 @@ def compute(names: Sequence[str], bars: Sequence[Bar], session_open: datetime) -
     Raises:
         InvalidInputError: a name is unknown.
     """
-    values: dict[str, Value] = {}
-    for name in names:
-        indicator, period = parse(name)
-        values[name] = indicator(bars, period, session_open)
-    return values
+    return {name: parse(name)(bars, session_open) for name in names}
 
 
-def parse(name: str) -> tuple[Callable[[Sequence[Bar], int, datetime], Value], int]:
-    """Return the indicator and the period of a name like "atr:14"; raises InvalidInputError."""
-    found = re.fullmatch(r"([a-z_]+):([1-9]\d{0,3})", name)
-    if found is None or found[1] not in _CATALOG:
-        known = ", ".join(f"{known}:N" for known in sorted(_CATALOG))
-        raise InvalidInputError(f"indicator: expected one of {known}, got {name!r}")
-    return _CATALOG[found[1]], int(found[2])
+def parse(name: str) -> Indicator:
+    """Return the indicator of a name like "atr:14"; raises InvalidInputError."""
+    kind, _, argument = name.partition(":")
+    if kind in _OF_A_PERIOD and re.fullmatch(r"[1-9]\d{0,3}", argument):
+        return partial(_of_a_period, kind, int(argument))
+    if kind in _OF_A_CROSS and (pair := re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", argument)):
+        return partial(_of_a_cross, kind, averages.CrossPeriods(fast=int(pair[1]), slow=int(pair[2])))
+    if kind in _OF_A_WINDOW:
+        return partial(_of_a_window, kind, clock_ranges.parse_window(argument))
+    if kind in _SINCE:
+        return partial(_since, kind, clock_ranges.parse_moment(argument))
+    known = (
+        *(f"{known}:N" for known in sorted(_OF_A_PERIOD)),
+        *(f"{known}:FAST/SLOW" for known in sorted(_OF_A_CROSS)),
+        *(f"{known}:HHMM-HHMM@ZONE" for known in sorted(_OF_A_WINDOW)),
+        *(f"{known}:HHMM@ZONE" for known in sorted(_SINCE)),
+    )
+    raise InvalidInputError(f"indicator: expected one of {', '.join(known)}, got {name!r}")
+
+
+def _of_a_period(kind: str, period: int, bars: Sequence[Bar], session_open: datetime) -> Value:
+    return _OF_A_PERIOD[kind](bars, period, session_open)
+
+
+def _of_a_cross(
+    kind: str, periods: averages.CrossPeriods, bars: Sequence[Bar], _session_open: datetime
+) -> Value:
+    return _OF_A_CROSS[kind](bars, periods)
+
+
+def _of_a_window(
+    kind: str, window: clock_ranges.ClockWindow, bars: Sequence[Bar], _session_open: datetime
+) -> Value:
+    return _OF_A_WINDOW[kind](bars, window)
+
+
+def _since(
+    kind: str, moment: clock_ranges.ClockMoment, bars: Sequence[Bar], _session_open: datetime
+) -> Value:
+    return _SINCE[kind](bars, moment)
 
 
 def _opening_range(bars: Sequence[Bar], minutes: int, session_open: datetime) -> Sequence[Bar] | None:
@@ -76,36 +99,38 @@ def _opening_range_low(bars: Sequence[Bar], minutes: int, session_open: datetime
 
 
 def _atr(bars: Sequence[Bar], period: int, _session_open: datetime) -> Value:
-    high, low, close = (
-        np.array([float(getattr(bar, side)) for bar in bars], dtype=np.float64)
-        for side in ("high", "low", "close")
-    )
-    last = float(average_true_range(high, low, close, period)[-1])
-    return None if math.isnan(last) else to_tick(last, _GRID, Rounding.NEAREST)
+    return stored(averages.average_true_range(*averages.prices_of(bars), period), bars)
 
 
-def average_true_range(high: Floats, low: Floats, close: Floats, period: int) -> Floats:
-    """Return the average true range.
-
-    Args:
-        high: (n,) float64, oldest first, same bars as `low` and `close`.
-        low: (n,) float64.
-        close: (n,) float64.
-        period: bars, >= 1.
-
-    Returns:
-        (n,) float64 in price units; NaN for the first `period` bars, because the first true range needs
-        a close before it.
-
-    Source: Wilder, New Concepts in Technical Trading Systems (1978); computed by TA-Lib.
-    """
-    average: Floats = talib.ATR(high, low, close, timeperiod=period)
-    return average
+def _adx(bars: Sequence[Bar], period: int, _session_open: datetime) -> Value:
+    run = averages.unbroken(bars)
+    return stored(averages.average_directional_index(*averages.prices_of(run), period), bars)
 
 
-_CATALOG: Mapping[str, Callable[[Sequence[Bar], int, datetime], Value]] = {
+def _ema(bars: Sequence[Bar], period: int, _session_open: datetime) -> Value:
+    _, _, close = averages.prices_of(averages.unbroken(bars))
+    return stored(averages.exponential_average(close, period), bars)
+
+
+_OF_A_PERIOD: Mapping[str, Callable[[Sequence[Bar], int, datetime], Value]] = {
+    "adx": _adx,
     "atr": _atr,
+    "ema": _ema,
     "opening_range_high": _opening_range_high,
     "opening_range_low": _opening_range_low,
     "opening_range_open": _opening_range_open,
+}
+_OF_A_CROSS: Mapping[str, Callable[[Sequence[Bar], averages.CrossPeriods], Value]] = {
+    "ema_cross_bars": averages.cross_bars,
+    "ema_cross_high": averages.cross_high,
+    "ema_cross_low": averages.cross_low,
+}
+_OF_A_WINDOW: Mapping[str, Callable[[Sequence[Bar], clock_ranges.ClockWindow], Value]] = {
+    "range_breaks": clock_ranges.range_breaks,
+    "range_high": clock_ranges.range_high,
+    "range_low": clock_ranges.range_low,
+}
+_SINCE: Mapping[str, Callable[[Sequence[Bar], clock_ranges.ClockMoment], Value]] = {
+    "since_high": clock_ranges.since_high,
+    "since_low": clock_ranges.since_low,
 }

@@ -1,4 +1,4 @@
-"""Build the one- and five-minute bars of all subscribed instruments."""
+"""Build the one-, five- and fifteen-minute bars of all subscribed instruments."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from app.domain.bars import BarBuilder, bar_start
 from app.domain.calendar_rules import TradingSession
 from app.domain.ids import InstrumentId
-from app.domain.market_data import FIVE_MINUTES, ONE_MINUTE, Bar, BarSpec, Tick
+from app.domain.market_data import FIFTEEN_MINUTES, FIVE_MINUTES, ONE_MINUTE, Bar, BarSpec, Tick
 
-SPECS = (ONE_MINUTE, FIVE_MINUTES)
+SPECS = (ONE_MINUTE, FIVE_MINUTES, FIFTEEN_MINUTES)
 _GRACE = timedelta(seconds=2)
 """An instrument that does not trade on closes its bar this long after the bar's end."""
 

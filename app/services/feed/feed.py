@@ -15,7 +15,7 @@ from app.domain.bars import bar_start
 from app.domain.calendar_rules import TradingSession
 from app.domain.errors import BrokerError
 from app.domain.instruments import Instrument
-from app.domain.market_data import FIVE_MINUTES, Bar, Tick
+from app.domain.market_data import FIFTEEN_MINUTES, FIVE_MINUTES, Bar, Tick
 from app.domain.ports import Clock, MarketFeed
 from app.domain.reports import Gap
 from app.infra.cancellation import end_tasks
@@ -80,8 +80,9 @@ class Feed:
     async def _rebuild(self) -> None:
         """Continue where a killed predecessor stood: its open bars, and bars that it had not stored yet."""
         now = max(self._clock.now(), self._session.open_at)
-        # The last five-minute bar may be closed but not stored, the present one is open.
-        since = bar_start(now, FIVE_MINUTES, self._session) - FIVE_MINUTES.length
+        # The present bars are open, and one that closed within the last minutes may not be stored yet.
+        recent = now - FIVE_MINUTES.length
+        since = min(bar_start(recent, spec, self._session) for spec in (FIVE_MINUTES, FIFTEEN_MINUTES))
         bars: list[Bar] = []
         for tick_round in await self._publisher.restore(max(since, self._session.open_at)):
             bars += self._desk.on_ticks(tick_round.ticks) + self._desk.on_time(tick_round.ts_event)

@@ -13,7 +13,7 @@ from app.domain.bars import merge_bars
 from app.domain.errors import InvalidInputError
 from app.domain.market_data import FIVE_MINUTES, Bar
 from strategies.indicators import compute, parse
-from strategies.indicators.catalog import average_true_range
+from strategies.indicators.averages import average_true_range
 from tests.nifty_day import DAY, minutes_of, session_of
 
 SESSION = session_of(DAY)
@@ -86,7 +86,7 @@ def test_a_pre_open_bar_is_no_part_of_the_range() -> None:
 
 @pytest.mark.parametrize("name", ["atr", "atr:0", "atr:-1", "rsi:14", "atr:14:2", "ATR:14", "", "atr:99999"])
 def test_refuses_a_name_that_it_does_not_know(name: str) -> None:
-    with pytest.raises(InvalidInputError, match="expected one of atr:N"):
+    with pytest.raises(InvalidInputError, match="expected one of adx:N"):
         parse(name)
 
 
