@@ -77,7 +77,7 @@ class _Watch:
             orders=numbers["orders"],
             filled=numbers["filled"],
             open_legs=numbers["open_legs"],
-            cash=str(numbers["cash"]),
+            cash=f"{numbers['cash'].normalize():f}",
             alarms=numbers["alarms"],
         )
         self._stage.display.show(now, counts, blockers)

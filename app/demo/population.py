@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.demo.options import Breakage, DemoOptions
 from app.domain.accounts import BrokerCode
@@ -11,7 +11,17 @@ from app.domain.instruments import Venue
 from app.infra.stack import free_port
 
 _MOST_AGENTS = 3
-_QUICK_CROSS: Mapping[str, object] = {}
+# A demo's day is seven hours long: averages and ranges are shorter than on a whole day.
+_QUICK_CROSS: Mapping[str, object] = {
+    "fast": 3,
+    "slow": 8,
+    "adx_period": 5,
+    "min_adx": "10",
+    "atr_period": 5,
+}
+_MORNING_RANGE: Mapping[str, object] = {"range_from": "04:00", "min_range_pips": "5", "lots": 10}
+# The default limits count in option lots; a lot of bitcoin is a thousandth.
+_SMALL_LOTS: Mapping[str, object] = {"max_lots": 2000}
 _DEAD_EGRESS = "203.0.113.{}"
 """Documentation addresses (RFC 5737): no machine has them, so binding fails as it would after a move."""
 
@@ -23,6 +33,7 @@ class Placement:
     name: str
     strategy: str
     params: Mapping[str, object]
+    limits: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +89,7 @@ def _elsewhere(options: DemoOptions) -> Iterator[Person]:
 
 def _coin_trader(seed: int, number: int) -> Person:
     address = f"127.1.{1 + number // 250}.{1 + number % 250}"
-    placement = Placement(name="ema-cross", strategy="ema_cross", params=_QUICK_CROSS)
+    placement = Placement(name="ema-cross", strategy="ema_cross", params=_QUICK_CROSS, limits=_SMALL_LOTS)
     return Person(
         user=f"b{number:03d}",
         broker=BrokerCode.BINANCE_FUTURES,
@@ -95,7 +106,7 @@ def _coin_trader(seed: int, number: int) -> Person:
 
 def _forex_trader(seed: int, number: int) -> Person:
     address = f"127.2.0.{number}"
-    placement = Placement(name="london", strategy="london_breakout", params={})
+    placement = Placement(name="london", strategy="london_breakout", params=_MORNING_RANGE)
     return Person(
         user=f"m{number:03d}",
         broker=BrokerCode.MT5,

@@ -72,7 +72,7 @@ def write_report(day: Day) -> Json:
         },
         "verdict": "failed" if reasons else "ok",
         "reasons": reasons,
-        "pnl": str(sum((leg.cash for leg in day.legs), Decimal(0))),
+        "pnl": f"{sum((leg.cash for leg in day.legs), Decimal(0)).normalize():f}",
         "alarms": [{"what": alarm.what, "why": alarm.reason} for alarm in day.alarms],
         "phases": [_phase(phase) for phase in day.phases],
         **_driving(day),

@@ -90,7 +90,7 @@ def _settle(session: Session, vault: Vault, person: Person, book: StrategyBook) 
     store_credentials(session, vault, _ACTOR, account, fields=person.credentials)
     for placement in person.placements:
         wish = NewDeployment(
-            name=placement.name, strategy=placement.strategy, params=placement.params, limits={}
+            name=placement.name, strategy=placement.strategy, params=placement.params, limits=placement.limits
         )
         create_deployment(session, _ACTOR, account, wish, book=book)
     return account.account_id

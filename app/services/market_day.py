@@ -1,7 +1,7 @@
 """Run the phases of the trading day, each once, late rather than never (I10)."""
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import structlog
@@ -29,6 +29,7 @@ from app.db.leases import unwant_runs, want_run
 from app.db.models import AccountRow, DeploymentRow, LegRow, UserRow
 from app.db.session import Database
 from app.db.shards import at_brokers
+from app.domain.accounts import LoginStatus
 from app.domain.calendar import Calendar
 from app.domain.calendar_rules import ONE_DAY, TradingSession
 from app.domain.errors import BrokerError
@@ -46,6 +47,7 @@ log = structlog.get_logger()
 _BATCH = 25
 _FLAT_WITHIN_S = 90.0
 _FLAT_POLL_S = 0.25
+_ZERO = timedelta(0)
 
 
 class MarketDay:
@@ -95,15 +97,20 @@ class MarketDay:
     def next_due(self) -> tuple[date, ScheduledPhase] | None:
         """Return the first phase that is due, has not ended and still makes sense, with its day.
 
-        Yesterday comes first: where sessions follow each other, its close is due when today has begun.
+        A yesterday that began comes first: where sessions follow each other, its close is due when today has
+        begun.
         """
         today = self.today()
-        return self._first_due(today - ONE_DAY) or self._first_due(today)
+        yesterday = today - ONE_DAY
+        began = bool(self._done(yesterday))
+        return (self._first_due(yesterday) if began else None) or self._first_due(today)
+
+    def _done(self, day: date) -> frozenset[Phase]:
+        with self._database.begin() as session:
+            return finished_phases(session, venue=self.venue, day=day)
 
     def _first_due(self, day: date) -> tuple[date, ScheduledPhase] | None:
-        with self._database.begin() as session:
-            done = finished_phases(session, venue=self.venue, day=day)
-        now = self._clock.now()
+        done, now = self._done(day), self._clock.now()
         due = (p for p in self.schedule(day) if p.phase not in done and p.is_due(now))
         first = next(due, None)
         return None if first is None else (day, first)
@@ -150,8 +157,7 @@ class MarketDay:
 
     def is_login_time(self, day: date) -> bool:
         """Whether accounts may still log in: the login phase has started and the square-off has not."""
-        with self._database.begin() as session:
-            done = finished_phases(session, venue=self.venue, day=day)
+        done = self._done(day)
         return Phase.LOGIN in done and Phase.SQUARE_OFF not in done
 
     def login_batches(self, day: date) -> list[list[AccountId]]:
@@ -203,6 +209,8 @@ class MarketDay:
 
     def _ring(self, day: date) -> dict[str, Any]:
         """Confirm that everybody who is ready is live; its absence raises the alarm."""
+        if self.market.times.login_before_open == _ZERO:
+            self._wait_for_logins(day)  # they began with the session, a moment ago
         with self._database.begin() as session:
             ready = len(ready_accounts(session, day, self.market.brokers))
             enrolled = self._enrolled(session, day)
@@ -216,6 +224,15 @@ class MarketDay:
                     now=self._clock.now(),
                 )
         return {"ready": ready, "enrolled": enrolled}
+
+    def _wait_for_logins(self, day: date) -> None:
+        deadline = self._clock.monotonic() + self._settings.login_timeout_s
+        while self._clock.monotonic() < deadline:
+            with self._database.begin() as session:
+                counts = login_counts(session, day, self.market.brokers)
+            if not counts.get(LoginStatus.PENDING, 0) + counts.get(LoginStatus.LOGGING_IN, 0):
+                return
+            self._sleep(_FLAT_POLL_S)
 
     def _square_off(self, day: date) -> dict[str, Any]:
         with self._database.begin() as session:
