@@ -56,7 +56,8 @@ class Mt5Adapter:
         return Mt5Gateway(client, record, self._clock, is_live_allowed=self._is_live)
 
     def request_instruments(self, session: BrokerSession, day: date) -> Sequence[Instrument]:
-        """Return the account's pairs of currencies; MT5 tells today's terms only, whatever `day` is."""
+        """Return the account's pairs of currencies, as they are now: a terminal knows no other day."""
+        del day
         _, client = self._restored(session)
         try:
             return instruments(

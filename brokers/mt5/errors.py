@@ -117,11 +117,10 @@ def _refused(body: Row, text: str) -> WriteResult:
 def _checked(message: str, text: str) -> WriteResult:
     """Return what the terminal's own check said; it comes before sending, so nothing can be in doubt."""
     code = message.partition(" ")[0]
-    outcome, fault = (
-        verdict_of_retcode(int(code)) if code.isdecimal() and len(code) < 9 else (None, _F.INVALID)
-    )
-    if outcome is _O.REJECTED or outcome is _O.NOT_SENT:
-        return _result(outcome, fault, code=code, message=text)
+    if code.isascii() and code.isdecimal() and len(code) < 9:
+        outcome, fault = verdict_of_retcode(int(code))
+        if outcome in (_O.REJECTED, _O.NOT_SENT):
+            return _result(outcome, fault, code=code, message=text)
     return _result(_O.NOT_SENT, _F.BROKER_DOWN, code=code, message=text)
 
 

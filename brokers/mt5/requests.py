@@ -49,10 +49,8 @@ def cancel_fields(broker_order_id: BrokerOrderId, *, command_id: str) -> Fields:
 
 def ticket_of(broker_order_id: BrokerOrderId) -> int:
     """Return the ticket of an order. Raises InvalidInputError when it is none."""
-    if (
-        not (broker_order_id.isascii() and broker_order_id.isdecimal())
-        or not 0 < int(broker_order_id) < 1 << 64
-    ):
+    is_number = broker_order_id.isascii() and broker_order_id.isdecimal() and len(broker_order_id) <= 20
+    if not is_number or not 0 < int(broker_order_id) < 1 << 64:
         raise InvalidInputError(f"broker_order_id: expected a ticket, got {broker_order_id!r:.40}")
     return int(broker_order_id)
 

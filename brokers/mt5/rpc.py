@@ -74,6 +74,8 @@ class AgentClient:
 
     def call(self, name: str, body: Mapping[str, object], *, timeout_s: float) -> Reply:
         """Ask the agent one thing; nothing is ever asked twice. Faults come back as values."""
+        if self._client.is_closed:
+            return Reply(fault=httpx.ConnectError("the gateway was closed"), text="the gateway was closed")
         nonce = next(self._numbers)
         asked = {**body, "nonce": nonce, "timeout_s": timeout_s * _HEAD_START}
         limits = httpx.Timeout(

@@ -32,7 +32,7 @@ _REFUSED = {
     Refusal.BAD_REQUEST: (LoginReason.BAD_CREDENTIALS, "correct the account's credentials"),
     Refusal.LIVE_FORBIDDEN: (
         LoginReason.BAD_CREDENTIALS,
-        "this agent has a real terminal, allow live trading",
+        "its terminal is real: allow live trading",
     ),
     Refusal.PEER_DENIED: (LoginReason.IP_DENIED, "add this machine to allowed_peers of the agent"),
 }
@@ -108,7 +108,7 @@ def open_session(
     record = SessionRecord(
         agent_url=fields["agent_url"],
         agent_token=fields["agent_token"],
-        login=asked["login"],
+        login=int(fields["login"]),
         server=fields["server"],
         margin_mode=margin_mode,
     )

@@ -119,7 +119,7 @@ class Agent:
         async def respond(request: Request) -> Response:
             envelope: Reply = {"protocol": PROTOCOL, "peer": _peer(request)}
             try:
-                self._check_caller(request)
+                self._check_caller(request, is_health=name == "health")
                 body = await _body(request)
                 envelope |= {"command_id": body.get("command_id"), "nonce": body.get("nonce")}
                 return _json({**envelope, "result": Result.DONE, **await answer(body)})
@@ -136,9 +136,10 @@ class Agent:
 
         return Route(f"/v1/{name}", respond, methods=["POST"])
 
-    def _check_caller(self, request: Request) -> None:
+    def _check_caller(self, request: Request, *, is_health: bool) -> None:
         peer = _peer(request)
-        if self._config.allowed_peers and peer not in self._config.allowed_peers:
+        is_allowed = is_health or not self._config.allowed_peers or peer in self._config.allowed_peers
+        if not is_allowed:
             raise RefusedError(Refusal.PEER_DENIED, f"calls from {peer} are not allowed")
         given = request.headers.get("authorization", "").encode()
         if not hmac.compare_digest(given, f"Bearer {self._config.token}".encode()):

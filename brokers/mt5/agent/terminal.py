@@ -23,6 +23,10 @@ _LOGIN_TIMEOUT_MS = 20_000
 _RETRY_OPEN_S = 5.0
 _SIZES_FOR_S = 60.0
 _LOOK_WITHIN_S = 5.0
+_CLOCK_SYMBOLS = 3
+_BROKEN_PIPE = frozenset(
+    {TerminalError.INTERNAL_RECEIVE, TerminalError.INTERNAL_INIT, TerminalError.INTERNAL_CONNECT}
+)
 
 
 class Terminal:
@@ -38,6 +42,8 @@ class Terminal:
         self._module = _load(config.module)
         self._is_open = False
         self._tried_at = float("-inf")
+        self._closed_by: RefusedError | None = None
+        self._clock_symbols: tuple[str, ...] = ()
         self._revisions = Revisions()
         self._sizes: dict[str, tuple[float, object]] = {}
         self._tick_ms = 0
@@ -52,18 +58,23 @@ class Terminal:
         """
         if self._is_open:
             return
-        if time.monotonic() - self._tried_at < _RETRY_OPEN_S:
-            raise RefusedError(Refusal.NOT_CONNECTED, "the terminal did not open a moment ago")
+        if self._closed_by is not None and time.monotonic() - self._tried_at < _RETRY_OPEN_S:
+            raise RefusedError(self._closed_by.refusal, self._closed_by.message)
         self._tried_at = time.monotonic()
         names: dict[str, object] = {"portable": True, "timeout": _LOGIN_TIMEOUT_MS}
         if self._password:
             names |= {"login": self._config.login, "password": self._password, "server": self._config.server}
         place = (self._config.terminal,) if self._config.terminal else ()
         if not self._module.initialize(*place, **names):
-            raise self._failure("initialize")
-        self._is_open = True
+            self._closed_by = self._failure("initialize")
+            raise self._closed_by
+        self._is_open, self._closed_by = True, None
         for symbol in self._config.symbols:
             self._module.symbol_select(symbol, True)
+        shown = self._config.symbols or [
+            item.name for item in self._module.symbols_get() or () if item.visible
+        ]
+        self._clock_symbols = tuple(shown[:_CLOCK_SYMBOLS])
 
     def log_in(self, login: int, password: str, server: str) -> None:
         """Log the terminal in to the one account that this agent is for.
@@ -76,7 +87,7 @@ class Terminal:
                 Refusal.WRONG_ACCOUNT,
                 f"this agent serves {self._config.login} at {self._config.server} only",
             )
-        self._password, self._tried_at = password, float("-inf")
+        self._password, self._closed_by = password, None
         if not self._is_open:
             self.open()
         if not self._module.login(login, password=password, server=server, timeout=_LOGIN_TIMEOUT_MS):
@@ -92,15 +103,21 @@ class Terminal:
             RefusedError: nobody is logged in, or another account answers.
         """
         self.open()
-        account = self.record(self._module.account_info(), "account_info")
+        found = self._module.account_info()
+        if found is None and self._last_error()[0] in _BROKEN_PIPE:
+            # The terminal ended or started anew since the last call; to look again is safe.
+            self._is_open = False
+            self.open()
+            found = self._module.account_info()
+        account = self.record(found, "account_info")
         terminal = self.record(self._module.terminal_info(), "terminal_info")
-        found = (account.get("login"), account.get("server"))
-        if found[0] == 0:
+        login, server = account.get("login"), account.get("server")
+        if login == 0:
             raise RefusedError(Refusal.NOT_LOGGED_IN, "the terminal has no account")
-        if found != (self._config.login, self._config.server):
+        if (login, server) != (self._config.login, self._config.server):
             raise RefusedError(
                 Refusal.WRONG_ACCOUNT,
-                f"expected {self._config.login} at {self._config.server}, {found[0]} at {found[1]} answered",
+                f"expected {self._config.login} at {self._config.server}, {login} at {server} answered",
             )
         path = str(terminal.get("path", ""))
         if self._config.terminal and not is_same_folder(self._config.terminal, path):
@@ -133,8 +150,7 @@ class Terminal:
     def books(self) -> dict[str, object]:
         """Return orders, today's history, deals and positions, in the order that loses none on its way."""
         account, terminal = self.identify()
-        now = datetime.now(UTC)  # noqa: TID251  the machine's time, for a window of days
-        window = (now - _HISTORY_BACK, now + _HISTORY_AHEAD)
+        window = self._history_window()
         orders = self.records("orders_get")
         history = self.records("history_orders_get", *window)
         deals = self.records("history_deals_get", *window)
@@ -227,6 +243,12 @@ class Terminal:
         """Return why a call gave nothing, by `last_error`."""
         return self._failure(name)
 
+    def _history_window(self) -> tuple[datetime, datetime]:
+        """Return a span that holds today by the machine's clock and by the server's (a simulated one)."""
+        now = datetime.now(UTC)  # noqa: TID251  the machine's time, for a window of days
+        newest = datetime.fromtimestamp(self._tick_ms / 1000, UTC) if self._tick_ms else now
+        return min(now, newest) - _HISTORY_BACK, max(now, newest) + _HISTORY_AHEAD
+
     def _stamped(self, found: Iterable[Row]) -> list[Row]:
         return [{**item, "revision": self._revisions.stamp(item)} for item in found]
 
@@ -242,7 +264,7 @@ class Terminal:
     def _note_time(self) -> None:
         """Look at the newest tick: one that changed between two looks in a row was quoted just now."""
         now, newest = time.monotonic(), self._tick_ms
-        for name in self._config.symbols or tuple(self._sizes):
+        for name in self._clock_symbols:
             tick = self._module.symbol_info_tick(name)
             newest = max(newest, 0 if tick is None else int(tick.time_msc))
         if newest > self._tick_ms and now - self._looked_at < _LOOK_WITHIN_S:
@@ -254,7 +276,7 @@ class Terminal:
     def _failure(self, name: str) -> RefusedError:
         code, words = self._last_error()
         message = f"{name}: {code} {words}"
-        if code in (TerminalError.INTERNAL_INIT, TerminalError.INTERNAL_CONNECT):
+        if code in _BROKEN_PIPE:
             self._is_open = False
         if code == TerminalError.AUTH_FAILED:
             return RefusedError(Refusal.NOT_LOGGED_IN, message)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from app.domain.orders import OrderType, Side, TimeInForce
-from brokers.mt5.agent.market import Execution, Filling, SymbolMarket
+from brokers.mt5.agent.market import Filling, SymbolMarket
 from brokers.mt5.agent.refusals import RefusedError
 from brokers.mt5.protocol import Refusal
 from brokers.mt5.values import Row, number, whole
@@ -69,7 +69,7 @@ def submit_requests(
     """Return the trade requests for one order: the same order in each filling policy, best first.
 
     A limit that the market has reached becomes a deal that may slip no further than the limit, because MT5
-    refuses a pending limit beyond the market (on an exchange it takes one).
+    refuses a pending limit beyond the market. Where the broker executes at market it may ignore that bound.
 
     Raises:
         RefusedError: the order breaks a rule of the symbol, or would open what it should close.
@@ -136,7 +136,7 @@ def _is_deal(asked: AskedOrder, market: SymbolMarket) -> bool:
     is_immediate = asked.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
     if is_immediate and not crosses:
         raise RefusedError(Refusal.PRICE_MOVED, f"the market at {touch} does not reach {asked.price}")
-    return is_immediate or (crosses and market.execution is not Execution.EXCHANGE)
+    return crosses
 
 
 def _position_to_close(asked: AskedOrder, positions: Sequence[Row]) -> int:
@@ -192,8 +192,7 @@ def _pending(asked: AskedOrder, market: SymbolMarket, base: TradeRequest) -> Tra
     price = asked.price if asked.order_type is OrderType.LIMIT else asked.trigger_price
     if kind is None or price is None:
         raise RefusedError(Refusal.INVALID, f"{asked.order_type}: expected a type and price that MT5 takes")
-    if market.execution is not Execution.EXCHANGE or asked.order_type is OrderType.STOP_MARKET:
-        _check_distance(asked, price, market)
+    _check_distance(asked, price, market)
     return {
         **base,
         "action": PENDING,
