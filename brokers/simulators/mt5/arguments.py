@@ -40,7 +40,7 @@ def _real(value: object, name: str) -> float:
 
 
 def request_fields(request: object) -> dict[str, object]:
-    """Return a trade request with every field set. Raises: BadArgumentError for a wrong type or a long comment."""
+    """Return a trade request with every field set. Raises: BadArgumentError."""
     if not isinstance(request, Mapping):
         raise BadArgumentError("")
     if "action" not in request:
@@ -68,7 +68,7 @@ def _text(value: object, name: str) -> str:
 def chosen(
     filters: Mapping[str, object], *, texts: tuple[str, ...], numbers: tuple[str, ...]
 ) -> dict[str, object]:
-    """Return the filters that are set. Raises: BadArgumentError for an unknown name or a wrong type."""
+    """Return the filters that are set. Raises: BadArgumentError."""
     for name in filters:
         if name not in texts + numbers:
             raise BadArgumentError("")

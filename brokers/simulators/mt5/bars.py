@@ -62,7 +62,7 @@ class BarBuilder:
         """
         first = bar_start(last_server_s, timeframe)
         bars: list[FrameBar] = []
-        at = min(self.clock.utc(first + _span(first, timeframe)) - 60, int(self.until.timestamp()) // 60 * 60)
+        at = min(self.clock.utc(first + _span(timeframe)) - 60, int(self.until.timestamp()) // 60 * 60)
         for scanned in range(LONGEST_SCAN_MINUTES):
             minute = self.market.minute_bar(at - scanned * 60, self.until)
             if minute is None:
@@ -79,7 +79,7 @@ class BarBuilder:
     def between(self, timeframe: int, start_server_s: int, end_server_s: int) -> list[FrameBar]:
         """Return the bars whose start lies in [start, end], oldest first."""
         bars: list[FrameBar] = []
-        for minute in self._minutes(start_server_s, end_server_s + _span(end_server_s, timeframe)):
+        for minute in self._minutes(start_server_s, end_server_s + _span(timeframe)):
             start = bar_start(self.clock.seconds(minute.at), timeframe)
             if not start_server_s <= start <= end_server_s:
                 continue
@@ -98,7 +98,7 @@ class BarBuilder:
                 yield minute
 
 
-def _span(server_s: int, timeframe: int) -> int:
+def _span(timeframe: int) -> int:
     return 31 * 24 * 3600 if timeframe == mt5.TIMEFRAME_MN1 else _SECONDS[timeframe]
 
 

@@ -91,7 +91,7 @@ class Book:
         return self.balance + self.floating(quote)
 
     def margin(self) -> int:
-        """Return the margin in use, cents; of opposite positions in one symbol only the larger side counts."""
+        """Return the margin in use, cents; of opposite positions in a symbol the larger side counts."""
         total = 0
         for symbol in {position.symbol for position in self.positions.values()}:
             sides = {0: 0, 1: 0}

@@ -148,10 +148,10 @@ def _check_volume(moment: Moment, request: TradeRequest) -> int | None:
     symbol, volume = moment.symbol, request.volume
     if not symbol.volume_min <= volume <= symbol.volume_max or volume % symbol.volume_step:
         return mt5.TRADE_RETCODE_INVALID_VOLUME
-    if symbol.volume_limit and not closes(moment.book, request):
-        if moment.book.open_volume(symbol.name, side_of(request.type)) + volume > symbol.volume_limit:
-            return mt5.TRADE_RETCODE_LIMIT_VOLUME
-    return None
+    if not symbol.volume_limit or closes(moment.book, request):
+        return None
+    total = moment.book.open_volume(symbol.name, side_of(request.type)) + volume
+    return mt5.TRADE_RETCODE_LIMIT_VOLUME if total > symbol.volume_limit else None
 
 
 def _check_close(moment: Moment, request: TradeRequest, position: Position) -> int | None:

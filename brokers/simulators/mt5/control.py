@@ -1,18 +1,19 @@
 """Serve /_sim/...: the driver's and the auditor's door, for loopback callers only.
 
-GET  /_sim/clock      {"now", "rate", "tick_seq", "next_tick_at", "pending", "filled"}; `pending` counts the steps
-                      under way in real time (late and slow executions); `filled` is in hundredths of a lot.
+GET  /_sim/clock      {"now", "rate", "tick_seq", "next_tick_at", "pending", "filled"}; `pending` counts
+                      the steps under way in real time (late and slow executions); `filled` is hundredths of a lot.
 POST /_sim/clock      {"now": ISO, "rate": x} jumps and runs on; answers after every tick that became due was
-                      matched, in order. A clock set back never repeats a tick. Refused while a clock file is followed.
-GET  /_sim/orders     orders of all accounts, working and done, with the comment as it was sent.
+                      matched, in order. A clock set back never repeats a tick. Refused with a clock file.
+GET  /_sim/orders     orders of all accounts, done and working, with the comment as it was sent.
 GET  /_sim/fills, /_sim/positions
 POST /_sim/orders     {"login": n, "request": {...}}: what a person does in the broker's own app.
-GET  /_sim/requests   ?since=seq&path=...: each with terminal folder, account, magic, real and virtual time, outcome.
+GET  /_sim/requests   ?since=seq&path=...: each with terminal, account, magic, both times, outcome.
 GET  /_sim/faults     profile and what was injected, by kind.
-POST /_sim/faults     {"profile": name} and/or {"faults": [rule, ...]}, replacing the earlier ones; see faults.py.
+POST /_sim/faults     {"profile": name} and/or {"faults": [rule, ...]}, replacing earlier ones; see faults.py.
 POST /_sim/accounts   one account or a list: adds, or changes the named fields; see accounts.Account.
 GET  /_sim/terminals  folder and account of each terminal.
 POST /_sim/terminals  {"crash": folder}: ends a terminal; its pipes break.
+POST /_sim/reset      {"now": ISO, "rate": x}: forgets accounts, books, terminals, faults and journal.
 POST /_sim/symbols    {"name": ..., property: integer, ...} changes a symbol; see symbols.Symbol.
 """
 
@@ -63,6 +64,7 @@ def control_routes(sim: Simulator) -> list[Route]:
         _control(sim, "POST", "/_sim/accounts", _put_accounts),
         _control(sim, "GET", "/_sim/terminals", _terminals),
         _control(sim, "POST", "/_sim/terminals", _crash_terminal),
+        _control(sim, "POST", "/_sim/reset", _reset),
         _control(sim, "POST", "/_sim/symbols", _change_symbol),
     ]
 
@@ -92,15 +94,24 @@ async def _get_clock(sim: Simulator, _request: Request) -> object:
 
 
 async def _set_clock(sim: Simulator, request: Request) -> object:
-    body = await request.json()
+    _jump(sim, await request.json())
+    await sim.advance()
+    return _ticks(sim)
+
+
+async def _reset(sim: Simulator, request: Request) -> object:
+    _jump(sim, await request.json())
+    sim.reset()
+    return _ticks(sim)
+
+
+def _jump(sim: Simulator, body: Row) -> None:
     if not isinstance(sim.clock, VirtualClock):
         raise TypeError("this simulator follows a clock file; set that one")
-    rate = float(body.get("rate", sim.clock.rate))
+    rate = float(str(body.get("rate", sim.clock.rate)))
     if rate < 0:
         raise ValueError(f"expected a rate of 0 or more, got {rate}")
     sim.clock.set(_instant(body["now"]), rate)
-    await sim.advance()
-    return _ticks(sim)
 
 
 def _ticks(sim: Simulator) -> dict[str, object]:

@@ -18,7 +18,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """A request with what the broker makes of it: who asked, the comment it keeps, whether it fills in parts."""
+    """A request with what the broker makes of it: who asked, the comment kept, whether it fills in parts."""
 
     request: TradeRequest
     comment: str
@@ -207,7 +207,7 @@ class Dealer:
 
 
 def first_part(volume: int, step: int) -> int:
-    """Return the part of a volume that is done first when an order fills in parts; all of it when it is one step."""
+    """Return the part of a volume that is done first when an order fills in parts; all of one step."""
     return max(step, volume // 2 // step * step) if volume > step else volume
 
 

@@ -1,7 +1,7 @@
 """Receive every call of the fake module: journal it, inject faults, then hand it to its handler.
 
-POST /terminal/{function} with {"pipe": ..., "args": {...}} answers {"result": ...} or {"error": [code, text]}; a
-"hang_s" beside it tells the module to block first (null: for ever).
+POST /terminal/{function} with {"pipe": ..., "args": {...}} answers {"result": ...} or {"error": [code,
+text]}; a "hang_s" beside it tells the module to block first (null: for ever).
 """
 
 import asyncio
@@ -57,8 +57,6 @@ async def _answer(call: Call, seen: Seen, handler: Handler | None) -> Response:
     seen.login, seen.tag = call.login, _magic(call)
     reply: Row = {}
     try:
-        if handler is None and call.function != "order_send":
-            raise Failed(mt5.RES_E_UNSUPPORTED)
         reply["result"] = await _through_faults(call, handler, reply)
     except Failed as failure:
         seen.outcome = str(failure)
@@ -76,6 +74,8 @@ def _magic(call: Call) -> str:
 
 
 async def _through_faults(call: Call, handler: Handler | None, reply: Row) -> object:
+    if handler is None and call.function != "order_send":
+        raise Failed(mt5.RES_E_UNSUPPORTED)
     endpoint, key = _name(call)
     _misdirect(call, endpoint, key)
     await _break_pipe(call, handler, endpoint, key)
@@ -88,8 +88,8 @@ async def _through_faults(call: Call, handler: Handler | None, reply: Row) -> ob
 
 
 def _name(call: Call) -> tuple[str, str]:
-    # The endpoint as rules name it, and a key that makes draws about a write independent of arrival: the magic
-    # number and how often it was seen, so that a retry has its own luck.
+    # The endpoint as rules name it, and a key that makes draws about a write independent of arrival: its
+    # magic number and how often it was seen, so that a retry has its own luck.
     if call.function != "order_send":
         return call.function, ""
     request = call.arguments.get("request")
@@ -128,11 +128,11 @@ async def _break_pipe(call: Call, handler: Handler | None, endpoint: str, key: s
         await _time_out(call, handler, timeout)
 
 
-async def _time_out(call: Call, handler: Handler | None, timeout: Hit) -> None:
-    if timeout.accepted:
+async def _time_out(call: Call, handler: Handler | None, hit: Hit) -> None:
+    if hit.accepted:
         _do(call, handler)
-    await asyncio.sleep(timeout.seconds)
-    raise Failed(timeout.code)
+    await asyncio.sleep(hit.seconds)
+    raise Failed(hit.code)
 
 
 def _do(call: Call, handler: Handler | None) -> object:

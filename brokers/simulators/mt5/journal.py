@@ -11,7 +11,7 @@ _KEEP = 400_000
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """One call: the terminal's folder, magic as tag, real arrival (epoch seconds), virtual time, how it ended."""
+    """One call: the terminal's folder, magic as tag, arrival (epoch seconds), virtual time, how it ended."""
 
     seq: int
     terminal: str

@@ -80,7 +80,7 @@ class Market:
                 yield self._tick(at, minute)
 
     def minute_bar(self, at: int, until: datetime) -> MinuteBar | None:
-        """Return the bid bar of the minute that starts at `at`, from the ticks up to an instant; None without any."""
+        """Return the bid bar of the minute from `at` on, of ticks up to an instant; None without any."""
         start = from_epoch(at)
         if start > until or not is_quoted(start):
             return None

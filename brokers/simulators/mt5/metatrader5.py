@@ -200,7 +200,7 @@ def order_calc_margin(action: int, symbol: str, volume: float, price: float) -> 
     return _real(_PIPE.call("order_calc_margin", given))
 
 
-def order_calc_profit(
+def order_calc_profit(  # noqa: PLR0917  # as the real one
     action: int, symbol: str, volume: float, price_open: float, price_close: float
 ) -> float | None:
     """Return the profit of a volume between two prices, in the account's currency."""

@@ -54,7 +54,7 @@ def _flat(minute: Minute) -> Minute:
 
 
 def load_week(folder: Path) -> tuple[Minute, ...]:
-    """Return the minutes from Sunday 17:00 to Friday 17:00 New York; a minute without quotes repeats the last.
+    """Return the minutes from Sunday 17:00 to Friday 17:00 New York; one without quotes repeats the last.
 
     Raises: FileNotFoundError when the folder holds no minutes; ValueError when the week's first one is
     missing.

@@ -1,4 +1,4 @@
-"""Stand for the named pipe to a terminal: one connection and one last error per process, as in the real module.
+"""Stand for the named pipe to a terminal: one connection and one last error per process, as the real one has.
 
 The "pipe" is HTTP to the simulator, whose address is in the environment variable MT5_SIMULATOR_URL
 (http://127.0.0.1:port). What can go wrong is mapped as the real module reports it: nobody listens ->
@@ -15,7 +15,7 @@ import http.client
 import json
 import os
 from collections.abc import Mapping
-from pathlib import PurePath
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,7 +48,8 @@ class Pipe:
 
     def initialize(self, path: str, timeout_ms: int, credentials: Mapping[str, object]) -> bool:
         """Start the terminal of a path's folder and connect to it."""
-        folder = PurePath(path).parent.as_posix() if path else _DEFAULT_FOLDER
+        kind = PureWindowsPath if "\\" in path else PurePosixPath
+        folder = str(kind(path).parent) if path else _DEFAULT_FOLDER
         self._timeout_s = timeout_ms / 1000
         self._drop()
         result = self._post("/initialize", {"folder": folder, **credentials})
@@ -101,7 +102,9 @@ class Pipe:
         connection.request("POST", path, body, {"Content-Type": "application/json"})
         answer = json.loads(connection.getresponse().read())
         if not isinstance(answer, dict):
-            raise ValueError(f"expected a JSON object from the simulator, got {answer!r}")
+            raise ValueError(  # noqa: TRY004  # a broken answer, handled as such
+                f"expected a JSON object from the simulator, got {answer!r}"
+            )
         return answer
 
     def _connect(self) -> http.client.HTTPConnection:

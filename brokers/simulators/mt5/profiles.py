@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A named climate: latencies (median and 99th percentile, real seconds), book lag, request limit, rules."""
+    """A named climate: latencies (median and 99th percentile, real seconds), book lag, limit, rules."""
 
     name: str
     latency: tuple[float, float]

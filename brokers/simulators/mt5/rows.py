@@ -16,17 +16,17 @@ Row = dict[str, object]
 POINT = 1 / POINTS_PER_UNIT
 _EMPTY_TEXTS = "basis category bank exchange formula isin page"
 _EMPTY_WHOLE = (
-    "chart_mode session_deals session_buy_orders session_sell_orders volume volumehigh volumelow ticks_bookdepth "
-    "start_time expiration_time order_gtc_mode option_mode option_right"
+    "chart_mode session_deals session_buy_orders session_sell_orders volume volumehigh volumelow "
+    "ticks_bookdepth start_time expiration_time order_gtc_mode option_mode option_right"
 )
 _EMPTY_REAL = (
-    "bidhigh bidlow askhigh asklow last lasthigh lastlow volume_real volumehigh_real volumelow_real option_strike "
-    "trade_accrued_interest trade_face_value trade_liquidity_rate swap_long swap_short margin_initial "
-    "margin_maintenance session_volume session_turnover session_interest session_buy_orders_volume "
-    "session_sell_orders_volume session_open session_close session_aw session_price_settlement "
-    "session_price_limit_min session_price_limit_max margin_hedged price_change price_volatility price_theoretical "
-    "price_greeks_delta price_greeks_theta price_greeks_gamma price_greeks_vega price_greeks_rho price_greeks_omega "
-    "price_sensitivity"
+    "bidhigh bidlow askhigh asklow last lasthigh lastlow volume_real volumehigh_real volumelow_real "
+    "option_strike trade_accrued_interest trade_face_value trade_liquidity_rate swap_long swap_short "
+    "margin_initial margin_maintenance session_volume session_turnover session_interest "
+    "session_buy_orders_volume session_sell_orders_volume session_open session_close session_aw "
+    "session_price_settlement session_price_limit_min session_price_limit_max margin_hedged "
+    "price_change price_volatility price_theoretical price_greeks_delta price_greeks_theta "
+    "price_greeks_gamma price_greeks_vega price_greeks_rho price_greeks_omega price_sensitivity"
 )
 _EMPTY_SYMBOL: Row = {
     "custom": False,

@@ -8,7 +8,7 @@ from brokers.simulators.mt5.hours import from_epoch, server_offset
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerTime:
-    """Translate between UTC and an account's server time; `fixed_s` replaces the convention, `shift_s` is a fault."""
+    """Translate between UTC and server time; `fixed_s` replaces the convention, `shift_s` is a fault."""
 
     fixed_s: int | None = None
     shift_s: int = 0

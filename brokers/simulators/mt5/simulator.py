@@ -43,13 +43,19 @@ class Simulator:
     """One broker with its market: everything that the wire modules talk to."""
 
     def __init__(self, options: Options) -> None:
+        self._options = options
         self.clock = options.clock
         self.market = Market(load_week(options.data), options.seed)
+        self._advancing = asyncio.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew at the clock's time: no accounts, no books, no faults but those of the start."""
         self.symbols = list_symbols()
         self.accounts = Accounts()
         self.books: dict[int, Book] = {}
         self.terminals = Terminals()
-        self.faults = FaultPlan(options.faults, options.seed, self.clock.now)
+        self.faults = FaultPlan(self._options.faults, self._options.seed, self.clock.now)
         self.journal = Journal()
         self.limiter = RateLimiter()
         self.executions = Executions(now_ms=lambda: self.now_ms)
@@ -61,7 +67,6 @@ class Simulator:
         self._now: datetime | None = None  # the tick being matched, None between ticks
         self._sent: Counter[tuple[int, str]] = Counter()
         self._request_ids = 0
-        self._advancing = asyncio.Lock()
 
     @property
     def now_ms(self) -> int:
@@ -156,7 +161,7 @@ class Simulator:
         return self.faults.draw("partial_fill", "order_send/pending", book.account.login, key) is not None
 
     def order_key(self, login: int, magic: str) -> str:
-        """Return a name for a write: its magic number and how often this account has sent that; empty without one."""
+        """Return a name for a write: its magic number and how often it was sent; empty without one."""
         if not magic or magic == "0":
             return ""
         self._sent[login, magic] += 1

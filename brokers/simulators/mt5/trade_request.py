@@ -12,7 +12,7 @@ NOT_ON_GRID = -1
 
 def _scaled(value: object, scale: int) -> int:
     if not isinstance(value, int | float):
-        raise ValueError(f"expected a number, got {value!r}")
+        raise ValueError(f"expected a number, got {value!r}")  # noqa: TRY004  # one kind for all bad input
     exact = value * scale
     whole = round(exact)
     return whole if abs(exact - whole) <= _TOLERANCE * max(1.0, abs(exact) / scale) else NOT_ON_GRID
@@ -42,7 +42,7 @@ class TradeRequest:
 
 
 def parse_request(raw: Mapping[str, object]) -> TradeRequest:
-    """Return the request; absent fields are zero. Raises: ValueError for anything that is no number or text."""
+    """Return the request; absent fields are zero. Raises: ValueError for any other type."""
     values: dict[str, object] = {}
     for name in TradeRequest.__dataclass_fields__:
         value = raw.get(name)

@@ -86,7 +86,7 @@ def _is_of(call: Call, deal: Deal) -> bool:
 
 
 def _period(call: Call) -> Callable[[int, str], bool]:
-    # A filter on UTC milliseconds and symbol; without ticket or position a period in server seconds is needed.
+    # A filter on UTC milliseconds and symbol; without ticket or position it needs a period, server seconds.
     if call.number("ticket") or call.number("position"):
         return lambda _ms, _symbol: True
     if "date_from" not in call.arguments or "date_to" not in call.arguments:

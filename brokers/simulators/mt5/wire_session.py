@@ -18,7 +18,7 @@ _VERSION = (500, _BUILD, "22 Aug 2026")
 
 
 def initialize_route(sim: Simulator) -> Route:
-    """Return the route that starts a folder's terminal, opens a pipe to it and logs in when credentials came."""
+    """Return the route that starts a folder's terminal, opens a pipe to it and logs in when asked."""
 
     async def receive(request: Request) -> Response:
         body = await request.json()
