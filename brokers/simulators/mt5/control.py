@@ -1,7 +1,7 @@
 """Serve /_sim/...: the driver's and the auditor's door, for loopback callers only.
 
 GET  /_sim/clock      {"now", "rate", "tick_seq", "next_tick_at", "pending", "filled"}; `pending` counts
-                      the steps under way in real time (late and slow executions); `filled` is hundredths of a lot.
+                      steps under way in real time (late and slow executions), `filled` hundredths of a lot.
 POST /_sim/clock      {"now": ISO, "rate": x} jumps and runs on; answers after every tick that became due was
                       matched, in order. A clock set back never repeats a tick. Refused with a clock file.
 GET  /_sim/orders     orders of all accounts, done and working, with the comment as it was sent.
