@@ -15,9 +15,15 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+
+class FolderTakenError(ConfigError):
+    """Another agent of this account runs on the same folder."""
+
+
 Record = dict[str, object]
 _FILE = "commands.jsonl"
 _LOCK = "agent.lock"
+PID_FILE = "agent.pid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +41,17 @@ class CommandJournal:
     Every record is on the disk before its method returns. A last line that a crash cut short is dropped:
     its command was not sent. One process at a time: a lock that the operating system frees when it dies.
 
+    Its process id stands in `agent.pid`, so that a supervisor can end one that hangs.
+
     Raises:
-        ConfigError: another agent holds the folder, or the file is damaged.
+        FolderTakenError: another agent holds the folder.
+        ConfigError: the file is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(folder / _LOCK)
+        (folder / PID_FILE).write_text(str(os.getpid()))
         self._path = folder / _FILE
         self._known: dict[str, Command] = {}
         self._file = self._open()
@@ -107,7 +117,7 @@ class CommandJournal:
     def _append(self, record: Record) -> None:
         start = self._file.tell()
         try:
-            self._file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+            self._file.write(json.dumps(record, default=str, separators=(",", ":")).encode() + b"\n")
             _flush(self._file)
         except OSError:
             # Half a line would damage the next one.
@@ -139,5 +149,5 @@ def _lock(path: Path) -> IO[bytes]:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as e:
         file.close()
-        raise ConfigError(f"{path.parent}: another agent of this account is running") from e
+        raise FolderTakenError(f"{path.parent}: another agent of this account is running") from e
     return file

@@ -2,11 +2,11 @@
 
 import hmac
 import json
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import TypeVar
 
-import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -26,9 +26,8 @@ from brokers.mt5.agent.terminal_thread import (
     Urgency,
 )
 from brokers.mt5.agent.trading import Reply, Trading
+from brokers.mt5.log_lines import LogLines
 from brokers.mt5.protocol import LIVE_MODULE, PROTOCOL, Refusal, Result, TradeAction
-
-log = structlog.get_logger()
 
 T = TypeVar("T")
 Answer = Callable[[Body], Awaitable[Reply]]
@@ -47,8 +46,15 @@ class Agent:
     """Route calls to the terminal thread and put what it says into replies."""
 
     def __init__(
-        self, config: AgentConfig, *, terminal: Terminal, trading: Trading, thread: TerminalThread
+        self,
+        config: AgentConfig,
+        *,
+        terminal: Terminal,
+        trading: Trading,
+        thread: TerminalThread,
+        log: LogLines,
     ) -> None:
+        self._log = log
         self._config = config
         self._terminal = terminal
         self._trading = trading
@@ -74,7 +80,11 @@ class Agent:
     async def _health(self, _: Body) -> Reply:
         if self._thread.is_sick:
             raise RefusedError(Refusal.SICK, "a call to the terminal hung: this process must be replaced")
-        return {"beat_age_s": round(self._thread.beat_age_s, 3), "login": self._config.login}
+        return {
+            "beat_age_s": round(self._thread.beat_age_s, 3),
+            "login": self._config.login,
+            "pid": os.getpid(),
+        }
 
     def _login(self, body: Body) -> Reply:
         is_live = self._config.module == LIVE_MODULE
@@ -101,7 +111,7 @@ class Agent:
                     lambda: self._trading.write(asked), urgency=asked.urgency, timeout_s=asked.timeout_s
                 )
             except StillRunningError:
-                log.warning("command_still_running", command_id=asked.command_id)
+                self._log.warning("command_still_running", command_id=asked.command_id)
                 return {"result": Result.UNKNOWN, "message": "the terminal has not answered in time"}
 
         return answer
@@ -129,7 +139,7 @@ class Agent:
                 return _json({**envelope, **refused}, status=status)
             except (StillRunningError, ClientDisconnect, AppError, *SLIPS) as e:
                 message = f"{type(e).__name__}: {e}"[:200]
-                log.warning("call_failed", call=name, error=message)
+                self._log.warning("call_failed", call=name, error=message)
                 # No word about the outcome: a write that ends here may have been sent.
                 unknown = {"result": Result.UNKNOWN, "message": message}
                 return _json({**envelope, **unknown}, status=HTTPStatus.BAD_GATEWAY)

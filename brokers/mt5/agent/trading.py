@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import structlog
-
 from app.domain.errors import ProtocolError
 from brokers.mt5.agent.asked import AskedCancel, AskedWrite
 from brokers.mt5.agent.config import AgentConfig
@@ -20,11 +18,10 @@ from brokers.mt5.agent.trade_requests import (
     remove_request,
     submit_requests,
 )
+from brokers.mt5.log_lines import LogLines
 from brokers.mt5.protocol import LIVE_MODULE, Refusal, Result
 from brokers.mt5.retcodes import Retcode
 from brokers.mt5.values import Row, whole
-
-log = structlog.get_logger()
 
 Reply = dict[str, object]
 _FINE = frozenset({0, Retcode.PLACED, Retcode.DONE})
@@ -33,7 +30,10 @@ _FINE = frozenset({0, Retcode.PLACED, Retcode.DONE})
 class Trading:
     """Send trade requests for one account, each command at most once. The terminal thread alone calls it."""
 
-    def __init__(self, config: AgentConfig, terminal: Terminal, journal: CommandJournal) -> None:
+    def __init__(
+        self, config: AgentConfig, terminal: Terminal, journal: CommandJournal, log: LogLines
+    ) -> None:
+        self._log = log
         self._config = config
         self._terminal = terminal
         self._journal = journal
@@ -129,18 +129,18 @@ class Trading:
             self._journal.begin(asked.command_id, {"action": asked.action, "request": request})
         except OSError as e:
             raise RefusedError(Refusal.NO_JOURNAL, f"the journal cannot be written: {e}") from e
-        log.info("command_begun", command_id=asked.command_id, action=asked.action)
+        self._log.info("command_begun", command_id=asked.command_id, action=asked.action)
         try:
             evidence = self._terminal.send(request)
         except ProtocolError as e:
             evidence = {"raised": str(e)}
         is_answered = "retcode" in evidence or "last_error" in evidence
         reply: Reply = {"result": Result.ANSWERED if is_answered else Result.UNKNOWN, **evidence}
-        log.info("command_ended", command_id=asked.command_id, **evidence)
+        self._log.info("command_ended", command_id=asked.command_id, **evidence)
         try:
             self._journal.end(asked.command_id, reply)
         except OSError as e:
-            log.error("journal_failed", command_id=asked.command_id, error=str(e))  # noqa: TRY400  no bug
+            self._log.alarm("journal_failed", command_id=asked.command_id, error=str(e))
         return reply
 
 
