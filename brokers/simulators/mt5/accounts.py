@@ -30,6 +30,7 @@ class Account:
     algo_trading: bool = True  # the terminal's own switch
     api_disabled: bool = False  # the terminal's switch against Python
     utc_offset_s: int | None = None  # None follows the broker's convention
+    requests_per_second: int | None = None  # None follows the profile
     login_error: bool = False  # fault: logins are refused for as long as this is set
 
     @property

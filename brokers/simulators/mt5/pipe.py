@@ -14,6 +14,7 @@ import ctypes
 import http.client
 import json
 import os
+import signal
 from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -29,8 +30,14 @@ _SUCCESS = (mt5.RES_S_OK, "Success")
 
 
 def freeze(milliseconds: int) -> None:
-    """Block the whole process: PyDLL keeps the GIL through the call, as the real module does in its reads."""
+    """Block the process: PyDLL keeps the GIL through the call, as the real module does in its reads.
+
+    Python's own signal handlers cannot run meanwhile, so their signals must not cut the call short either.
+    """
+    handled = {number for number in signal.valid_signals() if callable(signal.getsignal(number))}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, handled)
     ctypes.PyDLL(None).poll(None, 0, milliseconds)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Pipe:
@@ -51,6 +58,7 @@ class Pipe:
         kind = PureWindowsPath if "\\" in path else PurePosixPath
         folder = str(kind(path).parent) if path else _DEFAULT_FOLDER
         self._timeout_s = timeout_ms / 1000
+        self._id = ""
         self._drop()
         result = self._post("/initialize", {"folder": folder, **credentials})
         if not isinstance(result, dict):

@@ -48,7 +48,9 @@ def send_order(call: Call, endpoint: str = "order_send/", key: str = "") -> Row:
         raise Failed(mt5.RES_E_AUTO_TRADING_DISABLED)
     request = parsed(call)
     faults, login = call.sim.faults, call.login
-    if not call.sim.limiter.admits("order_send", login, faults.profile.requests_per_second):
+    limit = account.requests_per_second
+    per_second = faults.profile.requests_per_second if limit is None else limit
+    if not call.sim.limiter.admits("order_send", login, per_second):
         return _result(call, request, refused(mt5.TRADE_RETCODE_TOO_MANY_REQUESTS))
     for kind, retcode in RETCODE_FAULTS.items():
         hit = faults.draw(kind, endpoint, login, key)
