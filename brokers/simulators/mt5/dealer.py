@@ -18,12 +18,16 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """A request with what the broker makes of it: who asked, the comment kept, whether it fills in parts."""
+    """A request with what the broker makes of it: who asked, the comment kept, whether it fills in parts.
+
+    `ticket` is that of an order which the client was already told of; 0 takes the next one.
+    """
 
     request: TradeRequest
     comment: str
     reason: int = mt5.ORDER_REASON_EXPERT
     in_parts: bool = False
+    ticket: int = 0
 
     @property
     def is_expert(self) -> bool:
@@ -70,12 +74,16 @@ class Dealer:
         if action is None:
             return refused(mt5.TRADE_RETCODE_INVALID)
         code = checks.check_permission(moment.book, expert=instruction.is_expert)
-        return refused(code) if code is not None else action(moment, instruction)
+        outcome = refused(code) if code is not None else action(moment, instruction)
+        if instruction.ticket and outcome.order == 0:
+            order = self._new_order(moment, instruction, instruction.request.price)
+            moment.book.finish_order(order, mt5.ORDER_STATE_REJECTED, self._executions.now_ms())
+        return outcome
 
     def _new_order(self, moment: Moment, instruction: Instruction, price: int) -> Order:
         request = instruction.request
         return Order(
-            ticket=self._executions.next_order(),
+            ticket=instruction.ticket or self._executions.next_order(),
             symbol=request.symbol,
             type=request.type,
             volume=request.volume,

@@ -11,13 +11,13 @@ modify, remove, close_by. Kinds, with what they do:
   ever without; `accepted` as above), terminal_crash (this call -10002, all later ones -10004 until
   initialize; `accepted` as above), init_fail (-10003)
 - of the trade server, order_send answers with the return code of the same name (see RETCODE_FAULTS);
-  `accepted` carries the request out first, as with connection_lost and trade_timeout; slow_execution
-  answers 10008 and carries out after `seconds`; partial_fill; order_changed_by_fill (a removal finds the
-  order filled); disconnected (terminal_info shows no connection)
+  `accepted` carries the request out all the same, after `seconds` if given, as connection_lost and
+  trade_timeout can; slow_execution answers 10008 and carries out after `seconds`; partial_fill;
+  order_changed_by_fill (a removal or change finds the order filled); disconnected (terminal_info shows it)
 - of identity, time and text: wrong_account (another account answers; `other` names its login), time_offset
   (times in reads are `seconds` off), comment_rewritten, comment_truncated
 - of the books: book_lag (as they stood `seconds` ago), book_empty
-- of logins: login_slow (`seconds`), login_fail
+- of logins: login_slow (`seconds`), login_fail; initialize also meets ipc_timeout and terminal_hang
 """
 
 from collections import Counter

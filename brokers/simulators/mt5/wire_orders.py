@@ -55,7 +55,9 @@ def send_order(call: Call, endpoint: str = "order_send/", key: str = "") -> Row:
     for kind, retcode in RETCODE_FAULTS.items():
         hit = faults.draw(kind, endpoint, login, key)
         if hit is not None:
-            if hit.accepted:
+            if hit.accepted and hit.seconds:
+                call.sim.later(hit.seconds, lambda: _trade(call, request, endpoint, key))
+            elif hit.accepted:
                 _trade(call, request, endpoint, key)
             return _result(call, request, refused(retcode))
     if faults.draw("order_changed_by_fill", endpoint, login, key) and call.sim.fill_now(
@@ -64,12 +66,14 @@ def send_order(call: Call, endpoint: str = "order_send/", key: str = "") -> Row:
         return _result(call, request, refused(mt5.TRADE_RETCODE_ORDER_CHANGED))
     slow = faults.draw("slow_execution", endpoint, login, key)
     if slow is not None:
-        call.sim.later(slow.seconds, lambda: _trade(call, request, endpoint, key))
-        return _result(call, request, refused(mt5.TRADE_RETCODE_PLACED))
+        makes_order = request.action in {mt5.TRADE_ACTION_DEAL, mt5.TRADE_ACTION_PENDING}
+        ticket = call.sim.executions.next_order() if makes_order else 0
+        call.sim.later(slow.seconds, lambda: _trade(call, request, endpoint, key, ticket=ticket))
+        return _result(call, request, Outcome(retcode=mt5.TRADE_RETCODE_PLACED, order=ticket))
     return _result(call, request, _trade(call, request, endpoint, key))
 
 
-def _trade(call: Call, request: TradeRequest, endpoint: str, key: str) -> Outcome:
+def _trade(call: Call, request: TradeRequest, endpoint: str, key: str, *, ticket: int = 0) -> Outcome:
     faults, login = call.sim.faults, call.login
     comment = request.comment
     if faults.draw("comment_rewritten", endpoint, login, key):
@@ -77,7 +81,7 @@ def _trade(call: Call, request: TradeRequest, endpoint: str, key: str) -> Outcom
     if faults.draw("comment_truncated", endpoint, login, key):
         comment = comment[:_TRUNCATED]
     in_parts = endpoint.endswith("/deal") and faults.draw("partial_fill", endpoint, login, key) is not None
-    instruction = Instruction(request=request, comment=comment, in_parts=in_parts)
+    instruction = Instruction(request=request, comment=comment, in_parts=in_parts, ticket=ticket)
     outcome = call.sim.carry_out(call.book, instruction, request.symbol)
     return refused(mt5.TRADE_RETCODE_INVALID) if outcome is None else outcome
 

@@ -25,28 +25,38 @@ def initialize_route(sim: Simulator) -> Route:
         folder = str(body["folder"])
         seen = sim.journal.open(terminal=folder, path=request.url.path, now=sim.clock.now())
         await sim.advance()
+        pipe, terminal = sim.terminals.connect(folder, portable=bool(body.get("portable")))
+        seen.login = body.get("login") or terminal.login
+        reply: Row = {}
         try:
-            pipe, terminal = sim.terminals.connect(folder, portable=bool(body.get("portable")))
-            seen.login = body.get("login") or terminal.login
+            await _break(sim, seen.login, reply)
             await _start(sim, terminal, body)
         except Failed as failure:
             sim.terminals.disconnect(pipe)
             seen.outcome = str(failure)
-            return JSONResponse({"error": [failure.code, failure.text]})
+            return JSONResponse(reply | {"error": [failure.code, failure.text]})
         seen.outcome = "done"
         return JSONResponse({"result": {"pipe": pipe}})
 
     return Route("/initialize", receive, methods=["POST"])
 
 
+async def _break(sim: Simulator, login: int, reply: Row) -> None:
+    hang = sim.faults.draw("terminal_hang", "initialize", login)
+    if hang is not None:
+        reply["hang_s"] = hang.seconds or None
+        raise Failed(mt5.RES_E_INTERNAL_FAIL_TIMEOUT)
+    for kind in ("init_fail", "ipc_timeout"):
+        hit = sim.faults.draw(kind, "initialize", login)
+        if hit is not None:
+            await asyncio.sleep(hit.seconds)
+            raise Failed(mt5.RES_E_INTERNAL_FAIL_INIT if kind == "init_fail" else hit.code)
+
+
 async def _start(sim: Simulator, terminal: Terminal, body: Row) -> None:
     login = body.get("login") or terminal.login
     if not isinstance(login, int):
         raise Failed(mt5.RES_E_INVALID_PARAMS)
-    failed = sim.faults.draw("init_fail", "initialize", login)
-    if failed is not None:
-        await asyncio.sleep(failed.seconds)
-        raise Failed(mt5.RES_E_INTERNAL_FAIL_INIT)
     if not terminal.selected:
         terminal.selected = set(sim.symbols)
     if not login:

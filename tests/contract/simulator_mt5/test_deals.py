@@ -1,5 +1,7 @@
 """Market orders in both account modes: positions, deals, money."""
 
+from typing import Any
+
 import pytest
 
 from brokers.simulators.mt5 import metatrader5 as mt5
@@ -8,11 +10,11 @@ from tests.contract.simulator_mt5.broker import HEDGING, NETTING, Broker, deal, 
 BUY, SELL = mt5.ORDER_TYPE_BUY, mt5.ORDER_TYPE_SELL
 
 
-def positions() -> list[tuple[int, float, float]]:
+def positions() -> list[tuple[Any, ...]]:
     return [(row.type, row.volume, row.price_open) for row in mt5.positions_get() or ()]
 
 
-def deals_of(position: int) -> list[tuple[int, int, float, float, float]]:
+def deals_of(position: int) -> list[tuple[Any, ...]]:
     rows = mt5.history_deals_get(position=position) or ()
     return [(row.type, row.entry, row.volume, row.price, row.profit) for row in rows]
 

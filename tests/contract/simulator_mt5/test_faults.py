@@ -60,10 +60,29 @@ def test_a_slow_execution_is_placed_first_and_done_later(broker: Broker) -> None
     broker.faults(kind="slow_execution", endpoint="order_send", count=1, seconds=0.3)
     result = mt5.order_send(deal(BUY))
     assert result is not None
-    assert (result.retcode, result.deal, result.order) == (mt5.TRADE_RETCODE_PLACED, 0, 0)
+    assert (result.retcode, result.deal) == (mt5.TRADE_RETCODE_PLACED, 0)
     assert mt5.positions_get() == ()
     settle(broker)
-    assert len(mt5.positions_get() or ()) == 1
+    (position,) = mt5.positions_get() or ()
+    assert position.ticket == result.order
+
+
+def test_a_slow_execution_can_end_in_a_rejection(broker: Broker) -> None:
+    broker.faults(kind="slow_execution", endpoint="order_send", count=1, seconds=0.1)
+    result = mt5.order_send(deal(BUY, 90.0))
+    assert result is not None
+    assert result.retcode == mt5.TRADE_RETCODE_PLACED
+    settle(broker)
+    (order,) = mt5.history_orders_get(ticket=result.order) or ()
+    assert (order.state, order.volume_current) == (mt5.ORDER_STATE_REJECTED, 90.0)
+
+
+def test_a_lost_connection_can_hide_an_order_that_comes_late(broker: Broker) -> None:
+    broker.faults(kind="connection_lost", endpoint="order_send", count=1, accepted=True, seconds=0.3)
+    assert retcode(deal(BUY)) == mt5.TRADE_RETCODE_CONNECTION
+    assert fills(broker) == 0
+    settle(broker)
+    assert fills(broker) == 1
 
 
 @pytest.mark.parametrize("accepted", [False, True])
@@ -144,10 +163,11 @@ def test_a_pending_order_fills_in_two_ticks(broker: Broker) -> None:
     assert [row.volume for row in mt5.history_deals_get(position=placed.order) or ()] == [0.1, 0.1]
 
 
-def test_a_removal_meets_a_fill(broker: Broker) -> None:
+@pytest.mark.parametrize("action", [mt5.TRADE_ACTION_REMOVE, mt5.TRADE_ACTION_MODIFY])
+def test_a_removal_or_a_change_meets_a_fill(broker: Broker, action: int) -> None:
     placed = send(pending(mt5.ORDER_TYPE_BUY_LIMIT, 1.3))
-    broker.faults(kind="order_changed_by_fill", endpoint="remove", count=1)
-    removal = {"action": mt5.TRADE_ACTION_REMOVE, "order": placed.order}
+    broker.faults(kind="order_changed_by_fill", count=1)
+    removal = {"action": action, "order": placed.order, "price": 1.29}
     assert retcode(removal) == mt5.TRADE_RETCODE_ORDER_CHANGED
     assert len(mt5.positions_get() or ()) == 1
     (order,) = mt5.history_orders_get(ticket=placed.order) or ()
@@ -234,6 +254,12 @@ def test_logins_can_fail_and_the_terminal_can_refuse_to_start(broker: Broker) ->
     assert mt5.account_info() is None
     assert mt5.last_error() == (-10004, "No IPC connection")
     assert mt5.initialize(path, login=NETTING, password="pw")
+    broker.faults({"kind": "ipc_timeout", "endpoint": "initialize", "count": 1})
+    assert not mt5.initialize(path)
+    assert mt5.last_error() == TIMEOUT
+    broker.faults({"kind": "terminal_hang", "endpoint": "initialize", "seconds": 0.05, "count": 1})
+    assert not mt5.initialize(path)
+    assert mt5.last_error() == TIMEOUT
 
 
 def test_rules_are_limited_to_accounts_and_virtual_times(broker: Broker) -> None:

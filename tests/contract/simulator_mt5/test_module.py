@@ -3,6 +3,7 @@
 import inspect
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,7 +93,7 @@ def test_answers_have_the_packages_shapes() -> None:
     sent = send(deal(mt5.ORDER_TYPE_BUY))
     send(pending(mt5.ORDER_TYPE_BUY_LIMIT, 1.2))
     assert mt5.market_book_add("EURUSD")
-    answers = [
+    answers: list[tuple[Any, type[Any], int]] = [
         (mt5.account_info(), shapes.AccountInfo, 28),
         (mt5.terminal_info(), shapes.TerminalInfo, 22),
         (mt5.symbol_info("EURUSD"), shapes.SymbolInfo, 96),
@@ -171,7 +172,7 @@ def test_wrong_arguments_return_none_and_tell_why() -> None:
 
 @pytest.mark.usefixtures("broker")
 def test_books_are_empty_tuples_and_can_be_filtered() -> None:
-    assert mt5.positions_get() == mt5.orders_get() == ()
+    assert (mt5.positions_get(), mt5.orders_get()) == ((), ())
     assert mt5.last_error() == (1, "Success")
     first, second = send(deal(0)), send(deal(0, symbol="EURUSD.ecn"))
     assert [row.ticket for row in mt5.positions_get(symbol="EURUSD") or ()] == [first.order]
