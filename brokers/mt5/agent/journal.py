@@ -23,7 +23,7 @@ class FolderTakenError(ConfigError):
 Record = dict[str, object]
 _FILE = "commands.jsonl"
 _LOCK = "agent.lock"
-PID_FILE = "agent.pid"
+_PID_FILE = "agent.pid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class CommandJournal:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(folder / _LOCK)
-        (folder / PID_FILE).write_text(str(os.getpid()))
+        (folder / _PID_FILE).write_text(str(os.getpid()))
         self._path = folder / _FILE
         self._known: dict[str, Command] = {}
         self._file = self._open()
@@ -124,6 +124,16 @@ class CommandJournal:
             self._file.seek(start)
             self._file.truncate(start)
             raise
+
+
+def living_holder(folder: Path) -> int | None:
+    """Return the process id of the agent that holds a folder, or None when its lock is free: it is dead."""
+    try:
+        _lock(folder / _LOCK).close()
+    except FolderTakenError:
+        text = (folder / _PID_FILE).read_text(encoding="ascii")
+        return int(text) if text.isdecimal() and int(text) > 1 else None
+    return None
 
 
 def _parse(line: bytes) -> Mapping[str, object] | None:

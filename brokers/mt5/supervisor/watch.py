@@ -4,13 +4,12 @@ import ssl
 import subprocess
 import time
 from enum import StrEnum
-from pathlib import Path
 
 import httpx
 
 from app.domain.errors import ProtocolError
 from brokers.mt5.agent.config import AgentConfig
-from brokers.mt5.agent.journal import PID_FILE
+from brokers.mt5.agent.journal import living_holder
 from brokers.mt5.log_lines import LogLines
 from brokers.mt5.protocol import PROTOCOL, Refusal
 from brokers.mt5.supervisor import processes
@@ -81,9 +80,7 @@ class AgentWatch:
     def _start(self, now: float) -> None:
         self._started_at, self._well_at = now, None
         if self._health() is Health.WELL:
-            # An agent outlives a supervisor that was killed; its orders go on under the new one.
-            self._is_adopted = True
-            self._log.info("agent_adopted", agent=self._watched.name)
+            self._adopt(now)
             return
         try:
             self._process = processes.start(self._watched.command)
@@ -92,6 +89,11 @@ class AgentWatch:
             self._pause(now)
             return
         self._log.info("agent_started", agent=self._watched.name, pid=self._process.pid)
+
+    def _adopt(self, now: float) -> None:
+        """Watch an agent that outlived its supervisor; it has the usual time to answer."""
+        self._is_adopted, self._well_at = True, now
+        self._log.info("agent_adopted", agent=self._watched.name, pid=self._holder())
 
     def _well(self, now: float) -> None:
         if self._well_at is None:
@@ -109,9 +111,11 @@ class AgentWatch:
     def _ended(self, now: float, status: int) -> None:
         self._log.warning("agent_ended", agent=self._watched.name, status=status)
         self._process = None
-        if status == FOLDER_TAKEN and self._health() is not Health.WELL:
-            self._kill_holder()
-        self._pause(now)
+        if status == FOLDER_TAKEN:
+            # Its lock proves that another agent lives: a busy one answers soon, a hung one is killed then.
+            self._adopt(now)
+        else:
+            self._pause(now)
 
     def _kill(self, now: float, health: Health) -> None:
         pid = self._holder() if self._process is None else self._process.pid
@@ -124,19 +128,11 @@ class AgentWatch:
         self._process, self._is_adopted = None, False
         self._pause(now)
 
-    def _kill_holder(self) -> None:
-        """End the silent agent that holds the folder: its lock proves that it lives."""
-        pid = self._holder()
-        self._log.alarm("agent_killed", agent=self._watched.name, pid=pid, health=Health.SILENT)
-        if pid is not None:
-            processes.kill(pid)
-
     def _holder(self) -> int | None:
         try:
-            text = Path(self._watched.config.state, PID_FILE).read_text(encoding="ascii")
+            return living_holder(self._watched.config.state)
         except (OSError, UnicodeDecodeError):
             return None
-        return int(text) if text.isdecimal() and int(text) > 1 else None
 
     def _pause(self, now: float) -> None:
         pause_s = min(self._limits.backoff_s * 2**self._failures, self._limits.backoff_most_s)

@@ -192,10 +192,10 @@ def free_port() -> int:
         return port
 
 
-def credentials(login: int, url: str, **changes: str) -> Credentials:
+def credentials(account: int, url: str, **changes: str) -> Credentials:
     """Return an account's credentials at an agent."""
     fields = {
-        "login": str(login),
+        "login": str(account),
         "password": PASSWORD,
         "server": SERVER,
         "agent_url": url,
