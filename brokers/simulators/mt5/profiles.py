@@ -20,7 +20,7 @@ class Profile:
 
 
 PROFILES: Mapping[str, Profile] = {
-    "calm": Profile(name="calm", latency=(0.005, 0.050), book_lag_s=0.0, requests_per_second=50),
+    "calm": Profile(name="calm", latency=(0.005, 0.050), book_lag_s=0.0, requests_per_second=1000),
     "open": Profile(
         name="open",
         latency=(0.100, 1.5),

@@ -120,6 +120,7 @@ def test_the_freeze_level_holds_orders_and_stops_near_the_market(broker: Broker)
     ],
 )
 def test_refuses_everything_while_the_market_is_closed(broker: Broker, closed: datetime) -> None:
+    broker.jump(datetime(2014, 5, min(closed.day, 9), 20, 50, tzinfo=UTC))
     placed = send(pending(mt5.ORDER_TYPE_BUY_LIMIT, 1.2))
     broker.jump(closed)
     requests = (

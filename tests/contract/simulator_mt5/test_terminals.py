@@ -1,9 +1,11 @@
 """Terminals as programs of their own: folders, accounts, crashes and hangs."""
 
+import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,22 +153,33 @@ def test_a_hang_holds_the_gil() -> None:
     assert after - before <= 5
 
 
+def test_a_hang_outlasts_the_signals_that_python_handles() -> None:
+    handled: list[float] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: handled.append(time.monotonic()))
+    try:
+        text = f"import os, signal; os.kill({os.getpid()}, signal.SIGUSR1)"
+        with subprocess.Popen([sys.executable, "-c", text]) as sender:
+            began = time.monotonic()
+            freeze(600)
+            assert sender.wait(20) == 0
+        eventually(lambda: handled)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert handled[0] - began >= 0.6
+
+
 def test_a_hung_terminal_blocks_the_process_until_it_is_killed(broker: Broker) -> None:
     broker.faults(kind="terminal_hang", endpoint="order_send", accepted=True)
-    request = deal(BUY, magic=4242)
     text = (
-        "import signal\n"
-        "signal.signal(signal.SIGTERM, lambda *_: print('handled', flush=True))\n"
         f"{log_in(HEDGING, '/terminals/one')}"
         "print('sending', flush=True)\n"
-        f"mt5.order_send({request!r})\n"
+        f"mt5.order_send({deal(BUY, magic=4242)!r})\n"
         "print('answered', flush=True)\n"
     )
     with program(broker, text) as agent:
         assert agent.stdout is not None
         assert agent.stdout.readline() == "sending\n"
-        eventually(lambda: broker.injected("terminal_hang") == 1 and broker.mine("fills"))
-        agent.send_signal(signal.SIGTERM)
+        eventually(lambda: broker.mine("fills"))
         with pytest.raises(subprocess.TimeoutExpired):
             agent.wait(1)
         agent.kill()
