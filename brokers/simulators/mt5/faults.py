@@ -12,7 +12,8 @@ modify, remove, close_by. Kinds, with what they do:
   initialize; `accepted` as above), init_fail (-10003)
 - of the trade server, order_send answers with the return code of the same name (see RETCODE_FAULTS);
   `accepted` carries the request out all the same, after `seconds` if given, as connection_lost and
-  trade_timeout can; slow_execution answers 10008 and carries out after `seconds`; partial_fill;
+  trade_timeout can; slow_execution answers 10008 and carries out after `seconds`; rejected_later (taken,
+  and rejected after `seconds`); partial_fill;
   order_changed_by_fill (a removal or change finds the order filled); disconnected (terminal_info shows it)
 - of identity, time and text: wrong_account (another account answers; `other` names its login), time_offset
   (times in reads are `seconds` off), comment_rewritten, comment_truncated
@@ -58,6 +59,7 @@ KINDS = frozenset(RETCODE_FAULTS) | {
     "terminal_crash",
     "init_fail",
     "slow_execution",
+    "rejected_later",
     "partial_fill",
     "order_changed_by_fill",
     "disconnected",

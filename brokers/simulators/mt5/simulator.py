@@ -3,10 +3,11 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from brokers.simulators.mt5 import constants as mt5
 from brokers.simulators.mt5.accounts import Account, Accounts
 from brokers.simulators.mt5.book import Book, open_book
 from brokers.simulators.mt5.checks import Moment
@@ -124,9 +125,9 @@ class Simulator:
     async def advance(self) -> None:
         """Match every tick that virtual time has passed, in order; a clock set back repeats none."""
         async with self._advancing:
-            target = grid_instant(self.clock.now())
             done = 0
-            while self._matched < target:
+            # The clock is asked at every tick: it may be set, or all be reset, while the network is looked at.
+            while self._matched < (target := grid_instant(self.clock.now())):
                 if not self._has_work():
                     self._skip_to(target)
                     return
@@ -171,6 +172,13 @@ class Simulator:
         """Return a running number for replies."""
         self._request_ids += 1
         return self._request_ids
+
+    def reject(self, book: Book, ticket: int) -> None:
+        """Reject an order that was taken, if it still works."""
+        order = book.orders.get(ticket)
+        if order is not None:
+            rejected = replace(order, comment="rejected by dealer")
+            book.finish_order(rejected, mt5.ORDER_STATE_REJECTED, self.executions.now_ms())
 
     def fill_now(self, book: Book, ticket: int) -> bool:
         """Fill a working order as if its price had come this moment; return whether there was one."""

@@ -70,7 +70,11 @@ def send_order(call: Call, endpoint: str = "order_send/", key: str = "") -> Row:
         ticket = call.sim.executions.next_order() if makes_order else 0
         call.sim.later(slow.seconds, lambda: _trade(call, request, endpoint, key, ticket=ticket))
         return _result(call, request, Outcome(retcode=mt5.TRADE_RETCODE_PLACED, order=ticket))
-    return _result(call, request, _trade(call, request, endpoint, key))
+    outcome = _trade(call, request, endpoint, key)
+    rejected = faults.draw("rejected_later", endpoint, login, key) if outcome.order else None
+    if rejected is not None:
+        call.sim.later(rejected.seconds, lambda: call.sim.reject(call.book, outcome.order))
+    return _result(call, request, outcome)
 
 
 def _trade(call: Call, request: TradeRequest, endpoint: str, key: str, *, ticket: int = 0) -> Outcome:
