@@ -126,7 +126,7 @@ class Simulator:
         """Match every tick that virtual time has passed, in order; a clock set back repeats none."""
         async with self._advancing:
             done = 0
-            # The clock is asked at every tick: it may be set, or all be reset, while the network is looked at.
+            # The clock is asked at every tick: it may be set while the network is looked at.
             while self._matched < (target := grid_instant(self.clock.now())):
                 if not self._has_work():
                     self._skip_to(target)

@@ -106,8 +106,8 @@ def test_two_processes_on_one_folder_share_its_account(broker: Broker) -> None:
     account = mt5.account_info()
     assert account is not None
     assert account.login == NETTING
-    with program(broker, log_in(HEDGING, "/terminals/two")) as other:
-        assert other.wait(20) == 0
+    with program(broker, log_in(HEDGING, "/terminals/two") + "print(mt5.__version__)") as other:
+        assert other.communicate(timeout=20)[0] == "5.0.6231\n"
     account = mt5.account_info()
     assert account is not None
     assert account.login == NETTING
