@@ -48,10 +48,14 @@ class Simulator:
         self.clock = options.clock
         self.market = Market(load_week(options.data), options.seed)
         self._advancing = asyncio.Lock()
+        self._steps: set[asyncio.TimerHandle] = set()  # under way in real time
         self.reset()
 
     def reset(self) -> None:
         """Begin anew at the clock's time: no accounts, no books, no faults but those of the start."""
+        for step in self._steps:
+            step.cancel()
+        self._steps.clear()
         self.symbols = list_symbols()
         self.accounts = Accounts()
         self.books: dict[int, Book] = {}
@@ -63,7 +67,6 @@ class Simulator:
         self.dealer = Dealer(self.executions)
         self.matching = Matching(executions=self.executions, fills_in_parts=self._fills_in_parts)
         self.tick_seq = 0
-        self.pending = 0  # steps under way in real time: nothing of ours is in flight at 0
         self._matched = grid_instant(self.clock.now())  # newest tick that was matched, epoch seconds
         self._now: datetime | None = None  # the tick being matched, None between ticks
         self._sent: Counter[tuple[int, str]] = Counter()
@@ -74,6 +77,11 @@ class Simulator:
         """Return virtual epoch milliseconds; while a tick is matched, the tick's."""
         now = self._now or self.clock.now()
         return int(now.timestamp() * 1000)
+
+    @property
+    def pending(self) -> int:
+        """Return how many steps are under way in real time: nothing of ours is in flight at 0."""
+        return len(self._steps)
 
     def put_account(self, raw: Mapping[str, object]) -> Account:
         """Add or change an account and open its book."""
@@ -110,13 +118,13 @@ class Simulator:
 
     def later(self, delay_s: float, step: Callable[[], object]) -> None:
         """Do something after a delay in real seconds; it counts as pending until then."""
-        self.pending += 1
 
         def run() -> None:
-            self.pending -= 1
+            self._steps.discard(handle)
             step()
 
-        asyncio.get_running_loop().call_later(delay_s, run)
+        handle = asyncio.get_running_loop().call_later(delay_s, run)
+        self._steps.add(handle)
 
     def next_tick(self) -> datetime:
         """Return the instant of the next tick, UTC."""

@@ -47,22 +47,24 @@ def test_a_broken_pipe_hides_whether_the_order_was_done(
 
 
 def test_a_late_accept_appears_after_the_caller_gave_up(broker: Broker) -> None:
-    broker.faults(kind="late_accept", endpoint="order_send", count=1, seconds=0.4)
+    late = {"kind": "late_accept", "endpoint": "order_send", "count": 1}
+    broker.faults(late | {"seconds": 0.01}, late | {"seconds": 600})
     assert mt5.order_send(deal(BUY)) is None
     assert mt5.last_error() == TIMEOUT
-    assert mt5.positions_get() == ()
-    settle(broker)
+    assert mt5.order_send(deal(BUY, magic=78)) is None
+    eventually(lambda: broker.get("clock")["pending"] == 1)
     (position,) = mt5.positions_get() or ()
     assert (position.magic, position.comment) == (77, "ours")
 
 
 def test_a_slow_execution_is_placed_first_and_done_later(broker: Broker) -> None:
-    broker.faults(kind="slow_execution", endpoint="order_send", count=1, seconds=0.3)
-    result = mt5.order_send(deal(BUY))
+    slow = {"kind": "slow_execution", "endpoint": "order_send", "count": 1}
+    broker.faults(slow | {"seconds": 0.01}, slow | {"seconds": 600})
+    result, other = mt5.order_send(deal(BUY)), mt5.order_send(deal(BUY))
     assert result is not None
-    assert (result.retcode, result.deal) == (mt5.TRADE_RETCODE_PLACED, 0)
-    assert mt5.positions_get() == ()
-    settle(broker)
+    assert other is not None
+    assert (result.retcode, result.deal) == (mt5.TRADE_RETCODE_PLACED, 0) == (other.retcode, other.deal)
+    eventually(lambda: broker.get("clock")["pending"] == 1)
     (position,) = mt5.positions_get() or ()
     assert position.ticket == result.order
 
@@ -78,11 +80,11 @@ def test_a_slow_execution_can_end_in_a_rejection(broker: Broker) -> None:
 
 
 def test_a_lost_connection_can_hide_an_order_that_comes_late(broker: Broker) -> None:
-    broker.faults(kind="connection_lost", endpoint="order_send", count=1, accepted=True, seconds=0.3)
+    broker.faults(kind="connection_lost", endpoint="order_send", count=1, accepted=True, seconds=600)
     assert retcode(deal(BUY)) == mt5.TRADE_RETCODE_CONNECTION
-    assert fills(broker) == 0
-    settle(broker)
-    assert fills(broker) == 1
+    assert (fills(broker), broker.get("clock")["pending"]) == (0, 1)
+    broker.begin()
+    assert broker.get("clock")["pending"] == 0
 
 
 @pytest.mark.parametrize("accepted", [False, True])
