@@ -27,4 +27,8 @@ def adapter(
         from brokers.binance.adapter import BinanceAdapter
 
         return BinanceAdapter(code, base_url=base_url, clock=clock, is_live_allowed=is_live_allowed)
+    if code is BrokerCode.MT5:
+        from brokers.mt5.adapter import Mt5Adapter
+
+        return Mt5Adapter(base_url=base_url, clock=clock, is_live_allowed=is_live_allowed)
     raise ConfigError(f"expected a broker with an adapter, got {code}")

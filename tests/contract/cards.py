@@ -360,8 +360,13 @@ def _is_refused_at_once(desk: Desk) -> None:
 def _protective_stop_waits_for_its_trigger(desk: Desk) -> None:
     tick = desk.instrument.tick_size
     trigger = (desk.touch()[1] * Decimal("1.2") / tick).to_integral_value() * tick
+    is_limit = OrderType.STOP_LIMIT in desk.gateway.capabilities().order_types
     order_id = _placed(
-        desk, "card18", order_type=OrderType.STOP_LIMIT, trigger_price=trigger, price=trigger + 20 * tick
+        desk,
+        "card18",
+        order_type=OrderType.STOP_LIMIT if is_limit else OrderType.STOP_MARKET,
+        trigger_price=trigger,
+        price=trigger + 20 * tick if is_limit else None,
     )
     _reaches(desk, order_id, OrderStatus.ACCEPTED)
     report = _report(desk, order_id)

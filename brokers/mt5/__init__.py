@@ -1,0 +1,1 @@
+"""Speak with MetaTrader 5 terminals through one agent process for each account."""

@@ -1,0 +1,1 @@
+"""The MT5 adapter against real agent processes, which own the fake terminal module."""

@@ -1,0 +1,1 @@
+"""The simulated MT5 broker and its fake of the SDK, as processes."""
