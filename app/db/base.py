@@ -5,9 +5,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
-from sqlalchemy import CheckConstraint, DateTime, MetaData, Numeric, Text, func
+from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, Numeric, Text, TypeDecorator, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.domain.numbers import plain
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -18,13 +20,23 @@ NAMING = {
 }
 
 
+class Amount(TypeDecorator[Decimal]):
+    """Store an exact amount with ten decimals; read it without the zeros that nobody wrote."""
+
+    impl = Numeric(28, 10)
+    cache_ok = True
+
+    def process_result_value(self, value: Decimal | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002  the port
+        return None if value is None else plain(value)
+
+
 class Base(DeclarativeBase):
     """Collect the tables; every enum is text with a check, every time aware, every amount exact."""
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it as a class attribute
         datetime: DateTime(timezone=True),
-        Decimal: Numeric(28, 10),
+        Decimal: Amount(),
         dict[str, Any]: JSONB,
         str: Text,
     }

@@ -6,6 +6,7 @@ from enum import StrEnum
 from app.domain.errors import InvalidInputError
 
 ZERO = Decimal(0)
+_ONE = Decimal(1)
 
 
 class Rounding(StrEnum):
@@ -32,6 +33,11 @@ def parse_decimal(text: str | int | Decimal, *, name: str) -> Decimal:
     if not value.is_finite():
         raise InvalidInputError(f"{name}: expected a finite number, got {text!r}")
     return value
+
+
+def plain(value: Decimal) -> Decimal:
+    """Return the same number without trailing zeros after the point and without an exponent."""
+    return value.quantize(_ONE) if value == value.to_integral_value() else value.normalize()
 
 
 def round_to_step(value: Decimal, step: Decimal, rounding: Rounding) -> Decimal:

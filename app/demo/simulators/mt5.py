@@ -3,9 +3,10 @@
 import json
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from app.demo.options import DemoOptions
 from app.demo.population import Person
@@ -33,7 +34,7 @@ def _account(person: Person) -> Row:
     return {"login": int(fields["login"]), "password": fields["password"], "server": fields["server"]}
 
 
-def agent_spec(person: Person, *, folder: Path, simulator_url: str) -> ProcessSpec:
+def agent_spec(person: Person, *, day: date, folder: Path, simulator_url: str) -> ProcessSpec:
     """Return the agent process of one account, after writing its settings."""
     fields = person.credentials
     home = folder / f"mt5-{fields['login']}"
@@ -47,6 +48,7 @@ def agent_spec(person: Person, *, folder: Path, simulator_url: str) -> ProcessSp
         "password": fields["password"],
         "terminal": str(home / "terminal"),
         "allowed_peers": [person.known_egress],
+        "utc_offset_s": _server_offset_s(day),
     }
     lines = (f"{name} = {json.dumps(value)}" for name, value in settings.items())
     file = home / "agent.toml"
@@ -58,6 +60,12 @@ def agent_spec(person: Person, *, folder: Path, simulator_url: str) -> ProcessSp
         env={"MT5_SIMULATOR_URL": simulator_url},
         ready=lambda: answers(f"{fields['agent_url']}/health"),
     )
+
+
+def _server_offset_s(day: date) -> int:
+    """Return the server's time less UTC at noon: it keeps New York's time plus seven hours."""
+    noon = datetime.combine(day, time(12), tzinfo=ZoneInfo("America/New_York"))
+    return round(((noon.utcoffset() or timedelta(0)) + timedelta(hours=7)).total_seconds())
 
 
 class Mt5Control(SimulatorControl):

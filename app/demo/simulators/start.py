@@ -42,5 +42,9 @@ def start_simulators(
         group.start([spec], _READY_S)
         if venue is Venue.MT5:
             url = house.simulator_url(venue)
-            group.start([mt5.agent_spec(p, folder=folder, simulator_url=url) for p in clients], _READY_S)
+            agents = [
+                mt5.agent_spec(person, day=options.day, folder=folder, simulator_url=url)
+                for person in clients
+            ]
+            group.start(agents, _READY_S)
     return controls

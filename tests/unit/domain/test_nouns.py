@@ -12,7 +12,7 @@ from app.domain.errors import AppError, BrokerError, InvalidInputError
 from app.domain.ids import ClientOrderId, DeploymentId, SignalKey, UserId, client_order_id
 from app.domain.instruments import OptionRight, Venue, index_id, option_id
 from app.domain.market_data import FIVE_MINUTES, ONE_MINUTE, Bar, IndicatorBar
-from app.domain.numbers import Rounding, floor_to_lot, parse_decimal, round_to_step, to_tick
+from app.domain.numbers import Rounding, floor_to_lot, parse_decimal, plain, round_to_step, to_tick
 from app.domain.ports import BrokerSession, Credentials
 from app.domain.users import Role, User
 from tests.builders import CALL, index, option, report
@@ -176,3 +176,11 @@ def test_broker_errors_carry_what_to_do() -> None:
     assert (limited.retry_after_s, refused.reason) == (1.5, "bad_totp")
     assert isinstance(limited, BrokerError)
     assert isinstance(refused, BrokerError)
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [("97476.2000000000", "97476.2"), ("65.0000000000", "65"), ("100000", "100000"), ("0E-10", "0")],
+)
+def test_a_stored_amount_is_read_without_zeros_that_nobody_wrote(stored: str, shown: str) -> None:
+    assert str(plain(Decimal(stored))) == shown
