@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
 from app.domain.ids import InstrumentId, SignalKey
@@ -21,9 +21,10 @@ from strategies.stops import stop_fraction
 
 _BARS = FIFTEEN_MINUTES
 _RULE = "ema_cross"
+_CHECKED = ConfigDict(extra="forbid", validate_default=True)  # a default may not fit what was chosen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CHECKED)
 class EmaCrossParams:
     """Set the trend follower. Bars are of fifteen minutes; money is in the instrument's currency."""
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
 from app.domain.ids import InstrumentId, SignalKey
@@ -20,12 +20,13 @@ from strategies.stamps import read_stamp, stamp
 from strategies.stops import stop_fraction
 
 _RULE = "london"
+_CHECKED = ConfigDict(extra="forbid", validate_default=True)  # a default may not fit what was chosen
 _EXIT_BARS = ONE_MINUTE
 _SIGNAL_BARS = FIFTEEN_MINUTES
 _Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):(00|15|30|45)$")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CHECKED)
 class LondonBreakoutParams:
     """Set the breakout. Clock times are local times of `timezone`, quarter hours like 07:00."""
 

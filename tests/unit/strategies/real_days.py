@@ -1,4 +1,4 @@
-"""Replay real days of bitcoin and of euros: quotes four times a minute, bars, fills at once, resting stops."""
+"""Replay real days of bitcoin and euros: quotes four times a minute, bars, fills at once, resting stops."""
 
 import csv
 import zipfile

@@ -62,7 +62,7 @@ def test_names_each_parameter_that_does_not_fit(params: dict[str, object], messa
 
 
 def test_an_unknown_strategy_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(InvalidInputError, match="expected one of ema_cross, .*, short_straddle, got 'x'"):
+    with pytest.raises(InvalidInputError, match=r"expected one of ema_cross, .*, short_straddle, got 'x'"):
         load_registry().build("x", {})
 
 
