@@ -85,6 +85,18 @@ def test_extremes_since_a_moment_begin_with_its_bar() -> None:
     assert list(found.values()) == [max(bar.high for bar in after), min(bar.low for bar in after)]
 
 
+def test_the_date_is_that_of_the_clock_in_its_zone() -> None:
+    names = ["since_high:0000@Europe/London", "since_low:0000@Europe/London"]
+    midnight = at(0) - timedelta(hours=1)  # in London
+    bars = until(at(0), ONE_MINUTE)
+    after = [bar for bar in bars if bar.start >= midnight]
+
+    found = compute(names, bars, DAY.session.open_at)
+
+    assert list(found.values()) == [max(bar.high for bar in after), min(bar.low for bar in after)]
+    assert max(bar.high for bar in bars) > max(bar.high for bar in after)
+
+
 def test_the_evening_before_is_another_day() -> None:
     evening = until(datetime(2014, 5, 5, 22, 45, tzinfo=UTC))
 
