@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
 from app.domain.ids import InstrumentId, SignalKey
@@ -16,13 +16,15 @@ from app.domain.orders import ProtectionTerms, Side
 from app.domain.signals import Signal, SignalKind, SignalLeg
 from app.domain.strategy import BarEvent, IndicatorNeed, LegView, StrategyEvent, StrategyView
 from strategies.registry import StrategyDefinition
+from strategies.stamps import read_stamp, stamp
 from strategies.stops import stop_fraction
 
 _BARS = FIFTEEN_MINUTES
 _RULE = "ema_cross"
+_CHECKED = ConfigDict(extra="forbid", validate_default=True)  # a default may not fit what was chosen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CHECKED)
 class EmaCrossParams:
     """Set the trend follower. Bars are of fifteen minutes; money is in the instrument's currency."""
 
@@ -170,7 +172,7 @@ class EmaCross:
 
     def _exit(self, reading: _Reading, trade: _Trade, rule: str, reason: str) -> Sequence[Signal]:
         signal = Signal(
-            key=SignalKey(f"{trade.key}:{rule}:{_stamp(reading.bar.start)}"),
+            key=SignalKey(f"{trade.key}:{rule}:{stamp(reading.bar.start)}"),
             kind=SignalKind.EXIT,
             reason=reason,
             valid_for_s=self._params.valid_for_s,
@@ -253,16 +255,8 @@ class EmaCross:
         return lots if lots * instrument.lot_size * price >= instrument.min_notional else 0
 
 
-def _stamp(start: datetime) -> str:
-    return f"{start:%Y-%m-%dT%H%MZ}"  # no colon: it parts the fields of a key
-
-
-def _start(stamp: str) -> datetime:
-    return datetime.strptime(stamp, "%Y-%m-%dT%H%M%z")
-
-
 def _entry_key(bar: Bar, side: Side) -> SignalKey:
-    return SignalKey(f"{_stamp(bar.start)}:{_RULE}:{'long' if side is Side.BUY else 'short'}")
+    return SignalKey(f"{stamp(bar.start)}:{_RULE}:{'long' if side is Side.BUY else 'short'}")
 
 
 def _trades(view: StrategyView) -> list[_Trade]:
@@ -274,9 +268,9 @@ def _trades(view: StrategyView) -> list[_Trade]:
         if len(parts) < 3 or parts[1] != _RULE:
             continue  # the deployment ran another strategy earlier today
         if len(parts) == 3:
-            entries.append((_start(parts[0]), key))
+            entries.append((read_stamp(parts[0]), key))
         else:
-            ends[":".join(parts[:3])] = (_start(parts[4]), parts[3] == "stopped")
+            ends[":".join(parts[:3])] = (read_stamp(parts[4]), parts[3] == "stopped")
     trades = []
     for entered_on, key in sorted(entries):
         left_on, is_stop = ends.get(key, (None, False))

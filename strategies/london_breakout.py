@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
 from app.domain.ids import InstrumentId, SignalKey
@@ -16,14 +16,17 @@ from app.domain.orders import ProtectionTerms, Side
 from app.domain.signals import Signal, SignalKind, SignalLeg
 from app.domain.strategy import BarEvent, IndicatorNeed, LegView, StrategyEvent, StrategyView
 from strategies.registry import StrategyDefinition
+from strategies.stamps import read_stamp, stamp
 from strategies.stops import stop_fraction
 
+_RULE = "london"
+_CHECKED = ConfigDict(extra="forbid", validate_default=True)  # a default may not fit what was chosen
 _EXIT_BARS = ONE_MINUTE
 _SIGNAL_BARS = FIFTEEN_MINUTES
 _Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):(00|15|30|45)$")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CHECKED)
 class LondonBreakoutParams:
     """Set the breakout. Clock times are local times of `timezone`, quarter hours like 07:00."""
 
@@ -135,7 +138,7 @@ class LondonBreakout:
     def on_event(self, event: StrategyEvent, view: StrategyView) -> Sequence[Signal]:
         leg = view.legs.get(self._instrument)
         if leg is not None and leg.net_qty != 0 and view.now >= self._at(self._flat_at, view):
-            return self._exit(leg, "flat", f"it is {self._params.flat_at}", view)
+            return self._exit("flat", f"it is {self._params.flat_at}", view)
         if not isinstance(event, BarEvent) or event.indicator_bar.bar.instrument_id != self._instrument:
             return ()
         return self._on_bar(event.indicator_bar, leg, view)
@@ -172,7 +175,7 @@ class LondonBreakout:
         is_open = self._at(self._range_until, view) <= bar.start and bar.end <= self._at(
             self._last_entry, view
         )
-        is_traded = any(_key(self._day(view), side) in view.emitted for side in Side)
+        is_traded = _entered_on(self._day(view), view) is not None
         return is_open and not is_late and not is_traded and indicator_bar.value(self._breaks) == 1
 
     def _enter(self, bar: Bar, bounds: _Range, view: StrategyView) -> Sequence[Signal]:
@@ -203,7 +206,7 @@ class LondonBreakout:
         edge = "above" if side is Side.BUY else "below"
         return (
             Signal(
-                key=_key(self._day(view), side),
+                key=_entry_key(self._day(view), side, bar),
                 kind=SignalKind.ENTER,
                 reason=f"closed at {bar.close}, {edge} the range of {bounds.low} to {bounds.high}",
                 valid_for_s=self._params.valid_for_s,
@@ -225,20 +228,22 @@ class LondonBreakout:
     def _leave(
         self, indicator_bar: IndicatorBar, bounds: _Range, leg: LegView, view: StrategyView
     ) -> Sequence[Signal]:
+        entered_on = _entered_on(self._day(view), view)
+        if entered_on is None or indicator_bar.bar.start < entered_on + _SIGNAL_BARS.length:
+            return ()  # the close that made the entry cannot end it
         close = indicator_bar.bar.close
         side = Side.BUY if leg.net_qty > 0 else Side.SELL
         if bounds.widths_beyond(side, close) >= self._params.target_multiple:
-            return self._exit(leg, "target", f"target: closed at {close}", view)
+            return self._exit("target", f"target: closed at {close}", view)
         best = indicator_bar.value(self._since[side])
         if best is None or bounds.widths_beyond(side, best) < self._params.breakeven_multiple:
             return ()
         if side.sign * (close - leg.entry_px) <= 0:
-            return self._exit(leg, "breakeven", f"back at the entry: closed at {close} after {best}", view)
+            return self._exit("breakeven", f"back at the entry: closed at {close} after {best}", view)
         return ()
 
-    def _exit(self, leg: LegView, rule: str, reason: str, view: StrategyView) -> Sequence[Signal]:
-        side = Side.BUY if leg.net_qty > 0 else Side.SELL
-        key = SignalKey(f"{_key(self._day(view), side)}:{rule}")
+    def _exit(self, rule: str, reason: str, view: StrategyView) -> Sequence[Signal]:
+        key = SignalKey(f"{self._day(view)}:{_RULE}:{rule}")
         if key in view.emitted:
             return ()
         return (
@@ -252,8 +257,17 @@ class LondonBreakout:
         )
 
 
-def _key(day: date, side: Side) -> SignalKey:
-    return SignalKey(f"{day}:london:{'long' if side is Side.BUY else 'short'}")
+def _entry_key(day: date, side: Side, bar: Bar) -> SignalKey:
+    return SignalKey(f"{day}:{_RULE}:{'long' if side is Side.BUY else 'short'}:{stamp(bar.start)}")
+
+
+def _entered_on(day: date, view: StrategyView) -> datetime | None:
+    """Return the start of the bar that the day's entry was decided on."""
+    for key in view.emitted:
+        parts = key.split(":")
+        if parts[:2] == [str(day), _RULE] and len(parts) == 4:
+            return read_stamp(parts[3])
+    return None
 
 
 STRATEGIES = (

@@ -4,6 +4,7 @@ A window lies on the local date of the newest bar: bars of the evening before ar
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -90,8 +91,11 @@ def since_low(bars: Sequence[Bar], moment: ClockMoment) -> Value:
 
 
 def _from(bars: Sequence[Bar], moment: ClockMoment) -> Sequence[Bar]:
-    begins = moment.on_day_of(bars[-1])
-    return [bar for bar in bars if bar.start >= begins]
+    return bars[_index(bars, moment.on_day_of(bars[-1])) :]
+
+
+def _index(bars: Sequence[Bar], moment: datetime) -> int:
+    return bisect_left(bars, moment, key=lambda bar: bar.start)
 
 
 def _inside(bars: Sequence[Bar], window: ClockWindow) -> Sequence[Bar]:
@@ -104,7 +108,7 @@ def _inside(bars: Sequence[Bar], window: ClockWindow) -> Sequence[Bar]:
     begins, ends = window.begins.on_day_of(bars[-1]), window.ends.on_day_of(bars[-1])
     if bars[-1].end < ends:
         return []
-    inside = [bar for bar in bars if begins <= bar.start < ends]
+    inside = bars[_index(bars, begins) : _index(bars, ends)]
     quarters = {(bar.start - begins) // _QUARTER for bar in inside}
     is_whole = len(quarters) == (ends - begins) // _QUARTER and inside[-1].end <= ends
     return inside if is_whole else []

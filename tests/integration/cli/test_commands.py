@@ -83,7 +83,7 @@ def test_a_deployment_is_added_paused_and_resumed(run: Run) -> None:
             "expected an existing user, got 'nobody'",
         ),
         (("accounts", "disable", "asha/none", "--reason", "x"), 1, "expected an account of asha, got 'none'"),
-        (("deployments", "add", "asha/main/x", "--strategy", "y"), 2, "expected one of opening_range"),
+        (("deployments", "add", "asha/main/x", "--strategy", "y"), 2, "expected one of ema_cross"),
     ],
 )
 def test_a_wrong_command_gets_one_sentence(

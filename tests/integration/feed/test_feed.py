@@ -151,6 +151,49 @@ def test_a_successor_rebuilds_the_open_bars_and_continues_the_numbers(desk: Desk
     assert [r["n"] for r in desk.rounds()] == [1, 2, 3, 4, 5]
 
 
+def test_a_successor_rebuilds_the_open_quarter_hour_from_its_beginning(desk: Desk) -> None:
+    async def scenario() -> None:
+        desk.start()
+        for minute, price in ((0, "10861"), (2, "10890"), (7, "10820"), (14.5, "10850")):
+            await desk.send_and_wait(at(minute), price)
+        await desk.kill()
+        desk.start()
+        await desk.venue(2)
+        await desk.send_and_wait(at(14.75), "10855")
+        await desk.send_and_wait(at(15), "10856")
+        await desk.finish()
+
+    run(scenario())
+
+    (quarter,) = desk.bars(15)
+    prices = (quarter.open, quarter.high, quarter.low, quarter.close)
+    assert (quarter.start, prices) == (at(0), tuple(map(Decimal, (10861, 10890, 10820, 10855))))
+
+
+def test_a_successor_stores_the_quarter_hour_that_its_predecessor_did_not(desk: Desk) -> None:
+    need(desk, "NIFTY.NSE|15|atr:2")
+
+    async def scenario() -> None:
+        desk.start()
+        for minute in (0, 7, 15):
+            await desk.send_and_wait(at(minute), "10861")
+        await desk.kill()
+        desk.asked.clear()
+        with desk.database.begin() as session:
+            for bar in desk.bars(15):
+                session.delete(session.merge(bar))
+        desk.start()
+        await desk.until(lambda: desk.asked)
+        publish_bar(desk, 15, 0)
+        await desk.until(lambda: desk.state()["pending"] == "0")
+        await desk.finish()
+
+    run(scenario())
+
+    assert desk.asked == [(NIFTY, 15, at(0))]
+    assert [bar.start for bar in desk.bars(15)] == [at(0)]
+
+
 def test_a_successor_stores_the_bar_that_its_predecessor_did_not(desk: Desk) -> None:
     need(desk, "NIFTY.NSE|1|atr:2")
 

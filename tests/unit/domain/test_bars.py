@@ -1,6 +1,6 @@
 """Check bars by example: labels, session borders, late ticks and quiet minutes."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from app.domain.bars import BarBuilder, bar_start, merge_bars
 from app.domain.errors import InvariantError
 from app.domain.ids import InstrumentId
-from app.domain.market_data import FIVE_MINUTES, ONE_MINUTE, Bar, BarSpec, Tick
+from app.domain.market_data import FIFTEEN_MINUTES, FIVE_MINUTES, ONE_MINUTE, Bar, BarSpec, Tick
 from tests.unit.domain.calendars import injected_session, ist
 
 NIFTY = InstrumentId("NIFTY.NSE")
@@ -165,3 +165,52 @@ def test_merging_adds_volume() -> None:
         for offset in range(3)
     ]
     assert [bar.volume for bar in merge_bars(minutes, FIVE_MINUTES, SESSION)] == [Decimal(6)]
+
+
+@pytest.mark.parametrize(
+    ("hour", "minute", "spec", "start"),
+    [
+        (9, 29, FIFTEEN_MINUTES, (9, 15)),
+        (9, 30, FIFTEEN_MINUTES, (9, 30)),
+        (17, 5, FIFTEEN_MINUTES, (17, 5)),
+        (17, 14, FIFTEEN_MINUTES, (17, 5)),
+        (17, 15, FIFTEEN_MINUTES, (17, 15)),
+        (17, 29, FIFTEEN_MINUTES, (17, 15)),
+        (17, 59, BarSpec(minutes=60), (17, 5)),
+        (18, 0, BarSpec(minutes=60), (18, 0)),
+        (17, 14, FIVE_MINUTES, (17, 10)),
+        (17, 14, BarSpec(minutes=4), (17, 13)),
+    ],
+)
+def test_bars_from_fifteen_minutes_on_lie_on_the_quarter_hours(
+    hour: int, minute: int, spec: BarSpec, start: tuple[int, int]
+) -> None:
+    """Forex opens at 17:05 in New York, where the clock's quarter hours are those of UTC."""
+    evening = injected_session(
+        DAY, datetime(2026, 1, 12, 17, 5, tzinfo=UTC), datetime(2026, 1, 12, 23, tzinfo=UTC)
+    )
+    morning = injected_session(
+        DAY, datetime(2026, 1, 12, 9, 15, tzinfo=UTC), datetime(2026, 1, 12, 16, tzinfo=UTC)
+    )
+    session = morning if hour < 17 else evening
+    at = datetime(2026, 1, 12, hour, minute, 59, tzinfo=UTC)
+
+    assert bar_start(at, spec, session) == datetime(2026, 1, 12, *start, tzinfo=UTC)
+
+
+def test_a_session_that_opens_between_two_quarter_hours_begins_with_a_short_bar() -> None:
+    session = injected_session(DAY, ist(DAY, 9, 20), ist(DAY, 10, 0))
+    builder = BarBuilder(NIFTY, FIFTEEN_MINUTES, session)
+    minutes = [_bar(ist(DAY, 9, minute), "100 101 99 100") for minute in (20, 29, 30, 44)]
+
+    closed = [builder.on_tick(_tick(bar.start, "100")) for bar in minutes]
+
+    assert [bar.start for bar in closed if bar is not None] == [ist(DAY, 9, 20)]
+    assert builder.on_time(ist(DAY, 9, 44, 59)) is None
+    last = builder.on_time(ist(DAY, 9, 45))
+    assert last is not None
+    assert last.start == ist(DAY, 9, 30)
+    assert [bar.start for bar in merge_bars(minutes, FIFTEEN_MINUTES, session)] == [
+        ist(DAY, 9, 20),
+        ist(DAY, 9, 30),
+    ]

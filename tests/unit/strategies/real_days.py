@@ -1,4 +1,4 @@
-"""Replay real days of bitcoin and of euros: quotes four times a minute, bars, fills at once, resting stops."""
+"""Replay real days of bitcoin and euros: quotes four times a minute, bars, fills at once, resting stops."""
 
 import csv
 import zipfile
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 from app.domain.bars import bar_start, merge_bars
@@ -16,7 +17,15 @@ from app.domain.market_data import ONE_MINUTE, Bar, IndicatorBar, Tick
 from app.domain.numbers import ZERO
 from app.domain.orders import Side
 from app.domain.signals import Signal, SignalKind
-from app.domain.strategy import BarEvent, LegView, Strategy, StrategyEvent, StrategyView, TickEvent
+from app.domain.strategy import (
+    BarEvent,
+    IndicatorNeed,
+    LegView,
+    Strategy,
+    StrategyEvent,
+    StrategyView,
+    TickEvent,
+)
 from app.engine.engine import process
 from app.services.loops.market import Contracts, MarketSnapshot
 from strategies.indicators import compute
@@ -41,9 +50,9 @@ class Minute:
             yield self.bar.start + timedelta(seconds=second), bid, bid + spread
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RealDay:
-    """Hold one session of one instrument."""
+    """Hold one session of one instrument; each is like itself only."""
 
     session: TradingSession
     instrument: Instrument
@@ -152,6 +161,23 @@ def minute_bar(instrument_id: InstrumentId, start: datetime, prices: Sequence[st
     )
 
 
+@cache
+def bar_events(
+    day: RealDay, need: IndicatorNeed, cut: datetime | None
+) -> Sequence[tuple[datetime, StrategyEvent]]:
+    """Return the bars that a strategy needs, with the moments at which they closed."""
+    found: list[tuple[datetime, StrategyEvent]] = []
+    bars = merge_bars(
+        (m.bar for m in day.minutes if cut is None or m.bar.start < cut), need.spec, day.session
+    )
+    for i, bar in enumerate(bars):
+        closed_at = bar_start(bar.end, need.spec, day.session)  # a short first bar closes earlier
+        computed = compute(need.names, bars[: i + 1], day.session.open_at).items()
+        values = tuple((name, value) for name, value in computed if value is not None)
+        found.append((closed_at, BarEvent(indicator_bar=IndicatorBar(bar=bar, values=values))))
+    return found
+
+
 class Replay:
     """Play a day to a strategy and keep what it wished, on which view and when.
 
@@ -170,7 +196,9 @@ class Replay:
     def run(self, *, cut: datetime | None = None) -> list[tuple[datetime, Signal]]:
         """Return what was wished and when; data from `cut` on are withheld."""
         shown = [m for m in self._day.minutes if cut is None or m.bar.start < cut]
-        waiting = self._bar_events(shown)
+        needs = self._strategy.indicator_needs()
+        events_of_bars = (event for need in needs for event in bar_events(self._day, need, cut))
+        waiting = sorted(events_of_bars, key=lambda item: item[0])
         for minute in shown:
             for at, bid, ask in minute.quotes():
                 self._trigger(bid)
@@ -180,19 +208,6 @@ class Replay:
                 for event in events:
                     self._ask(event, self._view(at, bid, ask))
         return self.wished
-
-    def _bar_events(self, minutes: Sequence[Minute]) -> list[tuple[datetime, StrategyEvent]]:
-        found: list[tuple[datetime, StrategyEvent]] = []
-        session = self._day.session
-        for need in self._strategy.indicator_needs():
-            bars = merge_bars((m.bar for m in minutes), need.spec, session)
-            for i, bar in enumerate(bars):
-                closed_at = bar_start(bar.end, need.spec, session)  # a short first bar closes earlier
-                computed = compute(need.names, bars[: i + 1], session.open_at).items()
-                values = tuple((name, value) for name, value in computed if value is not None)
-                event = BarEvent(indicator_bar=IndicatorBar(bar=bar, values=values))
-                found.append((closed_at, event))
-        return sorted(found, key=lambda item: item[0])
 
     def _view(self, at: datetime, bid: Decimal, ask: Decimal) -> StrategyView:
         instrument, session = self._day.instrument, self._day.session

@@ -27,12 +27,6 @@ LONG = "2024-12-06T1200Z:ema_cross:long"
 EARLIER = "2024-12-06T1000Z:ema_cross:long"
 
 
-def key(at: timedelta, rule: str, *, side: str = "long", end: timedelta | None = None) -> str:
-    """Return the key of an entry, or with `end` of what ended it."""
-    entry = f"{SESSION.open_at + at:%Y-%m-%dT%H%MZ}:ema_cross:{side}"
-    return entry if end is None else f"{entry}:{rule}:{SESSION.open_at + end:%Y-%m-%dT%H%MZ}"
-
-
 def bar_event(
     at: timedelta,
     *,
@@ -112,10 +106,6 @@ def ask(
     return EmaCross(EmaCrossParams(**(params or {}))).on_event(event, view(now, **shown))
 
 
-def keys(signals: Sequence[Signal]) -> list[str]:
-    return [signal.key for signal in signals]
-
-
 def test_buys_on_a_cross_upwards_and_sells_on_one_downwards() -> None:
     (up,), (down,) = ask(), ask(cross=-1)
 
@@ -186,7 +176,7 @@ def test_makes_no_trade_below_the_least_value_that_the_venue_takes() -> None:
 
 
 def test_the_stop_is_reckoned_from_the_average_of_the_day() -> None:
-    before = {"emitted": [EARLIER, f"{EARLIER}:cross:2024-12-06T1100Z"]}
+    before: dict[str, Any] = {"emitted": [EARLIER, f"{EARLIER}:cross:2024-12-06T1100Z"]}
 
     (signal,) = ask(**before, leg=held("0", entry_px="100400"))
 
@@ -307,6 +297,7 @@ def test_other_bars_ticks_and_instruments_are_none_of_its_business() -> None:
     ("params", "message"),
     [
         ({"fast": 21, "slow": 21}, "slow: .*more bars than the fast"),
+        ({"fast": 30}, "slow: .*more bars than the fast"),
         ({"fast": 1}, "fast: "),
         ({"sides": "short"}, "sides: "),
         ({"risk_fraction": "0.06"}, "risk_fraction: "),

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from app.domain.ids import InstrumentId
-from app.domain.signals import SignalKind
 from strategies.ema_cross import EmaCross, EmaCrossParams
 from tests.unit.strategies.plain_averages import plain_adx, plain_atr, plain_ema
 from tests.unit.strategies.real_days import PERPETUAL, SPOT, RealDay, Replay, bitcoin_day
@@ -131,8 +130,9 @@ class Plain:
 
 
 def plain_of(day: RealDay, params: EmaCrossParams) -> Plain:
-    rows = [tuple(map(float, (m.bar.open, m.bar.high, m.bar.low, m.bar.close))) for m in day.minutes]
-    return Plain(minutes=rows, params=params)  # type: ignore[arg-type]  four prices each
+    bars = [minute.bar for minute in day.minutes]
+    rows = [(float(bar.open), float(bar.high), float(bar.low), float(bar.close)) for bar in bars]
+    return Plain(minutes=rows, params=params)
 
 
 def acts_of(replay: Replay) -> Iterator[str]:
@@ -141,6 +141,18 @@ def acts_of(replay: Replay) -> Iterator[str]:
         stamp, _, side, *end = signal.key.split(":")
         rule, stamp = (end[0], end[1]) if end else (side, stamp)
         yield f"{stamp[11:15]} {rule}"
+
+
+def stops_and_sizes(replay: Replay, day: RealDay) -> tuple[list[float], list[float]]:
+    """Return where the platform places the stop of each entry: from the average of the day's entries."""
+    stops, sizes, worth, filled = [], [], Decimal(0), Decimal(0)
+    for leg in (leg for _, signal in replay.wished for leg in signal.legs):
+        assert leg.protection is not None
+        quantity = leg.lots * day.instrument.lot_size
+        worth, filled = worth + quantity * leg.reference_price, filled + quantity
+        stops.append(float(worth / filled * (1 - leg.side.sign * leg.protection.stop_fraction)))
+        sizes.append(float(quantity))
+    return stops, sizes
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
@@ -155,6 +167,10 @@ def test_decides_bar_by_bar_as_a_plain_computation_does(day: date, variant: dict
     assert list(acts_of(replay)) == plain.run()
     assert len(plain.acts) >= 2
     assert all((at.minute % 15, at.second) == (0, 0) for at, _ in replay.wished)
+    stops, sizes = stops_and_sizes(replay, real)
+    # A millionth of 100,000 is 0.1; the indicator is stored to four digits.
+    assert stops == [pytest.approx(stop, abs=0.12) for stop in plain.stops]
+    assert sizes == [pytest.approx(size, rel=1e-9) for size in plain.sizes]
 
 
 def test_the_days_show_every_rule() -> None:
@@ -166,32 +182,6 @@ def test_the_days_show_every_rule() -> None:
     }
 
     assert rules == {"long", "short", "stopped", "cross", "trail", "day-end"}
-
-
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
-@pytest.mark.parametrize("day", DAYS, ids=str)
-def test_stops_and_sizes_follow_the_true_range_also_after_other_trades(
-    day: date, variant: dict[str, Any]
-) -> None:
-    params = EmaCrossParams(**variant)
-    real = the_day(day, InstrumentId(params.instrument))
-    plain, replay = plain_of(real, params), Replay(EmaCross(params), real)
-    plain.run()
-    replay.run()
-
-    entries = [signal for _, signal in replay.wished if signal.kind is SignalKind.ENTER]
-
-    placed, sizes, worth, filled = [], [], Decimal(0), Decimal(0)
-    for signal in entries:
-        (leg,) = signal.legs
-        assert leg.protection is not None
-        quantity = leg.lots * real.instrument.lot_size
-        sizes.append(float(quantity))
-        worth, filled = worth + quantity * leg.reference_price, filled + quantity
-        placed.append(float(worth / filled * (1 - leg.side.sign * leg.protection.stop_fraction)))
-    # A millionth of 100,000 is 0.1; the indicator is stored to four digits.
-    assert placed == [pytest.approx(stop, abs=0.12) for stop in plain.stops]
-    assert sizes == [pytest.approx(size, rel=1e-9) for size in plain.sizes]
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
@@ -214,7 +204,7 @@ def test_a_day_cut_short_gives_the_same_signals_up_to_the_cut(day: date) -> None
     real, params = the_day(day, PERPETUAL), EmaCrossParams(**VARIANTS[4])
     whole = Replay(EmaCross(params), real).run()
 
-    for minutes in (455, 740, 1130):
+    for minutes in (740, 1130):
         cut = real.session.open_at + timedelta(minutes=minutes)
         assert Replay(EmaCross(params), real).run(cut=cut) == [found for found in whole if found[0] < cut]
 

@@ -15,17 +15,25 @@ from strategies.short_straddle import ShortStraddle, ShortStraddleParams
 def test_knows_the_built_in_strategies_with_a_sentence_each() -> None:
     registry = load_registry()
 
-    assert registry.names() == ("opening_range", "short_straddle")
+    assert registry.names() == ("ema_cross", "london_breakout", "opening_range", "short_straddle")
     assert all(registry.summary(name).endswith(".") for name in registry.names())
 
 
-@pytest.mark.parametrize("name", ["opening_range", "short_straddle"])
-def test_stored_parameters_are_complete_json_and_build_again(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "chosen"),
+    [
+        ("ema_cross", {"max_entries": 3}),
+        ("london_breakout", {"lots": 3}),
+        ("opening_range", {"lots": 3}),
+        ("short_straddle", {"lots": 3}),
+    ],
+)
+def test_stored_parameters_are_complete_json_and_build_again(name: str, chosen: dict[str, int]) -> None:
     registry = load_registry()
 
-    stored = registry.validate(name, {"lots": 3})
+    stored = registry.validate(name, chosen)
 
-    assert stored["lots"] == 3
+    assert chosen.items() <= stored.items()
     properties = registry.schema(name)["properties"]
     assert isinstance(properties, dict)
     assert set(stored) == set(properties)
@@ -54,7 +62,7 @@ def test_names_each_parameter_that_does_not_fit(params: dict[str, object], messa
 
 
 def test_an_unknown_strategy_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(InvalidInputError, match="expected one of opening_range, short_straddle, got 'x'"):
+    with pytest.raises(InvalidInputError, match=r"expected one of ema_cross, .*, short_straddle, got 'x'"):
         load_registry().build("x", {})
 
 
