@@ -12,7 +12,7 @@ def adapter(
 
     Args:
         code: the broker.
-        base_url: address of its simulator; None for the live broker.
+        base_url: address of its simulator; None for the live broker. Of paper: the paper exchange.
         clock: the platform's time.
         is_live_allowed: must be True for the live broker (I15).
 
@@ -23,4 +23,8 @@ def adapter(
         from brokers.kotak_neo.adapter import KotakNeoAdapter
 
         return KotakNeoAdapter(base_url=base_url, clock=clock, is_live_allowed=is_live_allowed)
+    if code is BrokerCode.PAPER:
+        from brokers.paper.adapter import PaperAdapter
+
+        return PaperAdapter(base_url=base_url, clock=clock)
     raise ConfigError(f"expected a broker with an adapter, got {code}")
