@@ -9,11 +9,12 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.domain.orders import OrderType, Side, TimeInForce
+from app.domain.orders import OrderStatus, OrderType, Side, TimeInForce
+from brokers.paper.exchange.matching import Room, match
 from brokers.paper.exchange.orders import Order, Quote, Terms
 from brokers.paper.exchange.refusals import RefusedError
 from brokers.paper.exchange.rules import FeeSchedule, Rules
-from tests.unit.paper.books import CONTRACT, Book, terms
+from tests.unit.paper.books import CONTRACT, START, Book, terms
 
 LOTS_PER_TICK = 3
 TICKS = st.integers(min_value=1997, max_value=2003)
@@ -25,6 +26,15 @@ class Price:
     last: str
     bid: str | None
     ask: str | None
+
+    def quote(self) -> Quote:
+        return Quote(
+            instrument_id=CONTRACT.instrument_id,
+            last=Decimal(self.last),
+            bid=None if self.bid is None else Decimal(self.bid),
+            ask=None if self.ask is None else Decimal(self.ask),
+            time=START,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +161,28 @@ def check_books(book: Book) -> None:
     if position is not None:
         assert (position.net == 0) == (position.cost == 0)
         assert position.net * position.cost >= 0
+
+
+@given(st.sampled_from(Side), TICKS, quotes())
+def test_a_resting_limit_fills_at_its_limit_and_only_once_traded_through(
+    side: Side, limit: int, price: Price
+) -> None:
+    order = Order(
+        number=1,
+        account="asha",
+        client_order_id="a",
+        contract=CONTRACT,
+        side=side,
+        terms=terms(price=on_grid(limit)),
+        reduces_only=False,
+        status=OrderStatus.ACCEPTED,
+        updated_at=START,
+        is_resting=True,
+    )
+
+    _after, fill = match(order, price.quote(), Room(liquidity=None, closable=Decimal(0), slippage_ticks=1))
+
+    is_through = side.sign * Decimal(price.last) < side.sign * Decimal(on_grid(limit))
+    assert fill is None or (is_through and fill.price == Decimal(on_grid(limit)))
+    if price.bid is None:
+        assert (fill is not None) == is_through
