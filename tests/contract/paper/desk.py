@@ -16,7 +16,7 @@ from app.domain.accounts import BrokerCode
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Instrument, InstrumentKind, Venue
 from app.domain.market_data import Tick
-from app.domain.ports import BrokerAdapter, BrokerGateway, BrokerSession, Credentials
+from app.domain.ports import BrokerAdapter, BrokerGateway, BrokerSession, Clock, Credentials
 from app.domain.reports import AccountEvent
 from app.infra.clock import SystemClock
 from brokers.paper.gateway import PaperGateway
@@ -45,8 +45,9 @@ CARD_RULES = "quote_max_age_s = 3600\n"
 class Exchange:
     """Own one exchange process and its home folder."""
 
-    def __init__(self, home: Path, rules: str = "") -> None:
+    def __init__(self, home: Path, rules: str = "", clock_file: Path | None = None) -> None:
         self.home = home
+        self._clock_file = clock_file
         self._rules = home.parent / f"{home.name}.toml"
         self._rules.write_text(rules)
         self.port = 0
@@ -58,6 +59,8 @@ class Exchange:
         port_file.unlink(missing_ok=True)
         command = [sys.executable, "-m", "brokers.paper.exchange", "--home", str(self.home)]
         command += ["--port", str(self.port), "--port-file", str(port_file), "--rules", str(self._rules)]
+        if self._clock_file is not None:
+            command += ["--clock-file", str(self._clock_file)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         eventually(port_file.exists)
         self.port = int(port_file.read_text())
@@ -106,9 +109,9 @@ def tick(
     )
 
 
-def new_adapter(base_url: str) -> BrokerAdapter:
+def new_adapter(base_url: str, clock: Clock | None = None) -> BrokerAdapter:
     """Build the adapter under test."""
-    return adapter(BrokerCode.PAPER, base_url=base_url, clock=SystemClock())
+    return adapter(BrokerCode.PAPER, base_url=base_url, clock=clock or SystemClock())
 
 
 class PaperDesk:
