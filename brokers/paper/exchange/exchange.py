@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from app.domain.instruments import InstrumentKind
 from app.domain.orders import OrderStatus, Side, TimeInForce
 from brokers.paper.exchange.clock import Clock
 from brokers.paper.exchange.market import Market
@@ -83,7 +84,7 @@ class Exchange:
         changed = replace(order, terms=terms, is_triggered=False, is_resting=False)
         changed = replace(changed, status=changed.working_status())
         changed = self._bound(changed)
-        lack = self._lack_of_money(self._account(order.account), changed, without=order.number)
+        lack = self._lack_of_money(self._account(order.account), changed)
         if lack is not None:
             raise RefusedError(422, "funds", lack)
         quote = self._market.fresh(order.contract.instrument_id, self._clock.now())
@@ -153,20 +154,20 @@ class Exchange:
         closable = self._closable(order)
         if order.reduces_only and order.leaves > closable:
             return "invalid", f"reduces_only: expected at most {closable} units to close, got {order.leaves}"
-        lack = self._lack_of_money(account, order, without=order.number)
+        lack = self._lack_of_money(account, order)
         return None if lack is None else ("funds", lack)
 
     def _bound(self, order: Order) -> Order:
         """Return the order with the money that each of its units binds until it fills."""
-        net = self._net(order)
-        opening = opening_quantity(net, order.side, order.leaves)
-        price = order.terms.price or self._worst_price(order)
+        opening = opening_quantity(self._net(order), order.side, order.leaves)
         fraction = self._rules.margin_fraction[order.contract.kind]
-        return replace(order, bound_px=price * fraction * opening / order.leaves)
+        return replace(order, bound_px=self._price(order) * fraction * opening / order.leaves)
 
-    def _worst_price(self, order: Order) -> Decimal:
-        if order.terms.trigger_price is not None:
-            return order.terms.trigger_price
+    def _price(self, order: Order) -> Decimal:
+        """Return the price that an order is expected to trade at, at worst."""
+        known = order.terms.price or order.terms.trigger_price
+        if known is not None:
+            return known
         quote = self._market.fresh(order.contract.instrument_id, self._clock.now())
         if quote is None:
             return order.amount / order.filled if order.filled else ZERO
@@ -177,18 +178,30 @@ class Exchange:
             tick_size=order.contract.tick_size,
         )
 
-    def _lack_of_money(self, account: AccountRow, order: Order, *, without: int) -> str | None:
+    def _lack_of_money(self, account: AccountRow, order: Order) -> str | None:
+        """Return what the account lacks for the order, None when it has enough."""
+        others = [o for o in self._store.working_of(account.name) if o.number != order.number]
+        if order.contract.kind is InstrumentKind.SPOT and order.side is Side.SELL:
+            return self._lack_of_coins(order, others)
         if order.bound_px == 0:
             return None  # what only closes is never turned away for money
-        others = [o for o in self._store.working_of(account.name) if o.number != without]
         held = self._store.positions(account.name)
         free = money(account.cash, held, others, self._rules.margin_fraction).available
-        value = order.leaves * order.bound_px
         fees = self._rules.fees[account.currency]
-        needed = value + fees.fee(order.side, value, is_first=order.filled == 0)
+        fee = fees.fee(order.side, order.leaves * self._price(order), is_first=order.filled == 0)
+        needed = order.leaves * order.bound_px + fee
         if needed <= free:
             return None
         return f"expected at most {free:.2f} {account.currency} to be bound, the order needs {needed:.2f}"
+
+    def _lack_of_coins(self, order: Order, others: Iterable[Order]) -> str | None:
+        # What is bought outright can be sold only once; another working sale already holds it.
+        of_same = [o for o in others if o.contract.instrument_id == order.contract.instrument_id]
+        sold = sum((o.leaves for o in of_same if o.side is Side.SELL), ZERO)
+        free = max(ZERO, self._net(order) - sold)
+        if order.leaves <= free:
+            return None
+        return f"expected to sell at most the {free} {order.contract.symbol} held, got {order.leaves}"
 
     def _match(self, order: Order, quote: Quote, *, is_changed: bool = True) -> Order:
         room = Room(

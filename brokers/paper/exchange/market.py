@@ -17,11 +17,11 @@ class Market:
         self._spent: dict[str, dict[tuple[str, str], Decimal]] = {}
 
     def take(self, quotes: Iterable[Quote]) -> list[Quote]:
-        """Take quotes in and return those that are news: one older than what is known is not."""
+        """Take quotes in and return those that are news: an older one, or the same one again, is not."""
         taken = []
         for quote in quotes:
             known = self._quotes.get(quote.instrument_id)
-            if known is None or quote.time >= known.time:
+            if known is None or (quote.time >= known.time and quote != known):
                 self._quotes[quote.instrument_id] = quote
                 self._spent.pop(quote.instrument_id, None)
                 taken.append(quote)

@@ -77,7 +77,9 @@ class Rules:
         for fees in self.fees.values():
             money += [fees.flat, fees.buy_fraction, fees.sell_fraction]
         if not all(value.is_finite() and value >= 0 for value in money):
-            raise ConfigError(f"expected amounts and fractions of zero or more, got {sorted(money)}")
+            raise ConfigError(
+                f"expected amounts and fractions of zero or more, got {[str(value) for value in money]}"
+            )
 
 
 def load_rules(path: Path | None) -> Rules:

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator
 
 import uvicorn
@@ -20,12 +23,20 @@ def build_application(house: House) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_application: Starlette) -> AsyncIterator[None]:
         keeper = asyncio.create_task(house.keeper.run())
+        keeper.add_done_callback(_stop_unless_canceled)
         try:
             yield
         finally:
             keeper.cancel()
 
     return Starlette(lifespan=lifespan, routes=routes(house))
+
+
+def _stop_unless_canceled(keeper: asyncio.Task[None]) -> None:
+    # Without its keeper the exchange answers nothing; the supervisor starts it again on the same book.
+    if not keeper.cancelled():
+        sys.stderr.write(f"the keeper of the book ended: {keeper.exception()!r}\n")
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def bind(port: int) -> socket.socket:

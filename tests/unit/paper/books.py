@@ -68,10 +68,18 @@ class Book:
             self.exchange.take_quotes([quote])
         return quote
 
-    def submit(self, tag: str, side: Side, asked: Terms, *, reduces_only: bool = False) -> Order:
+    def submit(
+        self,
+        tag: str,
+        side: Side,
+        asked: Terms,
+        *,
+        reduces_only: bool = False,
+        contract: Contract = CONTRACT,
+    ) -> Order:
         """Send an order."""
         ticket = Ticket(
-            client_order_id=tag, contract=CONTRACT, side=side, terms=asked, reduces_only=reduces_only
+            client_order_id=tag, contract=contract, side=side, terms=asked, reduces_only=reduces_only
         )
         with self.store.transaction():
             return self.exchange.submit(self.account, ticket)[0]

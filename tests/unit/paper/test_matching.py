@@ -1,11 +1,13 @@
 """Paper fills are never better than the market would have given."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from app.domain.instruments import InstrumentKind
 from app.domain.orders import OrderStatus, OrderType, Side, TimeInForce
 from brokers.paper.exchange.refusals import RefusedError
 from brokers.paper.exchange.rules import Rules
@@ -270,6 +272,31 @@ def test_an_exit_is_never_turned_away_for_money(book: Book) -> None:
     assert back.status is OrderStatus.FILLED
     assert book.net() == 0
     assert book.exchange.money(book.account).available < 0
+
+
+def test_coins_are_sold_once(book: Book) -> None:
+    """What is held outright cannot be sold short, and not twice either."""
+    coin = replace(CONTRACT, kind=InstrumentKind.SPOT)
+    book.quote("100", "99", "101")
+    short = book.submit("s", Side.SELL, terms(MARKET), contract=coin)
+    book.submit("b", Side.BUY, terms(MARKET, lots=2), contract=coin)
+    first = book.submit("1", Side.SELL, terms(price="120", lots=2), contract=coin)
+    second = book.submit("2", Side.SELL, terms(MARKET), contract=coin)
+
+    assert (short.status, short.code) == (OrderStatus.REJECTED, "funds")
+    assert first.status is OrderStatus.ACCEPTED
+    assert (second.status, second.code) == (OrderStatus.REJECTED, "funds")
+    assert "at most the 0 " in second.reason
+
+
+def test_the_same_quote_again_brings_no_new_liquidity(thin: Book) -> None:
+    for _ in range(3):
+        thin.quote("100", "99", "101")
+    order = thin.submit("a", Side.BUY, terms(MARKET, lots=5))
+
+    thin.quote("100", "99", "101")
+
+    assert thin.order(order.number).filled == 130
 
 
 def test_fees_are_those_of_the_contract_note(book: Book) -> None:

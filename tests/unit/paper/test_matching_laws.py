@@ -128,7 +128,7 @@ class Watch:
         assert not was_resting or (limit is not None and sign * last < sign * limit)  # traded through
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_money_and_positions_are_conserved_and_no_fill_flatters(steps: list[Price | Wish | int]) -> None:
     home = Path(tempfile.mkdtemp())
