@@ -206,7 +206,7 @@ class Exchange:
     def _match(self, order: Order, quote: Quote, *, is_changed: bool = True) -> Order:
         room = Room(
             liquidity=self._market.liquidity(order),
-            closable=self._closable(order),
+            closable=self._closable(order) if order.reduces_only else ZERO,
             slippage_ticks=self._rules.slippage_ticks,
         )
         after, fill = match(order, quote, room)

@@ -41,7 +41,11 @@ def _stop_unless_canceled(keeper: asyncio.Task[None]) -> None:
 
 def bind(port: int) -> socket.socket:
     """Return a socket that listens on loopback; port 0 takes any free one."""
-    listener = socket.create_server((HOST, port), backlog=1024)
+    # Named TCP, or asyncio leaves Nagle's algorithm on: each reply would wait 40 ms for an acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((HOST, port))
+    listener.listen(1024)
     listener.setblocking(False)
     return listener
 
