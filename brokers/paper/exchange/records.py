@@ -4,6 +4,7 @@ import json
 from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from app.domain.instruments import InstrumentKind
 from app.domain.orders import OrderStatus, OrderType, Side, TimeInForce
@@ -22,8 +23,9 @@ def dump_order(order: Order) -> str:
     return json.dumps(plain)
 
 
+@lru_cache(maxsize=16_384)
 def load_order(text: str) -> Order:
-    """Return the order that `dump_order` wrote."""
+    """Return the order that `dump_order` wrote; remembered, because every tick reads the working orders."""
     raw = json.loads(text)
     contract, terms = raw.pop("contract"), raw.pop("terms")
     return Order(
