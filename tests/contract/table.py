@@ -2,9 +2,9 @@
 
 `python -m tests.contract.table` runs and writes; `--list` only prints which rows there are, as JSON.
 
-An adapter joins by a folder of its own here with a test that takes a `card` and a `desk`. Its name is the
-folder's with the values of its other parameters ("mt5" and "NETTING" make "mt5_netting"). A card is skipped
-with a reason that names the field of `Capabilities` which excuses it.
+An adapter joins by a folder of its own here with a test_cards.py, whose test takes a `card` and a `desk`. Its
+name is the folder's with the values of its other parameters ("mt5" and "NETTING" make "mt5_netting"). A card is
+skipped with a reason that names the field of `Capabilities` which excuses it.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from tests.contract.cards import CARDS, Card
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "brokers.md"
-_HERE = Path(__file__).parent
+_MODULES = [str(path) for path in sorted(Path(__file__).parent.glob("*/test_cards*.py"))]
 _FIELDS = tuple(capability.name for capability in fields(Capabilities))
 _PASS = "pass"
 _HEAD = """# Brokers: what each adapter keeps of the contract
@@ -163,11 +163,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     recorder = Recorder()
     if options.list:
-        status = pytest.main([str(_HERE), "--collect-only", "-q", "-q"], plugins=[recorder])
+        status = pytest.main([*_MODULES, "--collect-only", "-q", "-q"], plugins=[recorder])
         rows = sorted(recorder.cards.values())
         sys.stdout.write(json.dumps([[row.folder, row.adapter, row.number] for row in rows]) + "\n")
         return int(status)
-    status = pytest.main([str(_HERE), "-q"], plugins=[recorder])
+    status = pytest.main([*_MODULES, "-q"], plugins=[recorder])
     try:
         PAGE.write_text(page_of(recorder.rows()), encoding="utf-8")
     except UnexcusedError as e:
