@@ -3,8 +3,8 @@
 `python -m tests.contract.table` runs and writes; `--list` only prints which rows there are, as JSON.
 
 An adapter joins by a folder of its own here with a test_cards.py, whose test takes a `card` and a `desk`. Its
-name is the folder's with the values of its other parameters ("mt5" and "NETTING" make "mt5_netting"). A card is
-skipped with a reason that names the field of `Capabilities` which excuses it.
+name is the folder's with the values of its other parameters ("mt5" and "NETTING" make "mt5_netting"). A card
+is skipped with a reason that names the field of `Capabilities` which excuses it.
 """
 
 import argparse
@@ -120,6 +120,13 @@ def result_of(outcome: Outcome, reason: str) -> str | None:
     return f"excused by `{excuses[0]}`" if outcome is Outcome.SKIPPED and excuses else None
 
 
+def adapter_name(folder: str, values: Sequence[str]) -> str:
+    """Return the name of an adapter: its folder, told apart by the values of the test's other parameters."""
+    variant = "_".join(values).lower()
+    name = variant if variant.startswith(folder) else f"{folder}_{variant}".strip("_")
+    return re.sub(r"\W+", "_", name)
+
+
 def page_of(rows: Sequence[Row]) -> str:
     """Return the text of the page."""
     cards = "".join(
@@ -145,9 +152,8 @@ def _row_of(item: pytest.Item) -> Row | None:
     if not isinstance(card, Card):
         return None
     folder = item.path.parent.name
-    variant = "_".join(str(params[key]).lower() for key in sorted(params))
-    name = variant if variant.startswith(folder) else f"{folder}_{variant}".strip("_")
-    return Row(adapter=re.sub(r"\W+", "_", name), number=card.number, folder=folder)
+    name = adapter_name(folder, [str(params[key]) for key in sorted(params)])
+    return Row(adapter=name, number=card.number, folder=folder)
 
 
 def _reason(report: pytest.TestReport) -> str:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.contract.cards import CARDS
-from tests.contract.table import PAGE, ROOT, Outcome, Row, page_of, read_page, result_of
+from tests.contract.table import PAGE, ROOT, Outcome, Row, adapter_name, page_of, read_page, result_of
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +64,16 @@ def test_rows_come_back_from_the_page() -> None:
     ]
 
     assert read_page(page_of(rows)) == rows
+
+
+@pytest.mark.parametrize(
+    ("folder", "values", "name"),
+    [
+        ("paper", [], "paper"),
+        ("mt5", ["HEDGING"], "mt5_hedging"),
+        ("binance", ["binance_spot"], "binance_spot"),
+        ("binance", ["usd-m futures"], "binance_usd_m_futures"),
+    ],
+)
+def test_an_adapter_is_named_by_its_folder_and_its_variant(folder: str, values: list[str], name: str) -> None:
+    assert adapter_name(folder, values) == name
