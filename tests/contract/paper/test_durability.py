@@ -9,11 +9,11 @@ import pytest
 
 from app.domain.ids import BrokerOrderId, ClientOrderId
 from app.domain.orders import OrderStatus, OrderType, Side, TimeInForce
-from app.domain.ports import OrderRequest
-from app.domain.reports import FaultClass, Outcome
+from app.domain.ports import BrokerAdapter, OrderRequest
+from app.domain.reports import FaultClass, Gap, OrderReport, Outcome, PositionReport
 from brokers.paper.exchange.store import Store
 from brokers.paper.gateway import PaperGateway
-from tests.contract.paper.desk import ASK, INSTRUMENT, Exchange, new_adapter
+from tests.contract.paper.desk import ASK, INSTRUMENT, Exchange, PaperDesk, new_adapter
 from tests.waiting import eventually
 
 RULES = "quote_max_age_s = 3600\norders_per_second = 100000\n"
@@ -140,6 +140,27 @@ def test_a_restarted_exchange_knows_no_price_until_one_comes(mortal: Exchange) -
     assert seeing.outcome is Outcome.ACCEPTED
     assert gateway.request_fills().data[0].price > ASK
     gateway.close()
+
+
+def test_the_stream_comes_back_with_the_exchange(mortal: Exchange, far: BrokerAdapter) -> None:
+    desk = PaperDesk(mortal, far)
+
+    mortal.kill()
+    eventually(lambda: any(isinstance(event, Gap) and "lost" in event.reason for event in desk.events))
+    mortal.start()
+    mortal.quote()
+    eventually(lambda: desk.events.count(Gap(reason="connected")) == 2)
+    result = desk.gateway.submit_order(request("back", is_market=True), timeout_s=5)
+
+    # The connection of before the kill may still be in the pool, and proves nothing when it breaks.
+    if result.fault is FaultClass.BROKER_DOWN:
+        result = desk.gateway.submit_order(request("back2", is_market=True), timeout_s=5)
+    assert result.outcome is Outcome.ACCEPTED
+    eventually(
+        lambda: any(isinstance(e, OrderReport) and e.status is OrderStatus.FILLED for e in desk.events)
+    )
+    assert PositionReport(broker_symbol="BTCUSDT", net_qty=INSTRUMENT.lot_size) in desk.events
+    desk.close()
 
 
 def test_every_commit_is_written_through_to_the_disk(tmp_path: Path) -> None:
