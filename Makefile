@@ -12,7 +12,7 @@ ARGS ?=
 CORE := tests/unit/domain tests/unit/engine tests/property
 
 .PHONY: help setup demo up down test core unit integration e2e frontend-test browser-test
-.PHONY: check lint types imports architecture format migrate revision
+.PHONY: check lint types imports architecture docs-brokers format migrate revision
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -63,6 +63,9 @@ types: setup
 
 imports: setup
 	@$(BIN)/lint-imports
+
+docs-brokers: setup ## run every adapter's cards and write docs/brokers.md
+	@$(BIN)/python -m tests.contract.table
 
 architecture: setup
 	@$(BIN)/pytest -q tests/architecture

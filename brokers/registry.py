@@ -1,7 +1,6 @@
 """Find the adapter of a broker; its SDK is imported only when it is asked for."""
 
 from app.domain.accounts import BrokerCode
-from app.domain.errors import ConfigError
 from app.domain.ports import BrokerAdapter, Clock
 
 
@@ -12,23 +11,27 @@ def adapter(
 
     Args:
         code: the broker.
-        base_url: address of its simulator; None for the live broker.
+        base_url: address of its simulator; None for the live broker. Of paper: the paper exchange.
         clock: the platform's time.
         is_live_allowed: must be True for the live broker (I15).
 
     Raises:
-        ConfigError: the live broker was not allowed, or there is no adapter for `code`.
+        ConfigError: the live broker was not allowed, or paper has no address.
     """
-    if code is BrokerCode.KOTAK_NEO:
-        from brokers.kotak_neo.adapter import KotakNeoAdapter
+    match code:
+        case BrokerCode.KOTAK_NEO:
+            from brokers.kotak_neo.adapter import KotakNeoAdapter
 
-        return KotakNeoAdapter(base_url=base_url, clock=clock, is_live_allowed=is_live_allowed)
-    if code in (BrokerCode.BINANCE_SPOT, BrokerCode.BINANCE_FUTURES):
-        from brokers.binance.adapter import BinanceAdapter
+            return KotakNeoAdapter(base_url=base_url, clock=clock, is_live_allowed=is_live_allowed)
+        case BrokerCode.BINANCE_SPOT | BrokerCode.BINANCE_FUTURES:
+            from brokers.binance.adapter import BinanceAdapter
 
-        return BinanceAdapter(code, base_url=base_url, clock=clock, is_live_allowed=is_live_allowed)
-    if code is BrokerCode.MT5:
-        from brokers.mt5.adapter import Mt5Adapter
+            return BinanceAdapter(code, base_url=base_url, clock=clock, is_live_allowed=is_live_allowed)
+        case BrokerCode.MT5:
+            from brokers.mt5.adapter import Mt5Adapter
 
-        return Mt5Adapter(base_url=base_url, clock=clock, is_live_allowed=is_live_allowed)
-    raise ConfigError(f"expected a broker with an adapter, got {code}")
+            return Mt5Adapter(base_url=base_url, clock=clock, is_live_allowed=is_live_allowed)
+        case BrokerCode.PAPER:
+            from brokers.paper.adapter import PaperAdapter
+
+            return PaperAdapter(base_url=base_url, clock=clock)

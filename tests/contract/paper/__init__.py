@@ -1,0 +1,1 @@
+"""The paper broker keeps the contract, over the wire against a real exchange process."""
