@@ -5,12 +5,11 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
-import requests
 
 from tests.waiting import eventually
 
@@ -40,7 +39,7 @@ class Venue:
 
     def __init__(self, folder: Path, *, faults: str = "calm", seed: int = 7, **settings: object) -> None:
         listing, tuning = folder / "accounts.json", folder / "settings.json"
-        listing.write_text(json.dumps([account(number) for number in (1, 2, 3)]))
+        listing.write_text(json.dumps([account(1)]))
         tuning.write_text(json.dumps(settings))
         port_file = folder / "port"
         command = [sys.executable, "-m", "brokers.simulators.binance", "--accounts", str(listing)]
@@ -48,10 +47,12 @@ class Venue:
         command += ["--settings", str(tuning)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self._clients: list[Any] = []
+        self.number = 1
         eventually(port_file.exists)
         self.port = int(port_file.read_text())
         self.base = f"http://127.0.0.1:{self.port}"
         self.http = httpx.Client(base_url=self.base, timeout=30)
+        self._settings = self.get("settings")
 
     def stop(self) -> None:
         """End the process and every client."""
@@ -78,15 +79,39 @@ class Venue:
         """Replace the faults."""
         self.post("faults", {"faults": list(rules)})
 
-    def client(self, number: int = 1, **changes: Any) -> Any:
+    def renew(self) -> None:
+        """Forget faults, bans and changed settings, and let the next clients be a new customer's."""
+        self.inject()
+        self.post("settings", self._settings)
+        self.post("pardon", {})
+        self.number += 1
+        self.post("accounts", account(self.number))
+
+    def tick(self, count: int = 1) -> None:
+        """Let the market tick."""
+        for _tick in range(count):
+            due = self.get("clock")["next_tick_at"]
+            self.post("clock", {"now": due, "rate": 0})
+
+    def tick_until(self, condition: Callable[[], object], most: int = 400) -> None:
+        """Let the market tick until something has happened."""
+        for _tick in range(most):
+            if condition():
+                return
+            self.tick()
+        raise AssertionError(f"not true within {most} ticks: {condition}")
+
+    def client(self, number: int | None = None, **changes: Any) -> Any:
         """Return the real client of a customer, sent to the simulator and nothing else changed."""
+        number = number or self.number
         keys = {"api_key": f"key{number}", "api_secret": f"secret{number}", "ping": False}
         client = local(Client, self.port)(**(keys | changes))
         self._clients.append(client)
         return client
 
-    async def async_client(self, number: int = 1) -> Any:
-        """Return the real asynchronous client of a customer."""
+    async def async_client(self) -> Any:
+        """Return the real asynchronous client of the customer."""
+        number = self.number
         kind = local(AsyncClient, self.port)
         return await kind.create(api_key=f"key{number}", api_secret=f"secret{number}")
 
@@ -97,8 +122,12 @@ class Venue:
         return type("LocalSockets", (BinanceSocketManager,), urls)(client, **options)
 
     def orders(self) -> list[dict[str, Any]]:
-        """Return the venue's own list of orders."""
-        return list(self.get("orders"))
+        """Return the venue's own list of the customer's orders."""
+        return [order for order in self.get("orders") if order["account"] == f"u{self.number}"]
+
+    def statuses(self) -> dict[str, str]:
+        """Return the status of each of the customer's orders by client id, as the venue has them."""
+        return {order["client_id"]: order["status"] for order in self.orders()}
 
     def last(self, market: str = "spot") -> float:
         """Return the last price."""
@@ -142,5 +171,3 @@ def machine_ms() -> int:
     """Return the machine's time, ms since the epoch."""
     return int(time.time() * 1000)
 
-
-RequestsError = requests.exceptions.RequestException
