@@ -16,7 +16,6 @@ import httpx
 
 from app.domain.accounts import BrokerCode
 from app.domain.ids import BrokerOrderId
-from app.domain.instruments import Instrument
 from app.domain.ports import BrokerAdapter, BrokerGateway, Credentials
 from app.domain.reports import AccountEvent
 from brokers.binance.gateway import BinanceGateway
@@ -167,7 +166,7 @@ class BinanceDesk:
             self._simulator.post("accounts", {"name": self.account, "revoked": True})
             self.inject_rules({"kind": "disconnect"})
         elif fault is Fault.BOOK_EMPTY:
-            # Every list is emptied, twice for the sweep over all symbols; nor is the order found by its number.
+            # Every list is emptied, twice for the sweep of all symbols, and the order's number leads nowhere.
             kinds = [("book_empty", endpoint, 2) for endpoint in _BOOKS[self.market]]
             self.inject_rules(
                 *(
