@@ -1,7 +1,6 @@
 """Simulators as processes: one per module, with a new customer and no faults for each test."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import brokers.simulators.binance as package
+from brokers.simulators.binance.faults import parse_rule
 from brokers.simulators.binance.minutes import Bar, load_minutes
 from brokers.simulators.binance.parameters import Parameters
 from brokers.simulators.binance.simulator import Options, Simulator
@@ -46,6 +47,10 @@ class Floor:
         self.sim.tape.quotes = dict.fromkeys(self.sim.tape.quotes, quote)
         self.sim.exchange.on_tick()
         self.sim.algos.on_tick()
+
+    def rules(self, *rules: dict[str, object]) -> None:
+        """Replace the faults."""
+        self.sim.faults.set_extra(map(parse_rule, rules))
 
     def spot(self, client_id: str, side: str, kind: str, **terms: object) -> dict[str, Any]:
         """Place a spot order of 0.1 BTC and return the reply."""

@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.simulators.binance.faults import parse_rule
 from brokers.simulators.binance.parameters import Parameters
 from brokers.simulators.binance.replies import Refused
 from tests.contract.simulator_binance.floor import Floor
@@ -95,10 +94,10 @@ def test_what_the_book_or_the_balance_forbids_is_refused(terms: dict[str, object
 
 def test_an_injected_partial_fill_leaves_the_rest_for_the_next_tick_and_a_stall_for_ever() -> None:
     floor = Floor()
-    floor.sim.faults.set_extra([parse_rule({"kind": "partial_fill"})])
+    floor.rules({"kind": "partial_fill"})
     floor.spot("half", "BUY", "LIMIT", price=100_010)
     assert floor.status("half") == ("PARTIALLY_FILLED", "0.05")
-    floor.sim.faults.set_extra([parse_rule({"kind": "partial_stall"})])
+    floor.rules({"kind": "partial_stall"})
     floor.spot("stall", "BUY", "LIMIT", price=100_010)
     floor.show(100_000, 100_010)
     floor.show(99_000, 99_010)
@@ -138,7 +137,7 @@ def test_canceling_one_leg_of_a_pair_cancels_both() -> None:
 def test_spot_balances_follow_fills_fees_and_locks() -> None:
     floor = Floor()
     floor.spot("buy", "BUY", "MARKET")
-    assert floor.ledger.balances == {"USDT": Decimal("89999"), "BTC": Decimal("1.0999")}
+    assert floor.ledger.balances == {"USDT": Decimal(89999), "BTC": Decimal("1.0999")}
     floor.spot("rest", "BUY", "LIMIT", price=90_000)
     assert floor.ledger.free("USDT") == Decimal(80_999)
     floor.cancel("rest")
@@ -162,7 +161,7 @@ def test_a_position_averages_realizes_and_turns() -> None:
     assert (position.qty, position.entry, position.realized) == (
         Decimal("-0.1"),
         Decimal(101_000),
-        Decimal("98"),
+        Decimal(98),
     )
 
 

@@ -1,21 +1,27 @@
 """Start the simulator as its own process and reach it with the real client."""
 
+import asyncio
 import json
 import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.waiting import eventually
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # the library's own, against current websockets
     from binance import AsyncClient, BinanceSocketManager, Client
+    from binance.exceptions import BinanceAPIException, BinanceRequestException
+    from binance.ws.constants import WSListenerState
+
+__all__ = ["BinanceAPIException", "BinanceRequestException", "Venue", "WSListenerState"]
 
 DAY = "2024-12-02"
 
@@ -37,14 +43,12 @@ def account(number: int, **changes: object) -> dict[str, object]:
 class Venue:
     """One running simulator."""
 
-    def __init__(self, folder: Path, *, faults: str = "calm", seed: int = 7, **settings: object) -> None:
-        listing, tuning = folder / "accounts.json", folder / "settings.json"
+    def __init__(self, folder: Path, *, faults: str = "calm", options: Sequence[str] = ()) -> None:
+        listing = folder / "accounts.json"
         listing.write_text(json.dumps([account(1)]))
-        tuning.write_text(json.dumps(settings))
         port_file = folder / "port"
         command = [sys.executable, "-m", "brokers.simulators.binance", "--accounts", str(listing)]
-        command += ["--faults", faults, "--seed", str(seed), "--port-file", str(port_file)]
-        command += ["--settings", str(tuning)]
+        command += ["--faults", faults, "--seed", "7", "--port-file", str(port_file), *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self._clients: list[Any] = []
         self.number = 1
@@ -58,6 +62,8 @@ class Venue:
         """End the process and every client."""
         for client in self._clients:
             client.close_connection()
+            client.loop.close()
+        asyncio.set_event_loop(None)  # the library's clients make one and never close it
         self.http.close()
         self._process.terminate()
         self._process.wait(10)
@@ -171,3 +177,9 @@ def machine_ms() -> int:
     """Return the machine's time, ms since the epoch."""
     return int(time.time() * 1000)
 
+
+def refusal(call: Any, **params: object) -> tuple[int, int, str]:
+    """Return how the venue refuses a call: HTTP status, code, text."""
+    with pytest.raises(BinanceAPIException) as refused:
+        call(**params)
+    return refused.value.status_code, refused.value.code, refused.value.message
