@@ -33,6 +33,7 @@ def test_a_running_clock_ticks_by_itself(venue: Venue) -> None:
 
 def test_every_request_is_in_the_journal_with_address_account_and_outcome(venue: Venue) -> None:
     client = venue.client()
+    client.ping()
     last = venue.get("requests")[-1]["seq"]
     client.create_order(**market("BUY", newClientOrderId="noted"))
     (seen,) = venue.get(f"requests?since={last}")

@@ -272,7 +272,8 @@ def test_an_unreadable_frame_ends_the_librarys_reading(venue: Venue) -> None:
             await wait_for(lambda: venue.get("feeds")["user_feeds"] == 1)
             await asyncio.to_thread(venue.inject, {"kind": "feed_garbage", "count": 1})
             await client.futures_create_order(**market("BUY"))
-            return [event["e"] for event in await take(user, 2)]
+            await wait_for(lambda: not user._handle_read_loop)
+            return [user._queue.get_nowait()["e"] for _message in range(user._queue.qsize())]
 
     assert play(venue, scene) == ["ORDER_TRADE_UPDATE", "error"]
 
