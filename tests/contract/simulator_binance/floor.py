@@ -1,5 +1,6 @@
 """Run the simulated venue inside a test, without a server, with quotes that the test sets by hand."""
 
+import json
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from brokers.simulators.binance.faults import parse_rule
 from brokers.simulators.binance.minutes import Bar, load_minutes
 from brokers.simulators.binance.parameters import Parameters
 from brokers.simulators.binance.simulator import Options, Simulator
+from brokers.simulators.binance.sockets import Frame, Outbox
 from brokers.simulators.binance.tape import Quote
 from tests.contract.simulator_binance.venue import DAY, account, at
 
@@ -19,6 +21,17 @@ DATA = Path(str(package.__file__)).parent.parent / "data" / "crypto"
 def bars(day: str = DAY) -> list[Bar]:
     """Return the real minutes from a day on."""
     return load_minutes(DATA, date.fromisoformat(day))
+
+
+class Ear(Outbox):
+    """A connection that only listens: it keeps the events of an account."""
+
+    def __init__(self, heard: list[dict[str, Any]]) -> None:
+        self._heard = heard
+
+    def put(self, frame: Frame) -> None:
+        event = json.loads(frame or "null")
+        self._heard.append(event.get("event", event))
 
 
 class Floor:
@@ -31,7 +44,8 @@ class Floor:
         self.sim.clock.set(datetime.fromisoformat(at("10:00:00")), 0)
         self.ledger = self.sim.exchange.ledgers["u1"]
         self.heard: list[dict[str, Any]] = []
-        self.sim.users.push = lambda _market, _account, row: self.heard.append(row)  # type: ignore[method-assign]
+        for market in ("spot", "futures"):
+            self.sim.users.attach((market, "u1"), Ear(self.heard))
         self.show(100_000, 100_010)
 
     def show(self, bid: int, ask: int, *, last: int | None = None, size: str = "1") -> None:
