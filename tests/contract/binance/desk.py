@@ -107,6 +107,11 @@ class Simulator:
         )
         return rows
 
+    def count(self, feeds: str) -> int:
+        """Return how many "market_feeds" or "user_feeds" are open."""
+        found: int = self.control.get("/_sim/feeds").raise_for_status().json()[feeds]
+        return found
+
     def new_account(self, **changes: object) -> tuple[str, Credentials]:
         """Open an account that nobody used before and return its name and keys."""
         number = next(self._numbers)

@@ -13,6 +13,7 @@ from app.domain.market_data import Tick
 from app.domain.ports import BrokerAdapter, BrokerSession
 from app.domain.reports import Gap
 from tests.contract.binance.desk import MARKETS, DayClock, Simulator
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -70,19 +71,14 @@ def test_a_lost_feed_tells_a_gap_before_and_after(
     instruments: Sequence[Instrument],
     kind: str,
 ) -> None:
-    endpoint = f"{MARKETS[house.code]}.market"
-    simulator.post("faults", {"faults": [{"kind": kind, "endpoint": endpoint, "count": 1}]})
-
     def is_back(seen: Sequence[Tick | Gap]) -> bool:
         return Gap(reason="connected again") in seen and isinstance(seen[-1], Tick)
 
     async def listen() -> list[Tick | Gap]:
-        return await _seen(house, session, instruments, simulator, until=is_back)
+        return await _seen(house, session, instruments, simulator, until=is_back, fault=kind)
 
-    seen = asyncio.run(listen())
+    gaps = [item.reason for item in asyncio.run(listen()) if isinstance(item, Gap)]
 
-    simulator.post("faults", {"faults": []})
-    gaps = [item.reason for item in seen if isinstance(item, Gap)]
     assert gaps[0].startswith("lost")
     assert gaps[-1] == "connected again"
 
@@ -90,11 +86,10 @@ def test_a_lost_feed_tells_a_gap_before_and_after(
 def test_a_flood_is_drained_without_a_loss(
     simulator: Simulator, house: BrokerAdapter, session: BrokerSession, instruments: Sequence[Instrument]
 ) -> None:
-    endpoint = f"{MARKETS[house.code]}.market"
-    simulator.post("faults", {"faults": [{"kind": "feed_flood", "endpoint": endpoint, "count": 1}]})
-
     async def listen() -> list[Tick | Gap]:
-        return await _seen(house, session, instruments, simulator, until=lambda seen: len(seen) >= 400)
+        return await _seen(
+            house, session, instruments, simulator, until=lambda seen: len(seen) > 400, fault="feed_flood"
+        )
 
     assert not any(isinstance(item, Gap) for item in asyncio.run(listen()))
 
@@ -116,8 +111,11 @@ async def _seen(
     simulator: Simulator,
     *,
     until: Callable[[Sequence[Tick | Gap]], bool],
+    fault: str = "",
 ) -> list[Tick | Gap]:
-    """Collect what the feed brings while the market goes on, until it is enough."""
+    """Collect what the feed brings while the market goes on; the fault strikes after the first tick."""
+    # A feed of an earlier test, whose end the venue has not noticed yet, would take the fault.
+    await asyncio.to_thread(eventually, lambda: simulator.count("market_feeds") == 0)
     seen: list[Tick | Gap] = []
     ticks = house.market_feed(session).ticks(instruments)
     market = asyncio.ensure_future(_go_on(simulator))
@@ -125,6 +123,9 @@ async def _seen(
         async with asyncio.timeout(40):
             async for item in ticks:
                 seen.append(item)
+                if len(seen) == 1 and fault:
+                    rule = {"kind": fault, "endpoint": f"{MARKETS[house.code]}.market", "count": 1}
+                    await asyncio.to_thread(simulator.post, "faults", {"faults": [rule]})
                 if until(seen):
                     break
     finally:
@@ -137,6 +138,7 @@ async def _seen(
 async def _go_on(simulator: Simulator) -> None:
     while True:
         await asyncio.to_thread(simulator.pass_time, timedelta(seconds=15))
+        # Faster, and the day of the simulator would be over before a feed has come back.
         await asyncio.sleep(0.2)
 
 

@@ -78,9 +78,7 @@ def test_an_old_filter_name_is_understood() -> None:
     assert _parse({**p.SPOT_SYMBOL, "filters": filters}).rules["BTCUSDT"].min_notional == 0
 
 
-@pytest.mark.parametrize(
-    "symbols", [(), ({**p.SPOT_SYMBOL, "filters": []},), ("BTCUSDT",)]
-)
+@pytest.mark.parametrize("symbols", [(), ({**p.SPOT_SYMBOL, "filters": []},), ("BTCUSDT",)])
 def test_an_exchange_without_readable_symbols_is_no_answer(symbols: tuple[object, ...]) -> None:
     with pytest.raises(ProtocolError):
         _parse(*symbols)
