@@ -65,12 +65,31 @@ def test_a_late_order_is_not_there_when_the_client_gives_up_and_appears_after(ve
     assert venue.get("clock")["pending"] == 0
 
 
+def test_a_late_order_never_comes_later_than_its_window_and_the_engines_bound(venue: Venue) -> None:
+    venue.post("settings", {"engine_bound_s": -3600})  # its window is over before it has begun
+    venue.inject({"kind": "ack_lost"} | PLACE, {"kind": "late_placement", "seconds": 0.1})
+    with pytest.raises(requests.ConnectionError):
+        place(venue, "late")
+    eventually(lambda: venue.get("clock")["pending"] == 0)
+    assert venue.orders() == []
+
+
+def test_an_overloaded_engine_still_takes_what_closes_a_futures_position(venue: Venue) -> None:
+    client = venue.client()
+    client.futures_create_order(**market("BUY"))
+    venue.inject({"kind": "code_1008", "endpoint": "writes"})
+    assert refusal(client.futures_create_order, **market("SELL"))[1] == -1008
+    client.futures_create_order(**market("SELL", reduceOnly="true"))
+    assert client.futures_position_information() == []
+
+
 def test_a_hanging_request_ends_in_the_clients_timeout_and_is_too_old_afterwards(venue: Venue) -> None:
     venue.inject({"kind": "hang", "seconds": 0.6} | PLACE)
     client = venue.client()
     client.REQUEST_RECVWINDOW = 300
     assert refusal(client.create_order, **market("BUY", newClientOrderId="old"))[1] == -1021
     client.REQUEST_RECVWINDOW = 10_000
+    venue.inject({"kind": "hang", "seconds": 1.0} | PLACE)
     with pytest.raises(requests.Timeout):
         place(venue, "slow", requests_params={"timeout": 0.2})
     eventually(lambda: venue.statuses() == {"slow": "FILLED"})
