@@ -145,7 +145,11 @@ def test_a_pair_is_placed_listed_and_canceled_whole(venue: Venue) -> None:
         belowClientOrderId="down",
     )
     assert {order["clientOrderId"] for order in client.get_open_orders()} == {"up", "down"}
-    client.cancel_order(symbol="BTCUSDT", origClientOrderId="down")
+    shown = client._get("orderList", True, data={"origClientOrderId": "pair"})
+    assert (shown["contingencyType"], shown["listOrderStatus"]) == ("OCO", "EXECUTING")
+    named = {"symbol": "BTCUSDT", "listClientOrderId": "pair"}
+    gone = client._delete("orderList", True, data=named)  # the library has no name for either
+    assert {report["status"] for report in gone["orderReports"]} == {"CANCELED"}
     assert venue.statuses() == {"up": "CANCELED", "down": "CANCELED"}
 
 
