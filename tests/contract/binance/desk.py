@@ -122,7 +122,8 @@ class Simulator:
 
     def new_address(self) -> str:
         """Return a source address that nobody used before: the venue counts by address."""
-        return f"127.0.{next(self._numbers)}.7"
+        high, low = divmod(next(self._numbers), 250)
+        return f"127.{high + 1}.{low + 1}.7"
 
     def stop(self) -> None:
         """End the process."""

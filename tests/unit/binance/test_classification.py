@@ -182,7 +182,7 @@ def _wrapped(cause: BaseException) -> requests.ConnectionError:
 
 def test_only_faults_before_the_first_byte_count_as_not_sent() -> None:
     connection = urllib3.connection.HTTPConnection("127.0.0.1")
-    before = [
+    before: list[Exception] = [
         _wrapped(urllib3.exceptions.NewConnectionError(connection, "refused")),
         _wrapped(urllib3.exceptions.ConnectTimeoutError()),
         requests.ConnectTimeout("slow"),
@@ -190,7 +190,7 @@ def test_only_faults_before_the_first_byte_count_as_not_sent() -> None:
     ]
     for fault in before:
         assert classify_write(broken(fault), expected=EXPECTED).outcome is Outcome.NOT_SENT
-    after = [
+    after: list[Exception] = [
         requests.ReadTimeout("slow"),
         _wrapped(urllib3.exceptions.ProtocolError("Connection aborted.")),
         requests.ConnectionError(ConnectionResetError()),
@@ -204,8 +204,8 @@ def test_only_faults_before_the_first_byte_count_as_not_sent() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    sorted(every(requests.RequestException), key=lambda kind: f"{kind.__module__}.{kind.__qualname__}"),
-    ids=lambda kind: f"{kind.__module__}.{kind.__qualname__}",
+    sorted(every(requests.RequestException), key=str),
+    ids=str,
 )
 def test_every_fault_of_the_transport_has_its_outcome(kind: type[BaseException]) -> None:
     fault = kind.__new__(kind, "boom", "", 0)

@@ -182,7 +182,13 @@ def test_the_end_of_a_stream_is_recognized_in_both_envelopes(kind: str) -> None:
 
 
 def test_unknown_news_raises() -> None:
-    for message in ({"e": "NEW_THING"}, {"event": {"e": "NEW_THING"}}, {}, {"event": {}}):
+    messages: tuple[Mapping[str, object], ...] = (
+        {"e": "NEW_THING"},
+        {"event": {"e": "NEW_THING"}},
+        {},
+        {"event": {}},
+    )
+    for message in messages:
         for read in (events.spot_reports, events.futures_reports):
             with pytest.raises(ProtocolError):
                 read(message)
