@@ -80,13 +80,13 @@ def test_dead_egress_is_told_from_a_dead_broker(
 
 def test_hung_login_ends_at_our_own_time_limit(simulator: Simulator, house: BrokerAdapter) -> None:
     name, credentials = simulator.new_account()
-    _rule(simulator, house, name, kind="hang", seconds=3.0)
+    _rule(simulator, house, name, kind="hang", seconds=8.0)
     started = time.monotonic()
 
     with pytest.raises(UnavailableError, match=r"^timeout: "):
         house.login(credentials, egress=simulator.new_address(), timeout_s=0.7)
 
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 6.0
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def test_a_read_with_a_wrong_clock_is_read_again(desk: BinanceDesk) -> None:
 
 
 def test_a_throttled_address_is_left_alone_and_others_go_on(desk: BinanceDesk) -> None:
-    _fault(desk, "http_418", seconds=60.0)
+    _fault(desk, "http_418", seconds=600.0)
     assert desk.submit().fault is FaultClass.THROTTLED
     sent = desk.requests("submit")
 
@@ -196,8 +196,8 @@ def test_a_throttled_address_is_left_alone_and_others_go_on(desk: BinanceDesk) -
 
     assert (held.outcome, held.fault) == (Outcome.NOT_SENT, FaultClass.THROTTLED)
     assert held.retry_after_s is not None
-    assert 50 < held.retry_after_s <= 60
-    assert 50 < caught.value.retry_after_s <= 60
+    assert 300 < held.retry_after_s <= 600
+    assert 300 < caught.value.retry_after_s <= 600
     assert desk.requests("submit") == sent
     assert other.submit_order(desk.request(), timeout_s=5).outcome is Outcome.ACCEPTED
     other.close()
