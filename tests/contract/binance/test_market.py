@@ -1,6 +1,7 @@
 """Instruments and prices come as our own words, and interruptions are told."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 
@@ -118,7 +119,8 @@ async def _seen(
     await asyncio.to_thread(eventually, lambda: simulator.count("market_feeds") == 0)
     seen: list[Tick | Gap] = []
     ticks = house.market_feed(session).ticks(instruments)
-    market = asyncio.ensure_future(_go_on(simulator))
+    enough = asyncio.Event()
+    market = asyncio.ensure_future(_go_on(simulator, enough))
     try:
         async with asyncio.timeout(40):
             async for item in ticks:
@@ -129,17 +131,18 @@ async def _seen(
                 if until(seen):
                     break
     finally:
-        market.cancel()
-        await asyncio.wait({market})
+        enough.set()
+        await market
         await _close(ticks)
     return seen
 
 
-async def _go_on(simulator: Simulator) -> None:
-    while True:
+async def _go_on(simulator: Simulator, enough: asyncio.Event) -> None:
+    while not enough.is_set():
         await asyncio.to_thread(simulator.pass_time, timedelta(seconds=15))
         # Faster, and the day of the simulator would be over before a feed has come back.
-        await asyncio.sleep(0.2)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(enough.wait(), 0.2)
 
 
 async def _close(ticks: AsyncIterator[Tick | Gap]) -> None:
