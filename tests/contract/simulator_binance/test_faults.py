@@ -262,6 +262,35 @@ def test_account_events_can_be_lost_doubled_or_flooded(venue: Venue, kind: str, 
     assert events[heard] == "outboundAccountPosition"
 
 
+@pytest.mark.parametrize("kind", ["feed_drop", "feed_close"])
+def test_an_account_stream_can_end_with_news_on_the_way(venue: Venue, kind: str) -> None:
+    async def scene(client: Any, sockets: Any) -> list[str]:
+        async with opened(sockets.futures_user_socket()) as user:
+            await wait_for(lambda: venue.get("feeds")["user_feeds"] == 1)
+            await asyncio.to_thread(venue.inject, {"kind": kind, "count": 1})
+            await client.futures_create_order(**market("BUY", newClientOrderId="unheard"))
+            heard = [event["e"] for event in await take(user, 2)]
+            assert heard[-1] == "error"
+            return heard[:-1]
+
+    before = {"feed_drop": ["error"], "feed_close": ["ORDER_TRADE_UPDATE"]}
+    assert play(venue, scene) == before[kind]
+    assert venue.statuses() == {"unheard": "FILLED"}
+
+
+def test_an_account_stream_can_fall_silent_without_ending(venue: Venue) -> None:
+    async def scene(client: Any, sockets: Any) -> tuple[int, int]:
+        async with opened(sockets.futures_user_socket()) as user:
+            await wait_for(lambda: venue.get("feeds")["user_feeds"] == 1)
+            await asyncio.to_thread(venue.inject, {"kind": "feed_silence", "seconds": 600, "count": 1})
+            await client.futures_create_order(**market("BUY"))
+            await client.futures_create_order(**market("SELL"))
+            return user._queue.qsize(), venue.get("feeds")["user_feeds"]
+
+    assert play(venue, scene) == (0, 1)
+    assert len(venue.orders()) == 2
+
+
 def test_account_events_can_come_in_the_wrong_order(venue: Venue) -> None:
     async def scene(client: Any, sockets: Any) -> list[str]:
         async with opened(sockets.user_socket()) as user:
