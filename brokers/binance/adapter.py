@@ -55,6 +55,7 @@ _SEGMENTS = {
             time_method="futures_time",
             account_method="futures_account",
             account_weight=5,
+            mode_method="futures_get_position_mode",
         ),
         limits=FUTURES_LIMITS,
         exchange_method="futures_exchange_info",

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,9 +18,14 @@ import httpx
 from app.domain.accounts import BrokerCode
 from app.domain.ids import BrokerOrderId, ClientOrderId
 from app.domain.orders import OrderStatus, OrderType, Side, TimeInForce
-from app.domain.ports import BrokerAdapter, BrokerGateway, Credentials, OrderRequest
+from app.domain.ports import BrokerAdapter, BrokerGateway, Clock, Credentials, OrderRequest
 from app.domain.reports import AccountEvent, Gap, OrderReport, Outcome, WriteResult
+from brokers.binance.budget import Budgets
+from brokers.binance.client import BinanceClient
+from brokers.binance.egress import AccountTransport, Endpoint
+from brokers.binance.futures import FUTURES_LIMITS
 from brokers.binance.gateway import BinanceGateway
+from brokers.binance.sdk import load_sdk
 from brokers.registry import adapter
 from tests.contract.cards import BookEntry, Fault
 from tests.waiting import eventually
@@ -298,3 +304,20 @@ class BinanceDesk:
 def new_adapter(code: BrokerCode, base_url: str, clock: DayClock) -> BrokerAdapter:
     """Build the adapter under test."""
     return adapter(code, base_url=base_url, clock=clock)
+
+
+def new_client(simulator: Simulator, credentials: Credentials, clock: Clock) -> BinanceClient:
+    """Build a client of futures below the adapter, for what the port does not offer."""
+    load_sdk()
+    transport = AccountTransport(
+        endpoint=Endpoint(simulator.base_url),
+        tls=ssl.create_default_context(),
+        egress=simulator.new_address(),
+    )
+    return BinanceClient(
+        key=credentials.fields["api_key"],
+        secret=credentials.fields["api_secret"],
+        transport=transport,
+        budgets=Budgets(FUTURES_LIMITS, clock),
+        clock=clock,
+    )

@@ -6,34 +6,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from brokers.binance.budget import Budgets
-from brokers.binance.client import BinanceClient
-from brokers.binance.egress import AccountTransport, Endpoint
-from brokers.binance.futures import FUTURES_LIMITS, AlgoNames
-from brokers.binance.sdk import load_sdk
+from brokers.binance.futures import AlgoNames
 from brokers.binance.sources import FuturesSource
 from brokers.binance.watch import LostError, close_socket
-from tests.contract.binance.desk import Simulator
+from tests.contract.binance.desk import Simulator, new_client
 from tests.unit.binance.payloads import HandClock
 
 
 @pytest.fixture
 def opened(simulator: Simulator) -> Iterator[tuple[str, FuturesSource, HandClock]]:
     """An account's name, its source of futures news, and the clock that drives the source."""
-    load_sdk()
     name, credentials = simulator.new_account()
-    clock, tls = HandClock(), ssl.create_default_context()
-    transport = AccountTransport(
-        endpoint=Endpoint(simulator.base_url), tls=tls, egress=simulator.new_address()
-    )
-    client = BinanceClient(
-        key=credentials.fields["api_key"],
-        secret=credentials.fields["api_secret"],
-        transport=transport,
-        budgets=Budgets(FUTURES_LIMITS, clock),
-        clock=clock,
-    )
-    yield name, FuturesSource(client, tls, clock, names=AlgoNames()), clock
+    clock = HandClock()
+    client = new_client(simulator, credentials, clock)
+    yield name, FuturesSource(client, ssl.create_default_context(), clock, names=AlgoNames()), clock
     client.close()
 
 

@@ -12,8 +12,10 @@ import pytest
 from app.domain.accounts import BrokerCode, LoginReason
 from app.domain.errors import ConfigError, LoginRefusedError, SessionExpiredError, UnavailableError
 from app.domain.ports import BrokerAdapter, Credentials
+from brokers.binance.client import Cost
+from brokers.binance.egress import Lane
 from brokers.registry import adapter
-from tests.contract.binance.desk import MARKETS, DayClock, Simulator
+from tests.contract.binance.desk import MARKETS, DayClock, Simulator, new_client
 
 
 def _rule(simulator: Simulator, house: BrokerAdapter, name: str, **rule: object) -> None:
@@ -65,6 +67,24 @@ def test_refused_login_names_its_reason(
     assert caught.value.reason == reason
     for secret in credentials.fields.values():
         assert secret.strip() == "" or secret not in str(caught.value)
+
+
+def test_an_account_in_hedge_mode_is_refused(
+    simulator: Simulator, house: BrokerAdapter, clock: DayClock
+) -> None:
+    if house.code is BrokerCode.BINANCE_SPOT:
+        return
+    _, credentials = simulator.new_account()
+    client = new_client(simulator, credentials, clock)
+    cost = Cost(weight=1)
+    switched = client.call(
+        "futures_change_position_mode", lane=Lane.READS, timeout_s=5, cost=cost, dualSidePosition="true"
+    )
+    client.close()
+    assert switched.wire.status == 200
+
+    with pytest.raises(LoginRefusedError, match="hedge mode"):
+        house.login(credentials, egress=simulator.new_address(), timeout_s=10)
 
 
 def test_dead_egress_is_told_from_a_dead_broker(
