@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from app.domain.accounts import BrokerCode
-from app.domain.errors import BrokerError, ConfigError
+from app.domain.errors import BrokerError, ConfigError, UnavailableError
 from app.domain.instruments import Instrument
 from app.domain.ports import BrokerSession, Clock, Credentials
 from brokers.binance.budget import Budgets, Limits
@@ -55,6 +55,7 @@ _SEGMENTS = {
             time_method="futures_time",
             account_method="futures_account",
             account_weight=5,
+            mode_method="futures_get_position_mode",
         ),
         limits=FUTURES_LIMITS,
         exchange_method="futures_exchange_info",
@@ -127,9 +128,12 @@ class BinanceAdapter:
         """Download what trades now, whatever `day` is: Binance publishes no other day."""
         _, client = self._restored(session)
         try:
-            return self._exchange(self._reader(client)).instruments
+            found = self._exchange(self._reader(client)).instruments
         finally:
             client.close()
+        if not found:
+            raise UnavailableError("exchangeInfo: expected symbols that trade, found none")
+        return found
 
     def market_feed(self, session: BrokerSession) -> BinanceMarketFeed:
         _, client = self._restored(session)

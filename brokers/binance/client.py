@@ -22,7 +22,8 @@ _SLIPS = (
     AttributeError,
     LookupError,
 )
-_THROTTLING = frozenset({403, 418, 429})
+_BANNED = 418
+_THROTTLING = frozenset({403, 429, _BANNED})
 _CLOCK_AGE_S = 3600.0
 _UNSIGNED = frozenset({"get_server_time", "futures_time", "get_exchange_info", "futures_exchange_info"})
 
@@ -105,7 +106,7 @@ class BinanceClient:
             self._budgets.note_reply(egress, self._key, wire.headers)
         if wire.status in _THROTTLING:
             wire.retry_after_s = self._budgets.note_refusal(
-                egress, is_banned=wire.status != 429, retry_after_s=wire.retry_after_s
+                egress, is_banned=wire.status == _BANNED, retry_after_s=wire.retry_after_s
             )
         if wire.status == 200 and method not in _UNSIGNED:
             self.note_worked()
@@ -117,9 +118,10 @@ class BinanceClient:
 
     def note_handshake(self, status: int, retry_after_s: float | None) -> None:
         """Pause the address where a socket's handshake was throttled."""
-        if status in _THROTTLING:
+        # A 403 may as well be a server that does not serve us right now: trying again later is enough.
+        if status in (429, _BANNED):
             self._budgets.note_refusal(
-                self.transport.egress, is_banned=status != 429, retry_after_s=retry_after_s
+                self.transport.egress, is_banned=status == _BANNED, retry_after_s=retry_after_s
             )
 
     @property

@@ -17,7 +17,7 @@ THROTTLED_CODES = frozenset({-1003, OVERLOADED_CODE, -1015, -1034})
 AUTH_CODES = frozenset({-1002, -1022, -2008, -2014, -2017, -4056, -4057})
 ADDRESS_CODES = frozenset({-1011, KEY_ADDRESS_OR_PERMISSION_CODE})
 DOWN_CODES = frozenset({-1000, -1001, -1006, -1007, -1016, CLOCK_CODE})
-STALE_RULES_CODES = frozenset({-1013, -1111, -1121, -1122, -4014, -4023, -4140, -4141})
+STALE_RULES_CODES = frozenset({-1013, -1111, -1121, -1122, -4014, -4023, -4108, -4140, -4141})
 """Refusals that say that what we know of the symbol (tick, step, state) may be of yesterday."""
 
 
@@ -38,7 +38,7 @@ TABLE: dict[int, Verdict] = {
     # Refused for good.
     **_each((-1099, -4087, -4088, -4109, -4400), (_O.REJECTED, _F.AUTH_DENIED)),
     **_each((-2018, -2019, -2023, -2024, -2027, -2028, -4050, -4051, -4118), (_O.REJECTED, _F.FUNDS)),
-    **_each((-2016, -4022, -4140, -4141), (_O.REJECTED, _F.MARKET_CLOSED)),
+    **_each((-2016, -4022, -4108, -4140, -4141), (_O.REJECTED, _F.MARKET_CLOSED)),
     **_each((CANCEL_REJECTED_CODE, NOT_THERE_CODE), (_O.REJECTED, _F.NOT_FOUND)),
     -2026: (_O.REJECTED, _F.INVALID),
     # A stop that triggers at this moment can be neither canceled nor changed; look again.

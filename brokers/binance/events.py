@@ -48,7 +48,7 @@ def ending(message: Row) -> str | None:
 def spot_reports(message: Row) -> tuple[Report, ...]:
     """Return the reports in one message of the spot user stream (WS API envelope). Source: brokers.md 2.9."""
     event = _object(message, "event")
-    kind = event.get("e")
+    kind = optional_text(event, "e")
     if kind == "executionReport":
         return (_execution_report(event),)
     if kind in _SPOT_SILENT:
@@ -58,7 +58,7 @@ def spot_reports(message: Row) -> tuple[Report, ...]:
 
 def futures_reports(message: Row) -> tuple[Report, ...]:
     """Return the reports in one message of the futures user stream."""
-    kind = message.get("e")
+    kind = optional_text(message, "e")
     if kind == "ORDER_TRADE_UPDATE":
         return (_order_trade_update(_object(message, "o")),)
     if kind == "ALGO_UPDATE":

@@ -60,15 +60,14 @@ class BinanceMarketFeed:
             InvalidInputError: an instrument is named twice, or there are too many for one socket.
         """
         quotes = _by_symbol(instruments)
-        failures, is_first = 0, True
+        failures, was_lost = 0, False
         while True:
             since = self._clock.monotonic()
             sockets: list[ClientConnection] = []
             try:
                 await self._open(sockets, list(quotes))
-                if not is_first:
+                if was_lost:
                     yield Gap(reason="connected again")
-                is_first = False
                 async with contextlib.aclosing(self._messages(sockets)) as messages:
                     async for message in messages:
                         tick = self._tick(message, quotes)
@@ -80,6 +79,7 @@ class BinanceMarketFeed:
             finally:
                 for socket in sockets:
                     await close_socket(socket)
+            was_lost = True
             yield Gap(reason=reason)
             await pause(failures)
 

@@ -14,7 +14,7 @@ from brokers.binance.instruments import FUTURES_SEGMENT
 from brokers.binance.reads import Listing, Reader
 from brokers.binance.refs import OrderRef, parse_ref
 from brokers.binance.requests import is_algo
-from brokers.binance.values import Row
+from brokers.binance.values import Row, whole
 
 FUTURES_LIMITS = Limits(weight=2400, orders={"10s": 300, "1m": 1200})
 """What brokers.md 2.6 says; exchangeInfo tells the numbers of the day."""
@@ -98,8 +98,8 @@ class FuturesBooks:
     def orders(self, symbol: str, since_ms: int) -> tuple[tuple[OrderReport, ...], bool]:
         """Read a symbol's orders of both kinds: those of the day and those still open."""
         rows, is_whole = self._reader.listing(_ORDERS, symbol=symbol, since_ms=since_ms)
-        shown = {row.get("orderId") for row in rows}
-        older = [row for row in self.open_rows(symbol) if row.get("orderId") not in shown]
+        shown = {whole(row, "orderId") for row in rows}
+        older = [row for row in self.open_rows(symbol) if whole(row, "orderId") not in shown]
         algos, are_algos_whole = self._algo_rows(symbol, since_ms)
         orders = [mapping.order_report(row) for row in (*rows, *older)]
         return algo.merged_book(orders, algos), is_whole and are_algos_whole
@@ -110,9 +110,9 @@ class FuturesBooks:
 
     def _algo_rows(self, symbol: str, since_ms: int) -> tuple[tuple[Row, ...], bool]:
         rows, is_whole = self._reader.listing(_ALGOS, symbol=symbol, since_ms=since_ms)
-        shown = {row.get("algoId") for row in rows}
+        shown = {whole(row, "algoId") for row in rows}
         opened = self._reader.rows("futures_get_open_algo_orders", 1, {"symbol": symbol})
-        rows = (*rows, *(row for row in opened if row.get("algoId") not in shown))
+        rows = (*rows, *(row for row in opened if whole(row, "algoId") not in shown))
         for row in rows:
             self._names.note(algo.algo_report(row), algo.actual_order(row))
         return rows, is_whole

@@ -213,12 +213,12 @@ class BinanceGateway:
         expected: Mapping[str, object],
     ) -> tuple[WriteResult, Reply, float]:
         if self._client.needs_clock(max_age_s=float("inf")):
-            self._reader.sync_clock()
+            self._reader.sync_clock(timeout_s=timeout_s)
         asked_at = self._clock.monotonic()
         reply = self._client.call(method, lane=Lane.ORDERS, timeout_s=timeout_s, cost=cost, **fields)
         result = classify_write(reply, expected=expected)
         if reply.code == codes.CLOCK_CODE:
-            self._reader.sync_clock()
+            self._reader.sync_clock(timeout_s=timeout_s)
         if reply.code in codes.STALE_RULES_CODES:
             self._parts.rulebook.doubt()
         if result.fault in _REFUSED_KEY:

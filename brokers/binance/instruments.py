@@ -61,8 +61,8 @@ def parse_exchange(body: Row, *, segment: str, fallback: Limits) -> Exchange:
         rules[name] = _rules(row)
         if rules[name].is_trading:
             instruments.append(_instrument(row, rules[name], segment))
-    if not instruments:
-        raise ProtocolError("exchangeInfo: expected symbols that trade, found none")
+    if not rules:
+        raise ProtocolError("exchangeInfo: expected symbols, found none")
     return Exchange(instruments=tuple(instruments), rules=rules, limits=parse_limits(body, fallback))
 
 

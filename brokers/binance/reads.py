@@ -56,9 +56,9 @@ class Reader:
         self.sync_clock()
         return self._client.call(method, lane=lane, timeout_s=READ_TIMEOUT_S, cost=cost, **arguments)
 
-    def sync_clock(self) -> None:
+    def sync_clock(self, *, timeout_s: float = READ_TIMEOUT_S) -> None:
         """Correct our idea of Binance's time; without an answer it stays as it is."""
-        self._client.sync_clock(self._time_method, timeout_s=READ_TIMEOUT_S)
+        self._client.sync_clock(self._time_method, timeout_s=timeout_s)
 
     def rows(
         self, method: str, weight: int, arguments: Arguments = NOTHING, *, lane: Lane = Lane.READS

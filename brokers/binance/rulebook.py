@@ -6,6 +6,7 @@ from app.domain.ports import Clock
 from brokers.binance.instruments import Exchange, Rules
 
 _AGE_S = 3600.0
+_TRY_EVERY_S = 1.0
 
 
 class RuleBook:
@@ -16,6 +17,7 @@ class RuleBook:
         self._lock = threading.Lock()
         self._exchange: Exchange | None = None
         self._read_at = 0.0
+        self._tried_at = float("-inf")
 
     def use(self, exchange: Exchange) -> None:
         """Take over what the venue says now."""
@@ -33,12 +35,11 @@ class RuleBook:
             self._exchange = None
 
     def claim_refresh(self) -> bool:
-        """Whether the rules should be read again; says so to one caller at a time only."""
+        """Whether the rules should be read again; says so to one caller a second only."""
         with self._lock:
             now = self._clock.monotonic()
-            if self._exchange is not None and now - self._read_at < _AGE_S:
+            is_fresh = self._exchange is not None and now - self._read_at < _AGE_S
+            if is_fresh or now - self._tried_at < _TRY_EVERY_S:
                 return False
-            if self._exchange is None and self._read_at and now - self._read_at < 1.0:
-                return False
-            self._read_at = now
+            self._tried_at = now
             return True

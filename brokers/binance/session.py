@@ -25,6 +25,7 @@ _SYMBOL = re.compile(r"[A-Z0-9_]{2,30}", re.ASCII)
 # A key does not end by itself; a login a day must find no hole.
 _LIFETIME = timedelta(hours=26)
 _LEAST_TIMEOUT_S = 0.05
+_MODE_WEIGHT = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,8 @@ class Check:
     time_method: str
     account_method: str
     account_weight: int
+    mode_method: str = ""
+    """How futures tell whether an account holds both sides of a symbol (hedge mode)."""
 
 
 def open_session(
@@ -93,6 +96,8 @@ def open_session(
             "the account may not trade; allow trading for it and its key at Binance",
             reason=LoginReason.BAD_CREDENTIALS,
         )
+    if check.mode_method:
+        _refuse_hedge_mode(client, check, timeout_s=max(deadline - clock.monotonic(), _LEAST_TIMEOUT_S))
     record = {"api_key": keys.api_key, "api_secret": keys.api_secret, "symbols": list(keys.symbols)}
     return BrokerSession(
         broker=check.code,
@@ -100,6 +105,19 @@ def open_session(
         egress=client.transport.egress,
         secret=json.dumps(record),
     )
+
+
+def _refuse_hedge_mode(client: BinanceClient, check: Check, *, timeout_s: float) -> None:
+    # In hedge mode every order needs a position side, and none of ours would be taken (-4061).
+    reply = client.call(
+        check.mode_method, lane=Lane.READS, timeout_s=timeout_s, cost=Cost(weight=_MODE_WEIGHT)
+    )
+    _raise_unless_in(reply, client)
+    if not isinstance(reply.value, Mapping) or reply.value.get("dualSidePosition") is not False:
+        raise LoginRefusedError(
+            "the account is in hedge mode; switch it to one-way mode at Binance",
+            reason=LoginReason.BAD_CREDENTIALS,
+        )
 
 
 def restore_session(session: BrokerSession, code: BrokerCode, *, clock: Clock) -> Keys:

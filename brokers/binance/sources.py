@@ -90,7 +90,7 @@ class SpotSource:
     async def _explain(self, answer: Row) -> None:
         error = answer.get("error")
         code = error.get("code") if isinstance(error, dict) else None
-        if code in _REFUSALS:
+        if isinstance(code, int) and code in _REFUSALS:
             raise RefusedError(f"the subscription was refused with code {code}")
         if code == codes.CLOCK_CODE:
             await asyncio.to_thread(self._reader.sync_clock)

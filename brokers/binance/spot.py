@@ -10,7 +10,7 @@ from brokers.binance.egress import Lane
 from brokers.binance.instruments import SPOT_SEGMENT
 from brokers.binance.reads import Listing, Reader
 from brokers.binance.refs import OrderRef
-from brokers.binance.values import Row
+from brokers.binance.values import Row, whole
 
 SPOT_LIMITS = Limits(weight=6000, orders={"10s": 50, "1d": 160_000})
 """What brokers.md 2.6 says; exchangeInfo tells the numbers of the day."""
@@ -45,8 +45,8 @@ class SpotBooks:
     def orders(self, symbol: str, since_ms: int) -> tuple[tuple[OrderReport, ...], bool]:
         """Read a symbol's orders of the day and those still open, and whether that is all."""
         rows, is_whole = self._reader.listing(_ORDERS, symbol=symbol, since_ms=since_ms)
-        shown = {row.get("orderId") for row in rows}
-        older = [row for row in self.open_rows(symbol) if row.get("orderId") not in shown]
+        shown = {whole(row, "orderId") for row in rows}
+        older = [row for row in self.open_rows(symbol) if whole(row, "orderId") not in shown]
         return tuple(mapping.order_report(row) for row in (*rows, *older)), is_whole
 
     def open_rows(self, symbol: str, *, lane: Lane = Lane.READS) -> tuple[Row, ...]:

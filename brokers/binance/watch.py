@@ -78,7 +78,9 @@ async def next_message(socket: ClientConnection, timeout_s: float) -> Row | None
         LostError: the socket ended, or what came is no JSON object.
     """
     try:
-        raw = await asyncio.wait_for(socket.recv(), timeout_s)
+        # Not `wait_for`: until Python 3.12 it may swallow the end of the task when a message is there.
+        async with asyncio.timeout(timeout_s):
+            raw = await socket.recv()
     except TimeoutError:
         return None
     except ConnectionClosed as e:

@@ -149,6 +149,8 @@ async def _through_faults(call: Call, door: Door, handler: Handler) -> Response:
         await asyncio.sleep(lost.seconds)
         raise Dropped("request lost before it was accepted")
     for kind, reply in _FAULTY_REPLIES.items():
+        if kind == "code_1008" and _only_reduces(call):
+            continue
         hit = _draw(call, kind)
         if hit is not None:
             if hit.accepted:
@@ -164,16 +166,16 @@ async def _through_faults(call: Call, door: Door, handler: Handler) -> Response:
     await asyncio.sleep(half_latency)
     if deadline is not None:
         check_deadline(deadline, call.sim.server_ms(call.endpoint, call.name))
-    return await _write(call, handler, half_latency)
+    return await _write(call, handler, half_latency, deadline)
 
 
-async def _write(call: Call, handler: Handler, half_latency: float) -> Response:
+async def _write(call: Call, handler: Handler, half_latency: float, deadline: int | None) -> Response:
     lost = _draw(call, "ack_lost")
     late = None
     if lost is not None and call.endpoint.rpartition(".")[2] in PLACING:
         late = _draw(call, "late_placement")
     if lost is not None and late is not None:
-        call.sim.exchange.later(_handle_late, call, handler, delay_s=late.seconds)
+        call.sim.exchange.later(_handle_late, call, handler, deadline, delay_s=late.seconds)
         await asyncio.sleep(lost.seconds)
         raise Dropped(f"reply lost, the order appears {late.seconds:.1f} s later")
     response = JSONResponse(handler(call))
@@ -191,6 +193,15 @@ def _draw(call: Call, kind: str) -> Hit | None:
     return call.sim.faults.draw(kind, call.endpoint, call.name, call.client_id or None)
 
 
+def _only_reduces(call: Call) -> bool:
+    # An overloaded futures engine still takes what closes positions.
+    values = call.params.values
+    return call.market == "futures" and "true" in {
+        values.get("reduceOnly", "").lower(),
+        values.get("closePosition", "").lower(),
+    }
+
+
 def _serial(call: Call) -> str:
     return call.sim.faults.serial(call.endpoint, call.name)
 
@@ -204,7 +215,10 @@ def _handle(call: Call, door: Door, handler: Handler) -> None:
         return
 
 
-def _handle_late(call: Call, handler: Handler) -> None:
+def _handle_late(call: Call, handler: Handler, deadline: int | None) -> None:
+    bound_ms = 1000 * call.sim.settings.engine_bound_s
+    if deadline is not None and call.sim.server_ms(call.endpoint, call.name) > deadline + bound_ms:
+        return
     try:
         handler(call)
     except Refused:

@@ -32,7 +32,7 @@ class Limits:
         self._now_s = now_s
         self._weights: Counter[tuple[str, str, int]] = Counter()
         self._orders: Counter[tuple[str, str, str, int]] = Counter()
-        self._ignored: Counter[tuple[str, int]] = Counter()
+        self._ignored: Counter[str] = Counter()  # refusals since the last admitted call
         self._banned_until: dict[str, float] = {}
 
     def take_weight(self, market: str, source: str, weight: int) -> None:
@@ -46,9 +46,10 @@ class Limits:
         limit = self._weight_limit(market)
         self._weights[market, source, minute] += weight
         if self._weights[market, source, minute] <= limit:
+            self._ignored[source] = 0
             return
-        self._ignored[source, minute] += 1
-        if self._ignored[source, minute] > self._settings.ban_after:
+        self._ignored[source] += 1
+        if self._ignored[source] > self._settings.ban_after:
             self.ban(source, self._settings.ban_s)
             self._refuse_banned(source, now)
         text = f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE."

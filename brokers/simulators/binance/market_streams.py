@@ -88,13 +88,13 @@ class MarketStreams:
 
     async def serve(self, socket: WebSocket) -> None:
         """Run one connection until it ends."""
-        if self._faults.draw("feed_refused", "spot.market", ""):
+        path = socket.url.path
+        category = path.split("/")[1]
+        market = FUTURES if category in {"market", "public"} else SPOT
+        if self._faults.draw("feed_refused", f"{market}.market", ""):
             await socket.close()
             return
         await socket.accept()
-        path = socket.url.path
-        category = path.split("/")[1]
-        market = FUTURES if category in {"market", "public", "fstream"} else SPOT
         combined = "/stream" in path
         subscriber = Subscriber(Outbox(socket), market, category, combined=combined)
         names = socket.query_params.get("streams", "") if combined else socket.path_params.get("streams", "")

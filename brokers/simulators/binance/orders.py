@@ -17,7 +17,6 @@ class Status(StrEnum):
     EXPIRED = "EXPIRED"
 
 
-TERMINAL = frozenset({Status.FILLED, Status.CANCELED, Status.EXPIRED})
 MARKET_KINDS = frozenset({"MARKET", "STOP_LOSS", "TAKE_PROFIT", "STOP_MARKET", "TAKE_PROFIT_MARKET"})
 
 

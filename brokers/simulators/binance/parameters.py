@@ -39,11 +39,6 @@ class Parameters:
         """Return a mandatory positive number. Raises: Refused -1102, -1100, -1111."""
         return _number(name, self.text(name))
 
-    def number_or(self, name: str, default: Decimal) -> Decimal:
-        """Return a number, or the default when absent."""
-        value = self.optional(name)
-        return default if value is None else _number(name, value)
-
     def integer(self, name: str) -> int | None:
         """Return a whole number, None when absent. Raises: Refused -1100."""
         value = self.optional(name)

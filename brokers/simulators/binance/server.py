@@ -31,30 +31,30 @@ class Doorkeeper:
 
     def __init__(self) -> None:
         self.server: uvicorn.Server | None = None
-        self.listener: socket.socket | None = None
+        self.address = ("", 0)
         self._reopening: asyncio.Task[None] | None = None
 
     def refuse(self, seconds: float) -> None:
         """Refuse connections for real seconds."""
-        if self.server is None or self.listener is None:
+        if self.server is None:
             raise ValueError("no server is running")
         if self._reopening is None or self._reopening.done():
-            self._reopening = asyncio.create_task(self._refuse(self.server, self.listener, seconds))
+            self._reopening = asyncio.create_task(self._refuse(self.server, seconds))
 
-    @staticmethod
-    async def _refuse(server: uvicorn.Server, listener: socket.socket, seconds: float) -> None:
+    async def _refuse(self, server: uvicorn.Server, seconds: float) -> None:
         for listening in server.servers:
             listening.close()
         server.servers.clear()
-        listener.shutdown(socket.SHUT_RDWR)  # from here on the kernel refuses, the address stays ours
+        # Bound without listening, the port stays ours and the kernel refuses whoever calls.
+        closed = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        closed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        closed.bind(self.address)
         await asyncio.sleep(seconds)
-        listener.listen(1024)
-        loop = asyncio.get_running_loop()
-        reopened = await loop.create_server(
+        reopened = await asyncio.get_running_loop().create_server(
             lambda: ReachableProtocol(
                 config=server.config, server_state=server.server_state, app_state=server.lifespan.state
             ),
-            sock=listener.dup(),
+            sock=closed,
         )
         server.servers.append(reopened)
 
@@ -108,5 +108,5 @@ def serve(sim: Simulator, listener: socket.socket) -> None:
         ws_ping_timeout=60,
         timeout_graceful_shutdown=2,
     )
-    doorkeeper.server, doorkeeper.listener = uvicorn.Server(config), listener
-    doorkeeper.server.run(sockets=[listener.dup()])
+    doorkeeper.server, doorkeeper.address = uvicorn.Server(config), listener.getsockname()
+    doorkeeper.server.run(sockets=[listener])

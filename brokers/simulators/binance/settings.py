@@ -20,6 +20,7 @@ class Settings:
         "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
     )
     engine_timeout_status: int = 503  # HTTP status of -1007
+    engine_bound_s: int = 10  # how long after its recvWindow a request may still reach the book
     overloaded_status: int = 503  # HTTP status of -1008
     ws_api_messages_per_second: int = 50
     stream_messages_per_second: int = 5

@@ -83,7 +83,7 @@ class UserStreams:
 
     def _through_faults(self, address: Address, endpoint: str, event: Row) -> list[Row]:
         account = address[1]
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         silence = self._faults.draw("feed_silence", endpoint, account)
         if silence is not None:
             self._silent_until[address] = now + silence.seconds

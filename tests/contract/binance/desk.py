@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import ssl
 import subprocess
 import sys
 import threading
@@ -9,16 +10,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 
 import httpx
 
 from app.domain.accounts import BrokerCode
-from app.domain.ids import BrokerOrderId
-from app.domain.ports import BrokerAdapter, BrokerGateway, Credentials
-from app.domain.reports import AccountEvent
+from app.domain.ids import BrokerOrderId, ClientOrderId
+from app.domain.orders import OrderStatus, OrderType, Side, TimeInForce
+from app.domain.ports import BrokerAdapter, BrokerGateway, Clock, Credentials, OrderRequest
+from app.domain.reports import AccountEvent, Gap, OrderReport, Outcome, WriteResult
+from brokers.binance.budget import Budgets
+from brokers.binance.client import BinanceClient
+from brokers.binance.egress import AccountTransport, Endpoint
+from brokers.binance.futures import FUTURES_LIMITS
 from brokers.binance.gateway import BinanceGateway
+from brokers.binance.sdk import load_sdk
 from brokers.registry import adapter
 from tests.contract.cards import BookEntry, Fault
 from tests.waiting import eventually
@@ -51,9 +58,14 @@ class DayClock:
 
     def __init__(self) -> None:
         self._started = time.monotonic()
+        self._ahead = timedelta(0)
+
+    def jump(self, ahead: timedelta) -> None:
+        """Let time pass at once."""
+        self._ahead += ahead
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=time.monotonic() - self._started)
+        return START + self._ahead + timedelta(seconds=time.monotonic() - self._started)
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -71,12 +83,13 @@ class Simulator:
             [sys.executable, "-m", "brokers.simulators.binance", "--port-file", str(port_file)],
             stdout=subprocess.DEVNULL,
         )
+        self._clock = clock
         self._numbers = itertools.count(1)
         eventually(port_file.exists)
         self.base_url = f"http://127.0.0.1:{port_file.read_text().strip()}"
         self.control = httpx.Client(base_url=self.base_url)
         eventually(self._is_listening)
-        self.post("clock", {"now": clock.now().isoformat(), "rate": 1.0})
+        self.pass_time(timedelta(0))
 
     def _is_listening(self) -> bool:
         try:
@@ -88,12 +101,22 @@ class Simulator:
         """Use a control door."""
         self.control.post(f"/_sim/{door}", json=body).raise_for_status()
 
+    def pass_time(self, ahead: timedelta) -> None:
+        """Let the market go on at once; every tick on the way is matched."""
+        self._clock.jump(ahead)
+        self.post("clock", {"now": self._clock.now().isoformat(), "rate": 1.0})
+
     def get(self, door: str, **query: str) -> list[dict[str, object]]:
         """Read a control door."""
         rows: list[dict[str, object]] = (
             self.control.get(f"/_sim/{door}", params=query).raise_for_status().json()
         )
         return rows
+
+    def count(self, feeds: str) -> int:
+        """Return how many "market_feeds" or "user_feeds" are open."""
+        found: int = self.control.get("/_sim/feeds").raise_for_status().json()[feeds]
+        return found
 
     def new_account(self, **changes: object) -> tuple[str, Credentials]:
         """Open an account that nobody used before and return its name and keys."""
@@ -105,7 +128,8 @@ class Simulator:
 
     def new_address(self) -> str:
         """Return a source address that nobody used before: the venue counts by address."""
-        return f"127.0.{next(self._numbers)}.7"
+        high, low = divmod(next(self._numbers), 250)
+        return f"127.{high + 1}.{low + 1}.7"
 
     def stop(self) -> None:
         """End the process."""
@@ -124,13 +148,14 @@ class BinanceDesk:
     def __init__(
         self, simulator: Simulator, clock: DayClock, *, house: BrokerAdapter, far: BrokerAdapter
     ) -> None:
-        self._simulator, self._house, self._far = simulator, house, far
+        self.simulator, self._house, self._far = simulator, house, far
         self.market = MARKETS[house.code]
         self.address = simulator.new_address()
         self.account, credentials = simulator.new_account(allowed_ips=[self.address])
         self.session = house.login(credentials, egress=self.address, timeout_s=10)
         self.gateway = house.restore(self.session)
         (self.instrument,) = house.request_instruments(self.session, clock.now().date())
+        self._tags = itertools.count(1)
         self._events: list[AccountEvent] = []
         self._loop = asyncio.new_event_loop()
         self._listener: asyncio.Task[None] | None = None
@@ -157,16 +182,16 @@ class BinanceDesk:
         self._loop.close()
 
     def touch(self) -> tuple[Decimal, Decimal]:
-        reply = self._simulator.control.get(_TOUCH[self.market], params={"symbol": "BTCUSDT"})
+        reply = self.simulator.control.get(_TOUCH[self.market], params={"symbol": "BTCUSDT"})
         row = reply.raise_for_status().json()
         return Decimal(row["bidPrice"]), Decimal(row["askPrice"])
 
     def inject(self, fault: Fault) -> None:
         if fault is Fault.SESSION_KILLED:
-            self._simulator.post("accounts", {"name": self.account, "revoked": True})
+            self.simulator.post("accounts", {"name": self.account, "revoked": True})
             self.inject_rules({"kind": "disconnect"})
         elif fault is Fault.BOOK_EMPTY:
-            # Every list is emptied, twice for the sweep over all symbols; nor is the order found by its number.
+            # Every list is emptied, twice for the sweep of all symbols, and the order's number leads nowhere.
             kinds = [("book_empty", endpoint, 2) for endpoint in _BOOKS[self.market]]
             self.inject_rules(
                 *(
@@ -181,11 +206,57 @@ class BinanceDesk:
 
     def inject_rules(self, *rules: dict[str, object]) -> None:
         """Give the venue faults for this account in its own words."""
-        self._simulator.post("faults", {"faults": [{**rule, "account": [self.account]} for rule in rules]})
+        self.simulator.post("faults", {"faults": [{**rule, "account": [self.account]} for rule in rules]})
+
+    def request(self, **changes: object) -> OrderRequest:
+        """Return an order of the fewest lots that the venue takes, with changes."""
+        lot = self.instrument.lot_size
+        least = self.instrument.min_notional * 2 / self.touch()[0] / lot
+        values: dict[str, object] = {
+            "client_order_id": ClientOrderId(f"ob{next(self._tags)}"),
+            "instrument": self.instrument,
+            "side": Side.BUY,
+            "order_type": OrderType.MARKET,
+            "time_in_force": TimeInForce.GTC,
+            "quantity": least.to_integral_value(ROUND_CEILING) * lot,
+            "price": None,
+            "trigger_price": None,
+        }
+        return OrderRequest(**(values | changes))  # type: ignore[arg-type]  # a test's table of fields
+
+    def submit(self, **changes: object) -> WriteResult:
+        """Send an order."""
+        return self.gateway.submit_order(self.request(**changes), timeout_s=5.0)
+
+    def placed(self, **changes: object) -> BrokerOrderId:
+        """Send an order that must be accepted and return its name."""
+        result = self.submit(**changes)
+        assert result.outcome is Outcome.ACCEPTED, result
+        assert result.broker_order_id is not None
+        return result.broker_order_id
+
+    def status(self, order_id: BrokerOrderId) -> OrderStatus | None:
+        """Return what the venue says of an order."""
+        report = self.gateway.request_order(order_id).data
+        return None if report is None else report.status
+
+    def news(self, order_id: BrokerOrderId) -> list[OrderStatus]:
+        """Return what the stream said of an order."""
+        reports = [event for event in self.events if isinstance(event, OrderReport)]
+        return [report.status for report in reports if report.broker_order_id == order_id]
+
+    def gaps(self) -> list[str]:
+        """Return the gaps that the stream told."""
+        return [event.reason for event in self.events if isinstance(event, Gap)]
+
+    def at(self, fraction: str, *, rounding: str = ROUND_CEILING) -> Decimal:
+        """Return a price on the grid at a fraction of the best bid."""
+        tick = self.instrument.tick_size
+        return (self.touch()[0] * Decimal(fraction) / tick).to_integral_value(rounding) * tick
 
     def book(self) -> Sequence[BookEntry]:
-        plain = [(f"BTCUSDT-{row['broker_order_id']}", row) for row in self._simulator.get("orders")]
-        algos = [(f"BTCUSDT-algo-{row['broker_order_id']}", row) for row in self._simulator.get("algos")]
+        plain = [(f"BTCUSDT-{row['broker_order_id']}", row) for row in self.simulator.get("orders")]
+        algos = [(f"BTCUSDT-algo-{row['broker_order_id']}", row) for row in self.simulator.get("algos")]
         return [
             BookEntry(
                 broker_order_id=name,
@@ -200,14 +271,24 @@ class BinanceDesk:
         return sum(
             row["account"] == self.account and row["method"] == _METHODS[method]
             for path in _PATHS[self.market]
-            for row in self._simulator.get("requests", path=path)
+            for row in self.simulator.get("requests", path=path)
         )
 
     def foreign_gateway(self) -> BrokerGateway:
-        return self._house.restore(replace(self.session, egress=self._simulator.new_address()))
+        return self._house.restore(replace(self.session, egress=self.simulator.new_address()))
 
     def unreachable_gateway(self) -> BrokerGateway:
         return self._far.restore(self.session)
+
+    def other_account(self) -> BrokerGateway:
+        """Return the gateway of another account that leaves from another address."""
+        _, credentials = self.simulator.new_account()
+        session = self._house.login(credentials, egress=self.simulator.new_address(), timeout_s=10)
+        return self._house.restore(session)
+
+    def refresh_rules(self) -> None:
+        """Download the instruments again, and with them the rules of the symbols."""
+        self._house.request_instruments(self.session, START.date())
 
     def close(self) -> None:
         """Stop listening and release the connections."""
@@ -215,7 +296,7 @@ class BinanceDesk:
         if listener is not None and not listener.done():
             self._loop.call_soon_threadsafe(listener.cancel)
         self._thread.join(10)
-        self._simulator.post("faults", {"faults": []})
+        self.simulator.post("faults", {"faults": []})
         assert isinstance(self.gateway, BinanceGateway)
         self.gateway.close()
 
@@ -223,3 +304,20 @@ class BinanceDesk:
 def new_adapter(code: BrokerCode, base_url: str, clock: DayClock) -> BrokerAdapter:
     """Build the adapter under test."""
     return adapter(code, base_url=base_url, clock=clock)
+
+
+def new_client(simulator: Simulator, credentials: Credentials, clock: Clock) -> BinanceClient:
+    """Build a client of futures below the adapter, for what the port does not offer."""
+    load_sdk()
+    transport = AccountTransport(
+        endpoint=Endpoint(simulator.base_url),
+        tls=ssl.create_default_context(),
+        egress=simulator.new_address(),
+    )
+    return BinanceClient(
+        key=credentials.fields["api_key"],
+        secret=credentials.fields["api_secret"],
+        transport=transport,
+        budgets=Budgets(FUTURES_LIMITS, clock),
+        clock=clock,
+    )

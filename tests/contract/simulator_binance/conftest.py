@@ -1,17 +1,23 @@
-"""Simulators as processes: one calm venue per module, frozen anew before each test."""
+"""Simulators as processes: one per module, with a new customer and no faults for each test."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.contract.simulator_binance.venue import Venue
 
 
-@pytest.fixture
-def venue(tmp_path: Path) -> Iterator[Venue]:
-    """A calm venue at 10:00 UTC with three customers."""
-    running = Venue(tmp_path)
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+    """A calm venue that stands at 10:00 UTC when the module begins."""
+    running = Venue(tmp_path_factory.mktemp("venue"))
     running.freeze("10:00:00")
     yield running
     running.stop()
+
+
+@pytest.fixture
+def venue(process: Venue) -> Venue:
+    """The module's venue with a new customer."""
+    process.renew()
+    return process

@@ -1,22 +1,27 @@
 """Start the simulator as its own process and reach it with the real client."""
 
+import asyncio
 import json
 import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
-import requests
+import pytest
 
 from tests.waiting import eventually
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # the library's own, against current websockets
     from binance import AsyncClient, BinanceSocketManager, Client
+    from binance.exceptions import BinanceAPIException, BinanceRequestException
+    from binance.ws.constants import WSListenerState
+
+__all__ = ["BinanceAPIException", "BinanceRequestException", "Venue", "WSListenerState"]
 
 DAY = "2024-12-02"
 
@@ -38,25 +43,27 @@ def account(number: int, **changes: object) -> dict[str, object]:
 class Venue:
     """One running simulator."""
 
-    def __init__(self, folder: Path, *, faults: str = "calm", seed: int = 7, **settings: object) -> None:
-        listing, tuning = folder / "accounts.json", folder / "settings.json"
-        listing.write_text(json.dumps([account(number) for number in (1, 2, 3)]))
-        tuning.write_text(json.dumps(settings))
+    def __init__(self, folder: Path, *, faults: str = "calm", options: Sequence[str] = ()) -> None:
+        listing = folder / "accounts.json"
+        listing.write_text(json.dumps([account(1)]))
         port_file = folder / "port"
         command = [sys.executable, "-m", "brokers.simulators.binance", "--accounts", str(listing)]
-        command += ["--faults", faults, "--seed", str(seed), "--port-file", str(port_file)]
-        command += ["--settings", str(tuning)]
+        command += ["--faults", faults, "--seed", "7", "--port-file", str(port_file), *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self._clients: list[Any] = []
+        self.number = 1
         eventually(port_file.exists)
         self.port = int(port_file.read_text())
         self.base = f"http://127.0.0.1:{self.port}"
         self.http = httpx.Client(base_url=self.base, timeout=30)
+        self._settings = self.get("settings")
 
     def stop(self) -> None:
         """End the process and every client."""
         for client in self._clients:
             client.close_connection()
+            client.loop.close()
+        asyncio.set_event_loop(None)  # the library's clients make one and never close it
         self.http.close()
         self._process.terminate()
         self._process.wait(10)
@@ -78,15 +85,39 @@ class Venue:
         """Replace the faults."""
         self.post("faults", {"faults": list(rules)})
 
-    def client(self, number: int = 1, **changes: Any) -> Any:
+    def renew(self) -> None:
+        """Forget faults, bans and changed settings, and let the next clients be a new customer's."""
+        self.inject()
+        self.post("settings", self._settings)
+        self.post("pardon", {})
+        self.number += 1
+        self.post("accounts", account(self.number))
+
+    def tick(self, count: int = 1) -> None:
+        """Let the market tick."""
+        for _tick in range(count):
+            due = self.get("clock")["next_tick_at"]
+            self.post("clock", {"now": due, "rate": 0})
+
+    def tick_until(self, condition: Callable[[], object], most: int = 400) -> None:
+        """Let the market tick until something has happened."""
+        for _tick in range(most):
+            if condition():
+                return
+            self.tick()
+        raise AssertionError(f"not true within {most} ticks: {condition}")
+
+    def client(self, number: int | None = None, **changes: Any) -> Any:
         """Return the real client of a customer, sent to the simulator and nothing else changed."""
+        number = number or self.number
         keys = {"api_key": f"key{number}", "api_secret": f"secret{number}", "ping": False}
         client = local(Client, self.port)(**(keys | changes))
         self._clients.append(client)
         return client
 
-    async def async_client(self, number: int = 1) -> Any:
-        """Return the real asynchronous client of a customer."""
+    async def async_client(self) -> Any:
+        """Return the real asynchronous client of the customer."""
+        number = self.number
         kind = local(AsyncClient, self.port)
         return await kind.create(api_key=f"key{number}", api_secret=f"secret{number}")
 
@@ -97,8 +128,12 @@ class Venue:
         return type("LocalSockets", (BinanceSocketManager,), urls)(client, **options)
 
     def orders(self) -> list[dict[str, Any]]:
-        """Return the venue's own list of orders."""
-        return list(self.get("orders"))
+        """Return the venue's own list of the customer's orders."""
+        return [order for order in self.get("orders") if order["account"] == f"u{self.number}"]
+
+    def statuses(self) -> dict[str, str]:
+        """Return the status of each of the customer's orders by client id, as the venue has them."""
+        return {order["client_id"]: order["status"] for order in self.orders()}
 
     def last(self, market: str = "spot") -> float:
         """Return the last price."""
@@ -143,4 +178,8 @@ def machine_ms() -> int:
     return int(time.time() * 1000)
 
 
-RequestsError = requests.exceptions.RequestException
+def refusal(call: Any, **params: object) -> tuple[int, int, str]:
+    """Return how the venue refuses a call: HTTP status, code, text."""
+    with pytest.raises(BinanceAPIException) as refused:
+        call(**params)
+    return refused.value.status_code, refused.value.code, refused.value.message
