@@ -130,6 +130,19 @@ def net_positions(rows: Iterable[Row]) -> tuple[PositionReport, ...]:
     return tuple(PositionReport(broker_symbol=symbol, net_qty=qty) for symbol, qty in net.items())
 
 
+def first_tag(rows: Iterable[Row], broker_order_id: BrokerOrderId) -> str | None:
+    """Return the tag of the oldest version in an order's history ("" for none), None without versions.
+
+    Source: brokers.md 1.8: only the oldest row keeps the tag that the client gave.
+    """
+    versions: list[tuple[Decimal, str]] = []
+    for row in rows:
+        if _text(row, "nOrdNo") != broker_order_id:
+            raise ProtocolError(f"history of {broker_order_id}: got a row of {row.get('nOrdNo')!r:.40}")
+        versions.append((_whole(row, "updRecvTm"), _optional_text(row, "GuiOrdId")))
+    return min(versions)[1] if versions else None
+
+
 def balance(body: Row) -> Balance:
     """Return the limits reply as money that is free and money that is bound."""
     return Balance(available=_number(body, "Net"), used=_number(body, "MarginUsed"))

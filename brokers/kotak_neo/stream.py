@@ -36,7 +36,8 @@ class OrderStream:
     Args:
         open_feed: builds an SDK feed that never reconnects by itself.
         clock: its monotonic seconds drive the watchdog.
-        on_order: told of every order before the caller sees it.
+        on_order: told of every order before the caller sees it; returns it as the caller shall see it,
+            or None when only a read of the book can tell whose it is.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class OrderStream:
         *,
         open_feed: Callable[[], "OrderFeedWebSocket"],
         clock: Clock,
-        on_order: Callable[[OrderReport], None],
+        on_order: Callable[[OrderReport], OrderReport | None],
     ) -> None:
         self._open_feed = open_feed
         self._clock = clock
@@ -113,21 +114,23 @@ class OrderStream:
         if isinstance(frame, dict) and "ak" in frame:
             ack.set_result(frame)
 
-    def _check(self) -> None:
+    def _check(self) -> Gap | None:
         now, due = self._clock.monotonic(), self._news_due_at
         if due is not None and now > due:
             raise LostError(f"no news within {_NEWS_WAIT_S:g} s of an accepted request")
         if now - self._frame_at > _SILENCE_S:
             raise LostError(f"silent for {_SILENCE_S:g} s")
+        return None
 
     def _event(self, message: object) -> AccountEvent:
         try:
             report = _report(message)
         except ProtocolError as e:
             return Gap(reason=f"unreadable update: {e}")
-        if isinstance(report, OrderReport):
-            self._on_order(report)
-        return report
+        if not isinstance(report, OrderReport):
+            return report
+        told = self._on_order(report)
+        return Gap(reason=f"order {report.broker_order_id} lost its tag") if told is None else told
 
 
 def _report(message: object) -> OrderReport | PositionReport:
