@@ -93,7 +93,7 @@ class OrderStream:
             answer = await asyncio.wait_for(ack, _ACK_WAIT_S)
         except TimeoutError as e:
             raise LostError(f"no acknowledgement within {_ACK_WAIT_S:g} s") from e
-        except (sdk.ConnectionError, sdk.AuthenticationError) as e:
+        except sdk.OrderFeedWebSocketError as e:
             _raise_if_forbidden(e)
             raise LostError(f"cannot connect: {e}") from e
         if answer.get("ak") != "ok":
