@@ -60,6 +60,10 @@ class KotakMarketFeed:
         self._damage: str | None = None
         self._damage_told_at = 0.0
 
+    def with_patience(self, patience: Patience) -> "KotakMarketFeed":
+        """Return a feed of the same session that waits otherwise."""
+        return KotakMarketFeed(open_feed=self._open_feed, clock=self._clock, patience=patience)
+
     async def ticks(self, instruments: Sequence[Instrument]) -> AsyncIterator[Tick | Gap]:
         """Yield ticks for ever, Gap at a loss and Gap again when prices flow anew.
 

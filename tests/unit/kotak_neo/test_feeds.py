@@ -18,6 +18,7 @@ from brokers.kotak_neo.feed import KotakMarketFeed, Patience
 from brokers.kotak_neo.frames import is_whole
 from brokers.kotak_neo.sdk import load_sdk
 from brokers.kotak_neo.stream import OrderStream
+from brokers.kotak_neo.watch import LostError, watched_messages
 from tests.unit.kotak_neo.payloads import ORDER_ROW, POSITION_ROW, every
 from tests.unit.kotak_neo.test_evidence import HandClock
 from tests.unit.kotak_neo.test_mapping import damaged
@@ -207,6 +208,27 @@ def test_a_feed_that_says_no_needs_a_new_session_and_one_that_stammers_does_not(
         heard([], refusal)
 
     assert heard([], feed_exceptions.AuthenticationError("Unexpected auth response: None"))
+
+
+class Busy(Script):
+    """Bring messages without end that say nothing."""
+
+    async def __anext__(self) -> object:
+        await asyncio.sleep(0.01)
+        return "noise"
+
+
+def test_messages_that_say_nothing_do_not_put_the_check_off() -> None:
+    def check() -> None:
+        raise LostError("useless")
+
+    async def listen() -> None:
+        async with asyncio.timeout(20):
+            async for message in watched_messages(Busy([]), check):
+                assert message == "noise"
+
+    with pytest.raises(LostError, match="useless"):
+        asyncio.run(listen())
 
 
 @pytest.mark.parametrize(
