@@ -200,11 +200,9 @@ class Exchange:
         if part == leaves:
             return
         order.split = True
-        if order.part_forced:
-            return  # the rest fills at the next tick
         if self.faults.draw("partial_stall", "place", order.ucc, order.draw_key):
             order.stalled = True
-        elif not self.faults.profile.split_waits_for_tick:
+        elif not order.part_forced and not self.faults.profile.split_waits_for_tick:
             order.paused = True
             self._later(self._fill_rest, order, price, delay=_SPLIT_PAUSE_S)
 
