@@ -193,7 +193,7 @@ def test_any_damage_inside_a_packet_becomes_ticks_or_gaps(where: int, damage: by
 
 @pytest.mark.parametrize(
     "kind",
-    sorted(every(feed_exceptions.SFeedWebSocketError), key=lambda kind: kind.__name__),
+    sorted(every(feed_exceptions.SFeedWebSocketError), key=str),
     ids=lambda kind: kind.__name__,
 )
 def test_every_fault_of_the_price_feed_is_a_loss(kind: type[Exception]) -> None:
@@ -233,7 +233,7 @@ def test_messages_that_say_nothing_do_not_put_the_check_off() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    sorted(every(order_exceptions.OrderFeedWebSocketError), key=lambda kind: kind.__name__),
+    sorted(every(order_exceptions.OrderFeedWebSocketError), key=str),
     ids=lambda kind: kind.__name__,
 )
 def test_every_fault_of_the_order_feed_is_a_loss(kind: type[Exception]) -> None:
@@ -247,7 +247,7 @@ class OrderScript(OrderFeedWebSocket):
     """Play text through the SDK's own parser."""
 
     def __init__(self, frames: list[str | bytes], fault: Exception | None) -> None:
-        super().__init__("http://nowhere.invalid", "token", "sid")  # type: ignore[no-untyped-call]  # the SDK's
+        super().__init__("http://nowhere.invalid", "token", "sid")
         self._frames = ['{"ak":"ok","type":"cn"}', *frames]
         self._fault = fault
 
@@ -258,16 +258,20 @@ class OrderScript(OrderFeedWebSocket):
     async def connect(self) -> None:
         if self._fault is not None:
             raise self._fault
-        self.on_raw(self._frames[0])
+        self._tell(self._frames[0])
 
     async def __anext__(self) -> object:
         for frame in self._frames:
             self._frames = self._frames[1:]
-            self.on_raw(frame)
+            self._tell(frame)
             message = self._parse_message(frame)
             if message is not None:
                 return message
         raise StopAsyncIteration
+
+    def _tell(self, frame: str | bytes) -> None:
+        assert self.on_raw is not None
+        self.on_raw(frame)
 
 
 def news(frames: list[str | bytes], fault: Exception | None = None) -> list[AccountEvent]:
