@@ -195,7 +195,7 @@ def test_a_change_that_never_arrived_leaves_terms_and_version(simulator: Simulat
 def test_a_second_change_of_the_same_order_waits_for_the_first(simulator: Simulator, desk: KotakDesk) -> None:
     order_id = _placed(desk, "both", _passive(desk), lots=1, status=OrderStatus.ACCEPTED)
     price, tick = _passive(desk), desk.instrument.tick_size
-    _inject(simulator, desk, {"kind": "hang", "endpoint": "modify", "seconds": 2.0, "count": 1})
+    _inject(simulator, desk, {"kind": "hang", "endpoint": "modify", "seconds": 4.0, "count": 1})
     results: list[WriteResult] = []
     first = threading.Thread(target=lambda: results.append(_modify(desk, order_id, price - tick)))
     first.start()

@@ -50,11 +50,17 @@ def gateway(simulator: Simulator, house: BrokerAdapter, session: BrokerSession) 
 
 @pytest.fixture
 def feed(simulator: Simulator, house: BrokerAdapter, session: BrokerSession) -> Iterator[KotakMarketFeed]:
-    """A price feed that loses its patience soon; all faults end with the test."""
-    usual = house.market_feed(session)
-    assert isinstance(usual, KotakMarketFeed)
-    yield usual.with_patience(Patience(connect_s=1.0, first_tick_s=1.0, silence_s=2.0))
+    """A price feed; all faults end with the test."""
+    opened = house.market_feed(session)
+    assert isinstance(opened, KotakMarketFeed)
+    yield opened
     simulator.post("faults", {"faults": []})
+
+
+@pytest.fixture
+def hasty(feed: KotakMarketFeed) -> KotakMarketFeed:
+    """The same with little patience, for what shows only when it ends."""
+    return feed.with_patience(Patience(connect_s=1.0, first_tick_s=2.0, silence_s=2.0))
 
 
 class Ear:
@@ -125,11 +131,11 @@ def test_a_price_feed_that_is_cut_or_closed_behind_data_returns(
 
 
 def test_a_price_feed_that_is_up_and_stands_still_is_built_anew(
-    simulator: Simulator, feed: KotakMarketFeed, instruments: Sequence[Instrument]
+    simulator: Simulator, hasty: KotakMarketFeed, instruments: Sequence[Instrument]
 ) -> None:
-    gaps, _ = _prices(simulator, feed, instruments, {"kind": "stale_quotes"})
+    gaps, _ = _prices(simulator, hasty, instruments, {"kind": "stale_quotes"})
 
-    assert gaps[0] == "lost: no tick for 2 s"
+    assert "lost: no tick for 2 s" in gaps
     assert "connected again" in gaps
 
 
@@ -145,17 +151,17 @@ def test_a_damaged_frame_is_told_and_the_feed_goes_on(
 
 
 def test_a_feed_that_brings_torn_frames_only_is_told_and_built_anew(
-    simulator: Simulator, feed: KotakMarketFeed, instruments: Sequence[Instrument]
+    simulator: Simulator, hasty: KotakMarketFeed, instruments: Sequence[Instrument]
 ) -> None:
     async def scene() -> list[str]:
-        async with _listening(feed.ticks(instruments[:1])) as ear:
+        async with _listening(hasty.ticks(instruments[:1])) as ear:
             await ear.until(lambda: ear.count(Tick) >= 2)
             simulator.post("faults", {"faults": [{"kind": "feed_truncated", "endpoint": "apifeed"}]})
             await ear.until(lambda: any(reason.startswith("lost") for reason in ear.gaps()))
             return ear.gaps()
 
     gaps = asyncio.run(scene())
-    assert gaps[0] == "torn frame"
+    assert "torn frame" in gaps
     assert "lost: no tick for 2 s" in gaps
 
 
@@ -182,11 +188,11 @@ def test_doubled_and_reordered_pictures_never_turn_time_back(
 
 @pytest.mark.parametrize("kind", ["feed_mute", "outage"])
 def test_a_price_feed_that_does_not_open_is_tried_again(
-    simulator: Simulator, feed: KotakMarketFeed, instruments: Sequence[Instrument], kind: str
+    simulator: Simulator, hasty: KotakMarketFeed, instruments: Sequence[Instrument], kind: str
 ) -> None:
     async def scene() -> list[str]:
         simulator.post("faults", {"faults": [{"kind": kind, "endpoint": "apifeed"}]})
-        async with _listening(feed.ticks(instruments)) as ear:
+        async with _listening(hasty.ticks(instruments)) as ear:
             await ear.until(ear.gaps)
             simulator.post("faults", {"faults": []})
             await ear.until(lambda: ear.count(Tick))

@@ -314,10 +314,14 @@ def _partial_stall(scene: Scene) -> None:
 @check("cancel_late", "modify_late")
 def _late_changes(scene: Scene) -> None:
     canceled, modified = scene.rest(), scene.rest()
-    scene.inject("cancel_late", "modify_late", seconds=0.3)
-    scene.client.cancel_order(canceled)
-    scene.modify(modified)
-    assert scene.duration(scene.broker.settle) > 0.05
+    scene.inject("cancel_late", "modify_late", seconds=0.8)
+
+    def change() -> None:
+        scene.client.cancel_order(canceled)
+        scene.modify(modified)
+        scene.broker.settle()
+
+    assert scene.duration(change) >= 0.8
     assert [row["status"] for row in scene.book()] == ["cancelled", "open"]
 
 

@@ -176,13 +176,13 @@ def test_a_frame_is_whole_or_torn_or_padded() -> None:
         assert not is_whole(torn), torn
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.binary(max_size=200) | st.integers(0, 86).map(lambda n: INDEX_PACKET[:n]), max_size=3))
 def test_any_bytes_become_ticks_or_gaps(frames: list[bytes]) -> None:
     assert all(isinstance(item, Tick | Gap) for item in heard(frames))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, len(PICTURE) - 1), st.binary(min_size=1, max_size=8))
 def test_any_damage_inside_a_packet_becomes_ticks_or_gaps(where: int, damage: bytes) -> None:
     packet = bytearray(PICTURE)
@@ -341,7 +341,7 @@ FRAMES = st.one_of(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(FRAMES, max_size=3))
 def test_any_frame_becomes_news_or_a_gap(frames: list[str | bytes]) -> None:
     events = news(frames)
