@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from neo_api_client.websocket.feed import DepthLevel, SFeedIndex, SFeedScrip, SFeedWebSocket
 
 _STEADY_S = 10.0
+# One connection of SFeed takes no more (brokers.md 1.10).
+_MOST_TOKENS = 3000
 _TIME_TOLERANCE = timedelta(days=1)
 # A feed that garbles everything must not drown its readers in gaps.
 _DAMAGE_EVERY_S = 1.0
@@ -72,6 +74,7 @@ class KotakMarketFeed:
 
         Raises:
             SessionExpiredError: the feed refuses the session; open a new feed with another one.
+            InvalidInputError: an instrument is named twice, or there are too many for one connection.
         """
         known = _by_key(instruments)
         failures, is_first = 0, True
@@ -199,6 +202,8 @@ def _by_key(instruments: Sequence[Instrument]) -> dict[tuple[str, str], Instrume
         is_index = instrument.kind is InstrumentKind.INDEX
         key = instrument.broker_symbol.casefold() if is_index else instrument.broker_token
         known[instrument.segment, key] = instrument
+    if len(instruments) > _MOST_TOKENS:
+        raise InvalidInputError(f"expected at most {_MOST_TOKENS} instruments, got {len(instruments)}")
     if len(known) != len(instruments):
         raise InvalidInputError(f"expected distinct instruments, got {len(instruments) - len(known)} doubled")
     return known

@@ -4,6 +4,8 @@ import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import structlog
+
 from app.domain.ids import BrokerOrderId
 from app.domain.orders import OrderType, TimeInForce
 from app.domain.ports import Capabilities, Clock, OrderChange, OrderRequest
@@ -26,6 +28,8 @@ from brokers.kotak_neo.evidence import SeenToday
 from brokers.kotak_neo.requests import modify_fields, place_fields
 from brokers.kotak_neo.stream import OrderStream
 from brokers.kotak_neo.tags import OriginalTags
+
+log = structlog.get_logger()
 
 _READ_TIMEOUT_S = 10.0
 
@@ -78,8 +82,11 @@ class KotakNeoGateway:
 
     def request_orders(self) -> Read[Sequence[OrderReport]]:
         rows = read_rows(self._read("order_report"))
-        reports, are_known = self._tags.restore(mapping.order_report(row) for row in rows or ())
-        is_clean = self._seen.judge_orders(reports) and are_known
+        readable, parked = mapping.order_reports(rows or ())
+        for reason in parked:
+            log.warning("order_row_parked", reason=reason)
+        reports, are_known = self._tags.restore(readable)
+        is_clean = self._seen.judge_orders(reports) and are_known and not parked
         return Read(data=reports, as_of=self._clock.now(), clean=is_clean)
 
     def request_order(self, broker_order_id: BrokerOrderId) -> Read[OrderReport | None]:

@@ -74,6 +74,26 @@ def order_report(row: Row) -> OrderReport:
     )
 
 
+def order_reports(rows: Iterable[Row]) -> tuple[tuple[OrderReport, ...], tuple[str, ...]]:
+    """Return a book's orders, and why each row that is not understood was parked.
+
+    One strange order, placed by hand perhaps, must not hide all the others; but a book with a parked row
+    proves no order absent.
+
+    Raises:
+        ProtocolError: there are rows, and none of them is understood.
+    """
+    reports, parked = [], []
+    for row in rows:
+        try:
+            reports.append(order_report(row))
+        except ProtocolError as e:
+            parked.append(str(e))
+    if parked and not reports:
+        raise ProtocolError(f"order book: none of {len(parked)} rows is understood: {parked[0]}")
+    return tuple(reports), tuple(parked)
+
+
 def order_status(text: str, *, filled: Decimal, quantity: Decimal) -> OrderStatus:
     """Return our status for Kotak's `ordSt` text; text that is not known means working, unconfirmed.
 

@@ -75,6 +75,7 @@ DRAWN: Mapping[str, Kind] = {
     "redirect": _kind("a redirect to the same address, 307 or `status`", 25),
     "human_open": _kind("after a fill the human buys or sells the same again in the app", 30),
     "human_close": _kind("after a fill the human closes it in the app", 30),
+    "human_strange": _kind("the book shows an order of the human's with words that nobody knows", 30),
     "refusal": _kind("refused with any `code`, at HTTP 400 or `status`", 11, 12, 13, 14),
 }
 # Done at once, when the rule is given.

@@ -36,7 +36,11 @@ async def _orders(call: Call) -> Response:
     ledger = _ledger(call)
     until = call.sim.visible_until(ledger.ucc, "orders")
     shown = [(order, order.as_of(until)) for order in ledger.orders.values()]
-    return listing([order_row(order, state) for order, state in reversed(shown) if state is not None])
+    rows = [order_row(order, state) for order, state in reversed(shown) if state is not None]
+    if rows and call.sim.faults.draw("human_strange", "orders", ledger.ucc):
+        strange = {"nOrdNo": "990101000000009", "GuiOrdId": "NA", "prcTp": "ICEBERG", "ordSt": "half asleep"}
+        rows.append(rows[-1] | strange)
+    return listing(rows)
 
 
 async def _order(call: Call) -> Response:

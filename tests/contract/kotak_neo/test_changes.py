@@ -262,3 +262,12 @@ def test_what_the_human_trades_in_the_app_is_seen(simulator: Simulator, desk: Ko
     tags = sorted(order.tag for order in desk.gateway.request_orders().data)
     assert tags == ["", "ours"]
     assert not [e for e in desk.events if isinstance(e, Gap) and "tag" in e.reason]
+
+
+def test_an_order_that_nobody_understands_hides_no_other(simulator: Simulator, desk: KotakDesk) -> None:
+    _placed(desk, "ours", _passive(desk), lots=1, status=OrderStatus.ACCEPTED)
+    _inject(simulator, desk, {"kind": "human_strange"})
+
+    read = desk.gateway.request_orders()
+
+    assert ([order.tag for order in read.data], read.clean) == (["ours"], False)

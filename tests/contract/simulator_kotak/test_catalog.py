@@ -349,6 +349,14 @@ def _human(scene: Scene) -> None:
     assert [(row["tag"], row["side"]) for row in scene.book()] == [("ours", "S"), ("", "S"), ("", "B")]
 
 
+@check("human_strange")
+def _human_strange(scene: Scene) -> None:
+    scene.rest(tag="ours")
+    scene.inject("human_strange", "book_lag", seconds=0)
+    rows = scene.client.order_report()["data"]
+    assert [row["prcTp"] for row in rows] == ["L", "ICEBERG"]
+
+
 @check("session_kill")
 def _session_kill(scene: Scene) -> None:
     scene.inject("session_kill")
