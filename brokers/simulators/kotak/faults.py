@@ -124,8 +124,11 @@ class FaultPlan:
 
         `burst` is the number of the request in its burst, for the fault that counts them.
         """
+        rules = self._by_kind.get(kind)
+        if not rules:
+            return None
         now = self._now()
-        for name, rule in self._by_kind.get(kind, ()):
+        for name, rule in rules:
             if not rule.covers(endpoint, ucc, now) or (burst is not None and burst <= rule.after):
                 continue
             names = (self._seed, kind, name, endpoint, ucc, key or self._serial(kind, endpoint, ucc))
