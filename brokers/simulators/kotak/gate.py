@@ -210,7 +210,10 @@ async def _through_faults(call: Call, handler: Handler) -> Response:
             return reply(call.request, faulty)
     await asyncio.sleep(_delay(call))
     if faults.draw("half_body", endpoint, ucc, call.key):
-        whole = await handler(call)
+        try:
+            whole = await handler(call)
+        except Refused as refusal:
+            whole = refusal.response()
         return HalfReply(bytes(whole.body), status_code=whole.status_code, media_type="application/json")
     return await (_write(call, handler) if endpoint in WRITES else handler(call))
 

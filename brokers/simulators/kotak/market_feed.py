@@ -50,6 +50,8 @@ class MarketFeed:
 
         Faults may leave the feed up without ticks, lose, double, delay or damage them, or cut it.
         """
+        if not self._subscribers:
+            return  # a fault that nobody can see is not used up
         if any(self._faults.draw(kind, "apifeed", "") for kind in ("stale_quotes", "feed_lost")):
             return
         if self._faults.draw("feed_drop", "apifeed", ""):

@@ -26,7 +26,7 @@ from app.domain.reports import FaultClass, Outcome, WriteResult
 from tests.contract.kotak_neo.desk import Simulator
 from tests.waiting import eventually
 
-ORDER = BrokerOrderId("190102000000001")
+ORDER = BrokerOrderId("990101000000001")
 PRICE = Decimal("1.00")
 Rule = dict[str, object]
 Write = Callable[[BrokerGateway, Instrument], WriteResult]
