@@ -4,6 +4,8 @@ import ssl
 from collections.abc import Sequence
 from datetime import date
 
+import structlog
+
 from app.domain.accounts import BrokerCode
 from app.domain.errors import ConfigError
 from app.domain.instruments import Instrument
@@ -12,9 +14,11 @@ from brokers.kotak_neo.client import NeoClient
 from brokers.kotak_neo.egress import AccountTransport, Endpoint
 from brokers.kotak_neo.feed import KotakMarketFeed
 from brokers.kotak_neo.gateway import KotakNeoGateway
-from brokers.kotak_neo.instruments import download_instruments
+from brokers.kotak_neo.instruments import download_master
 from brokers.kotak_neo.sdk import load_sdk
 from brokers.kotak_neo.session import checked_fields, open_session, restore_session
+
+log = structlog.get_logger()
 
 
 class KotakNeoAdapter:
@@ -53,9 +57,15 @@ class KotakNeoAdapter:
     def request_instruments(self, session: BrokerSession, day: date) -> Sequence[Instrument]:
         client = self._restored(session)
         try:
-            return download_instruments(client, day)
+            master = download_master(client, day)
         finally:
             client.close()
+        log.info(
+            "contract_master_read", instruments=len(master.instruments), passed_over=dict(master.passed_over)
+        )
+        for segment, reason in master.missing.items():
+            log.warning("contract_file_missing", segment=segment, reason=reason)
+        return master.instruments
 
     def market_feed(self, session: BrokerSession) -> KotakMarketFeed:
         return KotakMarketFeed(open_feed=self._restored(session).new_market_feed, clock=self._clock)

@@ -30,12 +30,14 @@ _ADDRESS_OK_CODE = 1000
 AUTH_CODES = frozenset({100021, 100022, 10020})
 ADDRESS_CODES = frozenset({100008, 1037})
 _DUPLICATE_CODES = frozenset({5204, 32})
+# The order has ended, or does not exist; no answer to a new order, which it leaves unknown.
+_ENDED_CODE = 1021
 _REFUSED = {
     1007: FaultClass.INVALID,
     1009: FaultClass.INVALID,
     1017: FaultClass.INVALID,
     5202: FaultClass.INVALID,
-    1021: FaultClass.ALREADY_DONE,
+    _ENDED_CODE: FaultClass.ALREADY_DONE,
 }
 _RETRY_AFTER_S = 1.0
 _MAX_TEXT = 200
@@ -113,8 +115,7 @@ def _by_code(
     reply: Reply, body: Mapping[str, object], *, asked: BrokerOrderId | None, text: str
 ) -> WriteResult:
     code = code_of(body)
-    if code in _REFUSED:
-        # 1021 stands for two things: the order has ended, or there is no such order.
+    if code in _REFUSED and (asked is not None or code != _ENDED_CODE):
         fault = FaultClass.NOT_FOUND if "valid order number" in text else _REFUSED[code]
         return WriteResult(outcome=Outcome.REJECTED, fault=fault, code=str(code), message=text)
     if code == EMPTY_CODE and asked is not None:
@@ -157,6 +158,14 @@ def read_rows(reply: Reply) -> Sequence[Mapping[str, object]] | None:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ProtocolError(f"data: expected a list of objects, got {type(rows).__name__}")
     return rows
+
+
+def read_nested_rows(reply: Reply) -> Sequence[Mapping[str, object]] | None:
+    """Return the rows of a read that the SDK wraps once more under `data` (history); as `read_rows`."""
+    value = reply.value
+    if isinstance(value, Mapping) and isinstance(value.get("data"), Mapping):
+        return read_rows(Reply(value=value["data"], wire=reply.wire))
+    return read_rows(reply)
 
 
 def _read_fault(reply: Reply) -> BrokerError | None:

@@ -1,6 +1,10 @@
 """Act for one Kotak Neo account."""
 
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import structlog
 
 from app.domain.ids import BrokerOrderId
 from app.domain.orders import OrderType, TimeInForce
@@ -8,6 +12,7 @@ from app.domain.ports import Capabilities, Clock, OrderChange, OrderRequest
 from app.domain.reports import (
     AccountEvent,
     Balance,
+    FaultClass,
     FillReport,
     OrderReport,
     Outcome,
@@ -18,10 +23,13 @@ from app.domain.reports import (
 from brokers.kotak_neo import mapping
 from brokers.kotak_neo.client import NeoClient, Reply
 from brokers.kotak_neo.egress import Lane
-from brokers.kotak_neo.errors import classify_write, read_body, read_rows
+from brokers.kotak_neo.errors import classify_write, read_body, read_nested_rows, read_rows
 from brokers.kotak_neo.evidence import SeenToday
 from brokers.kotak_neo.requests import modify_fields, place_fields
 from brokers.kotak_neo.stream import OrderStream
+from brokers.kotak_neo.tags import OriginalTags
+
+log = structlog.get_logger()
 
 _READ_TIMEOUT_S = 10.0
 
@@ -42,20 +50,31 @@ class KotakNeoGateway:
         self._client = client
         self._clock = clock
         self._seen = SeenToday(clock)
-        self._stream = OrderStream(
-            open_feed=client.new_order_feed, clock=clock, on_order=self._seen.note_order
-        )
+        self._tags = OriginalTags(clock, self._request_history)
+        self._changing: set[BrokerOrderId] = set()
+        self._changing_lock = threading.Lock()
+        self._stream = OrderStream(open_feed=client.new_order_feed, clock=clock, on_order=self._on_order)
 
     def capabilities(self) -> Capabilities:
         return CAPABILITIES
 
     def submit_order(self, request: OrderRequest, *, timeout_s: float) -> WriteResult:
         fields = place_fields(request)
-        return self._write("place_order", fields, timeout_s=timeout_s, asked=None)
+        result = self._write("place_order", fields, timeout_s=timeout_s, asked=None)
+        if result.outcome is Outcome.ACCEPTED and result.broker_order_id is not None:
+            self._tags.note(result.broker_order_id, request.client_order_id)
+        return result
 
     def modify_order(self, change: OrderChange, *, timeout_s: float) -> WriteResult:
         fields = modify_fields(change)
-        return self._write("modify_order", fields, timeout_s=timeout_s, asked=change.broker_order_id)
+        with self._alone(change.broker_order_id) as is_alone:
+            if not is_alone:
+                return WriteResult(
+                    outcome=Outcome.NOT_SENT,
+                    fault=FaultClass.INVALID,
+                    message="another change of this order is under way; the later one could win or lose",
+                )
+            return self._write("modify_order", fields, timeout_s=timeout_s, asked=change.broker_order_id)
 
     def cancel_order(self, broker_order_id: BrokerOrderId, *, timeout_s: float) -> WriteResult:
         fields = {"order_id": str(broker_order_id), "amo": "NO"}
@@ -63,16 +82,20 @@ class KotakNeoGateway:
 
     def request_orders(self) -> Read[Sequence[OrderReport]]:
         rows = read_rows(self._read("order_report"))
-        reports = tuple(mapping.order_report(row) for row in rows or ())
-        return Read(data=reports, as_of=self._clock.now(), clean=self._seen.judge_orders(reports))
+        readable, parked = mapping.order_reports(rows or ())
+        for reason in parked:
+            log.warning("order_row_parked", reason=reason)
+        reports, are_known = self._tags.restore(readable)
+        is_clean = self._seen.judge_orders(reports) and are_known and not parked
+        return Read(data=reports, as_of=self._clock.now(), clean=is_clean)
 
     def request_order(self, broker_order_id: BrokerOrderId) -> Read[OrderReport | None]:
         rows = read_rows(self._read("order_report", order_id=str(broker_order_id)))
-        reports = [mapping.order_report(row) for row in rows or ()]
+        reports, are_known = self._tags.restore(mapping.order_report(row) for row in rows or ())
         found = next((report for report in reports if report.broker_order_id == broker_order_id), None)
         # Rows of another order are an answer to another question: no proof of anything.
         is_clean = self._seen.judge_order(broker_order_id, found) and len(reports) <= int(found is not None)
-        return Read(data=found, as_of=self._clock.now(), clean=is_clean)
+        return Read(data=found, as_of=self._clock.now(), clean=is_clean and are_known)
 
     def request_fills(self) -> Read[Sequence[FillReport]]:
         rows = read_rows(self._read("trade_report"))
@@ -111,6 +134,25 @@ class KotakNeoGateway:
             self._seen.note_placed(result.broker_order_id)
             self._stream.expect_news(asked_at=asked_at)
         return result
+
+    def _on_order(self, report: OrderReport) -> OrderReport | None:
+        self._seen.note_order(report)
+        return self._tags.from_memory(report)
+
+    @contextmanager
+    def _alone(self, broker_order_id: BrokerOrderId) -> Iterator[bool]:
+        with self._changing_lock:
+            is_alone = broker_order_id not in self._changing
+            self._changing.add(broker_order_id)
+        try:
+            yield is_alone
+        finally:
+            if is_alone:
+                with self._changing_lock:
+                    self._changing.discard(broker_order_id)
+
+    def _request_history(self, broker_order_id: BrokerOrderId) -> Sequence[Mapping[str, object]] | None:
+        return read_nested_rows(self._read("order_history", order_id=str(broker_order_id)))
 
     def _read(self, method: str, **arguments: str) -> Reply:
         return self._client.call(method, lane=Lane.READS, timeout_s=_READ_TIMEOUT_S, **arguments)

@@ -74,6 +74,26 @@ def order_report(row: Row) -> OrderReport:
     )
 
 
+def order_reports(rows: Iterable[Row]) -> tuple[tuple[OrderReport, ...], tuple[str, ...]]:
+    """Return a book's orders, and why each row that is not understood was parked.
+
+    One strange order, placed by hand perhaps, must not hide all the others; but a book with a parked row
+    proves no order absent.
+
+    Raises:
+        ProtocolError: there are rows, and none of them is understood.
+    """
+    reports, parked = [], []
+    for row in rows:
+        try:
+            reports.append(order_report(row))
+        except ProtocolError as e:
+            parked.append(str(e))
+    if parked and not reports:
+        raise ProtocolError(f"order book: none of {len(parked)} rows is understood: {parked[0]}")
+    return tuple(reports), tuple(parked)
+
+
 def order_status(text: str, *, filled: Decimal, quantity: Decimal) -> OrderStatus:
     """Return our status for Kotak's `ordSt` text; text that is not known means working, unconfirmed.
 
@@ -128,6 +148,19 @@ def net_positions(rows: Iterable[Row]) -> tuple[PositionReport, ...]:
     for report in map(position_report, rows):
         net[report.broker_symbol] = net.get(report.broker_symbol, Decimal(0)) + report.net_qty
     return tuple(PositionReport(broker_symbol=symbol, net_qty=qty) for symbol, qty in net.items())
+
+
+def first_tag(rows: Iterable[Row], broker_order_id: BrokerOrderId) -> str | None:
+    """Return the tag of the oldest version in an order's history ("" for none), None without versions.
+
+    Source: brokers.md 1.8: only the oldest row keeps the tag that the client gave.
+    """
+    versions: list[tuple[Decimal, str]] = []
+    for row in rows:
+        if _text(row, "nOrdNo") != broker_order_id:
+            raise ProtocolError(f"history of {broker_order_id}: got a row of {row.get('nOrdNo')!r:.40}")
+        versions.append((_whole(row, "updRecvTm"), _optional_text(row, "GuiOrdId")))
+    return min(versions)[1] if versions else None
 
 
 def balance(body: Row) -> Balance:

@@ -64,7 +64,7 @@ def _terms(order: OrderRequest | OrderChange) -> dict[str, str]:
         )
     return {
         "order_type": _TYPES[order.order_type],
-        "validity": _VALIDITY[order.time_in_force],
+        "validity": _validity(order),
         "quantity": _quantity(order.quantity, order.instrument),
         "price": _price("price", order.price, order.instrument),
         "trigger_price": "0"
@@ -72,6 +72,17 @@ def _terms(order: OrderRequest | OrderChange) -> dict[str, str]:
         else _price("trigger_price", order.trigger_price, order.instrument),
         "disclosed_quantity": "0",
     }
+
+
+def _validity(order: OrderRequest | OrderChange) -> str:
+    # Commodities know DAY only (brokers.md 1.5).
+    known = set(_VALIDITY) - ({TimeInForce.IOC} if order.instrument.segment == "mcx_fo" else set())
+    if order.time_in_force not in known:
+        raise InvalidInputError(
+            f"time_in_force: expected one of {', '.join(sorted(known))} in {order.instrument.segment}, "
+            f"got {order.time_in_force}"
+        )
+    return _VALIDITY[order.time_in_force]
 
 
 def _quantity(quantity: Decimal, instrument: Instrument) -> str:

@@ -30,6 +30,9 @@ _REFUSING_WORDS = (
     "locked",
     "not registered",
 )
+# A request or view session that went wrong says nothing about the person's credentials.
+_OUR_SLIPS = frozenset({1007, 5202, 100021, 100022})
+_FAILED_CODE = 10020
 _REMEDIES = {
     LoginReason.IP_DENIED: "; register this source address with the broker, or correct the consumer key",
     LoginReason.BAD_TOTP: "; check the TOTP secret and the clock of this machine",
@@ -154,6 +157,10 @@ def _refusal_reason(code: int | None, text: str) -> LoginReason:
     """Return what a person must mend; BROKER_DOWN when nothing says that somebody must (brokers.md 1.3)."""
     if code in ADDRESS_CODES:
         return LoginReason.IP_DENIED
+    if code in _OUR_SLIPS:
+        return LoginReason.BROKER_DOWN
+    if code == _FAILED_CODE:
+        return LoginReason.BAD_CREDENTIALS
     words = text.lower()
     if not any(word in words for word in _REFUSING_WORDS):
         return LoginReason.BROKER_DOWN

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from app.domain.errors import ProtocolError
+from app.domain.ids import BrokerOrderId
 from app.domain.ports import Clock
 from app.domain.reports import AccountEvent, Gap, OrderReport, PositionReport, StreamDown
 from brokers.kotak_neo import mapping
@@ -36,7 +37,8 @@ class OrderStream:
     Args:
         open_feed: builds an SDK feed that never reconnects by itself.
         clock: its monotonic seconds drive the watchdog.
-        on_order: told of every order before the caller sees it.
+        on_order: told of every order before the caller sees it; returns it as the caller shall see it,
+            or None when only a read of the book can tell whose it is: a Gap then follows it.
     """
 
     def __init__(
@@ -44,13 +46,14 @@ class OrderStream:
         *,
         open_feed: Callable[[], "OrderFeedWebSocket"],
         clock: Clock,
-        on_order: Callable[[OrderReport], None],
+        on_order: Callable[[OrderReport], OrderReport | None],
     ) -> None:
         self._open_feed = open_feed
         self._clock = clock
         self._on_order = on_order
         self._frame_at = 0.0
         self._news_due_at: float | None = None
+        self._asked_about: set[BrokerOrderId] = set()
 
     def expect_news(self, *, asked_at: float) -> None:
         """Note that the broker accepted what was sent at `asked_at` (monotonic s): silence now means deaf.
@@ -70,7 +73,8 @@ class OrderStream:
                 await self._connect(feed)
                 yield Gap(reason="connected")
                 async for message in watched_messages(feed, self._check):
-                    yield self._event(message)
+                    for event in self._events_of(message):
+                        yield event
             except _RefusedError as e:
                 yield StreamDown(reason=str(e), is_session_dead=e.is_session_dead)
                 return
@@ -92,7 +96,7 @@ class OrderStream:
             answer = await asyncio.wait_for(ack, _ACK_WAIT_S)
         except TimeoutError as e:
             raise LostError(f"no acknowledgement within {_ACK_WAIT_S:g} s") from e
-        except (sdk.ConnectionError, sdk.AuthenticationError) as e:
+        except sdk.OrderFeedWebSocketError as e:
             _raise_if_forbidden(e)
             raise LostError(f"cannot connect: {e}") from e
         if answer.get("ak") != "ok":
@@ -100,6 +104,7 @@ class OrderStream:
             raise _RefusedError(reason, is_session_dead="auth" in reason.lower())
         self._frame_at = self._clock.monotonic()
         self._news_due_at = None
+        self._asked_about.clear()
 
     def _on_raw(self, raw: object, ack: "asyncio.Future[Mapping[str, object]]") -> None:
         self._frame_at = self._clock.monotonic()
@@ -113,21 +118,28 @@ class OrderStream:
         if isinstance(frame, dict) and "ak" in frame:
             ack.set_result(frame)
 
-    def _check(self) -> None:
+    def _check(self) -> Gap | None:
         now, due = self._clock.monotonic(), self._news_due_at
         if due is not None and now > due:
             raise LostError(f"no news within {_NEWS_WAIT_S:g} s of an accepted request")
         if now - self._frame_at > _SILENCE_S:
             raise LostError(f"silent for {_SILENCE_S:g} s")
+        return None
 
-    def _event(self, message: object) -> AccountEvent:
+    def _events_of(self, message: object) -> tuple[AccountEvent, ...]:
         try:
             report = _report(message)
         except ProtocolError as e:
-            return Gap(reason=f"unreadable update: {e}")
-        if isinstance(report, OrderReport):
-            self._on_order(report)
-        return report
+            return (Gap(reason=f"unreadable update: {e}"),)
+        if not isinstance(report, OrderReport):
+            return (report,)
+        told, number = self._on_order(report), report.broker_order_id
+        if told is not None:
+            return (told,)
+        # Whoever knows the number can use the news as it is; the others must read the book, once.
+        is_asked = number in self._asked_about
+        self._asked_about.add(number)
+        return (report,) if is_asked else (report, Gap(reason=f"order {number} lost its tag"))
 
 
 def _report(message: object) -> OrderReport | PositionReport:

@@ -29,11 +29,12 @@ class Socket(Protocol):
         """Close the socket."""
 
 
-async def watched_messages(socket: Socket, check: Callable[[], None]) -> AsyncIterator[object]:
-    """Yield the socket's messages and call `check` every second without one.
+async def watched_messages(socket: Socket, check: Callable[[], object | None]) -> AsyncIterator[object]:
+    """Yield the socket's messages, and what `check` has to tell: it is called about every second.
 
     The SDK's own iterator waits for ever when the close frame overtakes buffered messages, so the
-    state of the socket is looked at beside it.
+    state of the socket is looked at beside it. Messages do not put the check off: a feed may be busy
+    and useless.
 
     Raises:
         LostError: the socket ended, or `check` found it useless.
@@ -41,16 +42,22 @@ async def watched_messages(socket: Socket, check: Callable[[], None]) -> AsyncIt
     from neo_api_client.websocket.feed.exceptions import NotConnectedError as FeedNotConnectedError
     from neo_api_client.websocket.orderfeed.exceptions import NotConnectedError
 
+    now = asyncio.get_running_loop().time
     pending: asyncio.Task[object] | None = None
+    look_at = now() + _LOOK_EVERY_S
     try:
         while True:
+            if now() >= look_at:
+                look_at = now() + _LOOK_EVERY_S
+                note = check()
+                if note is not None:
+                    yield note
             if pending is None:
                 pending = asyncio.ensure_future(_next(socket))
-            await asyncio.wait({pending}, timeout=_LOOK_EVERY_S)
+            await asyncio.wait({pending}, timeout=max(look_at - now(), 0.0))
             if not pending.done():
                 if not socket.is_connected:
                     raise LostError("the socket closed")
-                check()
                 continue
             finished, pending = pending, None
             try:

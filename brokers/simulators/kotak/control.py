@@ -11,18 +11,21 @@ GET  /_sim/fills, /_sim/positions, /_sim/feeds
 GET  /_sim/requests   ?since=seq&path=...: each with source address, real and virtual time, outcome.
 GET  /_sim/faults     profile and what was injected, by kind.
 POST /_sim/faults     {"profile": name} and/or {"faults": [rule, ...]}, replacing the earlier ones;
-                      a rule: {"kind", "rate", "endpoint", "ucc": [...], "count", "from", "to", "seconds"}.
+                      a rule: {"kind", "rate", "endpoint", "ucc": [...], "count", "from", "to", "seconds"};
+                      kinds and their meaning are in catalog.py and under "kinds" of GET /_sim/faults.
 POST /_sim/accounts   one account or a list: adds, or changes the named fields; also login_hang, login_error.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from brokers.simulators.kotak.catalog import DEEDS, DRAWN
 from brokers.simulators.kotak.ledger import Position
 from brokers.simulators.kotak.orders import Fill, Order
 from brokers.simulators.kotak.rows import Row, rupees
@@ -189,6 +192,7 @@ async def _get_faults(sim: Simulator, _request: Request) -> object:
         "injected": sum(injected.values()),
         "by_kind": injected,
         "extra": len(sim.faults.extra),
+        "kinds": {name: {"rows": kind.rows, "says": kind.says} for name, kind in {**DRAWN, **DEEDS}.items()},
     }
 
 
@@ -198,11 +202,23 @@ async def _set_faults(sim: Simulator, request: Request) -> object:
         sim.faults.use(str(body["profile"]))
     if "faults" in body:
         raw = list(body["faults"])
-        kills = [item for item in raw if item.get("kind") == "session_kill"]
-        sim.faults.set_extra([item for item in raw if item.get("kind") != "session_kill"])
-        for kill in kills:
-            sim.faults.injected["session_kill"] += sim.kill_sessions(kill.get("ucc"))
+        sim.faults.set_extra([item for item in raw if item.get("kind") not in DEEDS])
+        for deed in raw:
+            if deed.get("kind") in DEEDS:
+                sim.faults.injected[deed["kind"]] += _do(sim, deed)
     return await _get_faults(sim, request)
+
+
+def _do(sim: Simulator, deed: Mapping[str, Any]) -> int:
+    """Do what a rule of this kind asks for at once; return how often it hit."""
+    kind, uccs = deed["kind"], deed.get("ucc")
+    if kind == "session_kill":
+        return sim.kill_sessions(uccs)
+    if kind == "key_reset":
+        return sim.reset_keys(uccs)
+    if kind == "feed_cut":
+        return sim.cut_feeds(uccs)
+    return sim.refuse_connections(float(deed["seconds"]))
 
 
 async def _put_accounts(sim: Simulator, request: Request) -> object:

@@ -79,13 +79,15 @@ class Exchange:
     def modify(self, order: Order, terms: Terms) -> None:
         """Start a modification; it takes effect a moment later unless the order ends first."""
         self._record(order, status=Status.MODIFY_VALIDATION)
-        self._later(self._modify_pending, order, terms)
+        late = self.faults.draw("modify_late", "modify", order.ucc)
+        self._later(self._modify_pending, order, terms, delay=late.seconds if late else _STEP_S)
 
     def cancel(self, order: Order) -> None:
         """Start a cancellation; a fill may still come first."""
         order.canceling = True
         self._record(order, status=Status.CANCEL_PENDING)
-        self._later(self._canceled, order)
+        late = self.faults.draw("cancel_late", "cancel", order.ucc)
+        self._later(self._canceled, order, delay=late.seconds if late else _STEP_S)
 
     def on_tick(self) -> None:
         """Match everything that rests against the new quotes."""
@@ -200,13 +202,16 @@ class Exchange:
         order.split = True
         if self.faults.draw("partial_stall", "place", order.ucc, order.draw_key):
             order.stalled = True
-        elif not self.faults.profile.split_waits_for_tick:
+        elif not order.part_forced and not self.faults.profile.split_waits_for_tick:
             order.paused = True
             self._later(self._fill_rest, order, price, delay=_SPLIT_PAUSE_S)
 
     def _part(self, order: Order, leaves: int) -> int:
         if order.split or order.terms.validity == "IOC":
             return leaves
+        if self.faults.draw("partial_fill", "place", order.ucc, order.draw_key):
+            order.part_forced = True
+            return min(leaves, matching.first_part(leaves))
         if fraction(self.seed, "split", order.ucc, order.draw_key) >= self.faults.profile.split_rate:
             return leaves
         return min(leaves, matching.first_part(leaves))
@@ -239,6 +244,29 @@ class Exchange:
         if order.done:
             self._withdraw(order)
         self.listener.on_fill(fill)
+        if order.done and not order.by_human:
+            self._let_human_act(order)
+
+    def _let_human_act(self, filled: Order) -> None:
+        """Trade by hand in the broker's app after a fill: the platform did not ask for it."""
+        opposite = "S" if filled.side == "B" else "B"
+        for kind, side in (("human_open", filled.side), ("human_close", opposite)):
+            if self.faults.draw(kind, "app", filled.ucc, filled.draw_key):
+                number = self.next_number()
+                order = Order(
+                    ucc=filled.ucc,
+                    number=number,
+                    exchange_number=f"1{number}",
+                    tag="",
+                    contract=filled.contract,
+                    side=side,
+                    product=filled.product,
+                    placed_at=self.clock.now(),
+                    placed_epoch=time.time(),
+                    by_human=True,
+                )
+                terms = Terms(kind="MKT", price=0, trigger=0, qty=filled.terms.qty, validity="DAY")
+                self.accept(self.ledgers[filled.ucc], order, terms)
 
     def _modify_pending(self, order: Order, terms: Terms) -> None:
         if order.done:
@@ -251,6 +279,8 @@ class Exchange:
             return
         quote = self.tape.quotes.get(order.contract.token)
         reason = rules.reject_terms(terms, order.side, quote.ltp if quote else None)
+        if self.faults.draw("modify_refused", "modify", order.ucc):
+            reason = "RMS:Modification rejected"
         if reason is None and terms.qty <= order.state.filled:
             reason = "RMS:Quantity is not above the filled quantity"
         if reason is not None:
@@ -258,7 +288,7 @@ class Exchange:
             return
         count = order.state.modifications + 1
         tag = order.state.shown_tag
-        if self.mutate_tags and tag:
+        if tag and self._mutates_tag("modify", order):
             tag = f"{int(fraction(self.seed, 'admin', order.number, count) * 1e12):012d}-ADMINAPI"
         order.stalled = False
         order.paused = False
@@ -272,12 +302,21 @@ class Exchange:
             self._match(order, resting=False)
 
     def _canceled(self, order: Order) -> None:
-        if not order.done:
-            self._end(order, Status.CANCELLED, "")
+        if order.done:
+            return
+        if self.faults.draw("cancel_refused", "cancel", order.ucc):
+            order.canceling = False
+            self._record(order, status=Status.NOT_CANCELLED, reason="RMS:Cancellation rejected")
+            return
+        self._end(order, Status.CANCELLED, "")
+
+    def _mutates_tag(self, endpoint: str, order: Order) -> bool:
+        drawn = self.faults.draw("tag_mutation", endpoint, order.ucc) is not None
+        return self.mutate_tags or drawn
 
     def _end(self, order: Order, status: Status, reason: str) -> None:
         tag = order.state.shown_tag
-        if status is Status.CANCELLED and self.mutate_tags and tag:
+        if status is Status.CANCELLED and tag and self._mutates_tag("cancel", order):
             tag = f"{tag}-{int(self.clock.now().timestamp())}"
         leaves = order.leaves
         self._withdraw(order)

@@ -5,39 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
+from brokers.simulators.kotak.catalog import ENDPOINTS, GROUPS, KINDS
 from brokers.simulators.kotak.draw import fraction, lognormal
 from brokers.simulators.kotak.profiles import PROFILES
-
-KINDS = frozenset(
-    {
-        "ack_lost",
-        "late_placement",
-        "request_lost",
-        "http_429",
-        "http_5xx_html",
-        "http_5xx_json",
-        "html_200",
-        "redirect",
-        "hang",
-        "rms_reject",
-        "market_parked",
-        "partial_stall",
-        "book_lag",
-        "book_empty",
-        "login_slow",
-        "login_fail",
-        "login_hang",
-        "login_null",
-        "session_kill",
-        "stale_quotes",
-        "feed_drop",
-        "feed_close",
-        "feed_silence",
-        "feed_lost",
-        "feed_duplicate",
-        "feed_reorder",
-    }
-)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +16,7 @@ class Rule:
 
     `seconds` and `seconds_max` bound the delay that the fault draws, real seconds. `begins` and `ends` are
     virtual. `count` is how many hits are left, None for no limit; `once_per_ucc` limits each account to one.
+    `endpoint` may name a group. `code`, `status` and `after` are for the kinds that say so in the catalog.
     """
 
     kind: str
@@ -59,12 +30,15 @@ class Rule:
     seconds: float = 0.0
     seconds_max: float | None = None
     accepted: bool = False
+    code: int | None = None
+    status: int | None = None
+    after: int = 20
     hit: set[str] = field(default_factory=set)
 
     def covers(self, endpoint: str, ucc: str, now: datetime) -> bool:
         """Return whether the rule may hit this request at this virtual instant."""
         return (
-            (self.endpoint is None or self.endpoint == endpoint)
+            (self.endpoint in (None, endpoint) or endpoint in GROUPS.get(self.endpoint or "", ()))
             and (self.ucc is None or ucc in self.ucc)
             and (self.count is None or self.count > 0)
             and not (self.once_per_ucc and ucc in self.hit)
@@ -80,6 +54,8 @@ class Hit:
     kind: str
     seconds: float
     accepted: bool
+    code: int | None = None
+    status: int | None = None
 
 
 def parse_rule(raw: Mapping[str, object]) -> Rule:
@@ -94,6 +70,9 @@ def parse_rule(raw: Mapping[str, object]) -> Rule:
         raise ValueError(f"unknown fault fields {unknown}; known are {sorted(known)}")
     if values.get("kind") not in KINDS:
         raise ValueError(f"unknown fault kind {values.get('kind')!r}; known are {sorted(KINDS)}")
+    if values.get("endpoint") not in (None, *ENDPOINTS, *GROUPS):
+        known_places = sorted(ENDPOINTS | GROUPS.keys())
+        raise ValueError(f"unknown endpoint {values['endpoint']!r}; known are {known_places}")
     for name in ("begins", "ends"):
         if isinstance(values.get(name), str):
             values[name] = datetime.fromisoformat(str(values[name]))
@@ -138,11 +117,19 @@ class FaultPlan:
         self.extra = [parse_rule(item) for item in raw]
         self._index()
 
-    def draw(self, kind: str, endpoint: str, ucc: str, key: str | None = None) -> Hit | None:
-        """Return the hit if this fault strikes now; a key makes the draw independent of arrival order."""
+    def draw(
+        self, kind: str, endpoint: str, ucc: str, key: str | None = None, *, burst: int | None = None
+    ) -> Hit | None:
+        """Return the hit if this fault strikes now; a key makes the draw independent of arrival order.
+
+        `burst` is the number of the request in its burst, for the fault that counts them.
+        """
+        rules = self._by_kind.get(kind)
+        if not rules:
+            return None
         now = self._now()
-        for name, rule in self._by_kind.get(kind, ()):
-            if not rule.covers(endpoint, ucc, now):
+        for name, rule in rules:
+            if not rule.covers(endpoint, ucc, now) or (burst is not None and burst <= rule.after):
                 continue
             names = (self._seed, kind, name, endpoint, ucc, key or self._serial(kind, endpoint, ucc))
             if fraction("hit", *names) >= rule.rate:
@@ -153,7 +140,13 @@ class FaultPlan:
             self.injected[kind] += 1
             longest = rule.seconds if rule.seconds_max is None else rule.seconds_max
             seconds = rule.seconds + (longest - rule.seconds) * fraction("seconds", *names)
-            return Hit(kind=kind, seconds=seconds, accepted=rule.accepted)
+            return Hit(
+                kind=kind,
+                seconds=seconds,
+                accepted=rule.accepted,
+                code=rule.code,
+                status=rule.status,
+            )
         return None
 
     def latency(self, endpoint: str, ucc: str, key: str) -> float:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -11,19 +12,41 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from brokers.simulators.kotak.accounts import Account, Session
+from brokers.simulators.kotak.catalog import REFUSING_KINDS
+from brokers.simulators.kotak.faults import Hit
 from brokers.simulators.kotak.journal import Seen
-from brokers.simulators.kotak.replies import Dropped, Refused, gateway_json, gateway_page, throttled
+from brokers.simulators.kotak.replies import (
+    Dropped,
+    HalfReply,
+    Refused,
+    gateway_json,
+    gateway_page,
+    refused,
+    throttled,
+)
 from brokers.simulators.kotak.simulator import Simulator
 from brokers.simulators.kotak.sockets import abort
 
 WRITES = frozenset({"place", "modify", "cancel"})
 _READS_PER_SECOND = 25
-_FAULTY_REPLIES: Mapping[str, Callable[[Request], Response]] = {
-    "http_429": lambda _request: throttled(),
-    "http_5xx_html": lambda _request: gateway_page(502),
-    "http_5xx_json": lambda _request: gateway_json(),
-    "html_200": lambda _request: gateway_page(200),
-    "redirect": lambda request: RedirectResponse(str(request.url), status_code=307),
+_OPENING_S = 10.0
+
+
+def _refuse(code: int, _request: Request, hit: Hit) -> Response:
+    return refused(code, hit.status)
+
+
+_FAULTY_REPLIES: Mapping[str, Callable[[Request, Hit], Response]] = {
+    "http_429": lambda _request, _hit: throttled(),
+    "http_429_bare": lambda _request, _hit: throttled(is_told_when=False),
+    "http_403": lambda _request, _hit: gateway_page(403),
+    "http_5xx_html": lambda _request, hit: gateway_page(hit.status or 502),
+    "http_5xx_json": lambda _request, hit: gateway_json(hit.status or 503),
+    "html_200": lambda _request, _hit: gateway_page(200),
+    "redirect": lambda request, hit: RedirectResponse(str(request.url), status_code=hit.status or 307),
+    "outage": lambda _request, hit: gateway_page(hit.status or 503),
+    "refusal": lambda _request, hit: refused(hit.code or 0, hit.status),
+    **{kind: partial(_refuse, code) for kind, code in REFUSING_KINDS.items()},
 }
 
 
@@ -184,11 +207,28 @@ async def _through_faults(call: Call, handler: Handler) -> Response:
         if faulty is not None:
             if faulty.accepted:
                 await handler(call)
-            return reply(call.request)
-    hang = faults.draw("hang", endpoint, ucc, call.key)
-    if hang is not None:
-        await asyncio.sleep(hang.seconds)
+            return reply(call.request, faulty)
+    await asyncio.sleep(_delay(call))
+    if faults.draw("half_body", endpoint, ucc, call.key):
+        try:
+            whole = await handler(call)
+        except Refused as refusal:
+            whole = refusal.response()
+        return HalfReply(bytes(whole.body), status_code=whole.status_code, media_type="application/json")
     return await (_write(call, handler) if endpoint in WRITES else handler(call))
+
+
+def _delay(call: Call) -> float:
+    """Return for how many real seconds faults hold the request up before it goes on."""
+    faults, endpoint, ucc = call.sim.faults, call.endpoint, call.ucc
+    hits = [faults.draw("hang", endpoint, ucc, call.key)]
+    if endpoint in WRITES:
+        number = call.sim.bursts.count(ucc)
+        hits.append(faults.draw("burst_hang", endpoint, ucc, call.key, burst=number))
+        since_open = (call.sim.clock.now() - call.sim.grid.opens).total_seconds()
+        if 0 <= since_open < _OPENING_S:
+            hits.append(faults.draw("open_delay", endpoint, ucc, call.key))
+    return sum(hit.seconds for hit in hits if hit is not None)
 
 
 async def _write(call: Call, handler: Handler) -> Response:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -9,7 +10,8 @@ from brokers.simulators.kotak import packets
 from brokers.simulators.kotak.accounts import Accounts
 from brokers.simulators.kotak.contracts import INDEX_NAME, INDEX_TOKEN
 from brokers.simulators.kotak.faults import FaultPlan
-from brokers.simulators.kotak.sockets import Outbox
+from brokers.simulators.kotak.replies import gateway_page
+from brokers.simulators.kotak.sockets import GARBAGE, Outbox, keep_silent
 from brokers.simulators.kotak.tape import Tape
 
 _FIRST_FRAME_S = 10.0
@@ -21,8 +23,10 @@ _STATUS_OPEN, _STATUS_CLOSED = 1, 2
 class Subscriber:
     """One feed connection and what it wants: (instrument key, level) pairs."""
 
-    def __init__(self, box: Outbox) -> None:
+    def __init__(self, box: Outbox, ucc: str) -> None:
         self.box = box
+        self.ucc = ucc
+        self.held: bytes | None = None  # a reordered frame waits for the next one
         self.wants: dict[tuple[str, int], None] = {}
         self.status = False
 
@@ -44,15 +48,18 @@ class MarketFeed:
     def on_tick(self, *, opening: bool = False, closing: bool = False) -> None:
         """Send the current pictures; the open and the close announce themselves.
 
-        A fault may leave the feed up without ticks (`stale_quotes`) or cut it (`feed_drop`, `feed_close`).
+        Faults may leave the feed up without ticks, lose, double, delay or damage them, or cut it.
         """
-        if self._faults.draw("stale_quotes", "apifeed", ""):
+        if not self._subscribers:
+            return  # a fault that nobody can see is not used up
+        if any(self._faults.draw(kind, "apifeed", "") for kind in ("stale_quotes", "feed_lost")):
             return
         if self._faults.draw("feed_drop", "apifeed", ""):
             for subscriber in tuple(self._subscribers):
                 subscriber.box.cut()
             return
         close_behind = self._faults.draw("feed_close", "apifeed", "") is not None
+        damage = self._draw_damage()
         cache: dict[tuple[str, int], bytes] = {}
         for subscriber in self._subscribers:
             parts = self._announce(subscriber, opening=opening, closing=closing)
@@ -60,9 +67,36 @@ class MarketFeed:
                 parts += [self._cached(want, cache) for want in subscriber.wants]
             frame = b"".join(parts)
             if frame:
-                subscriber.box.put(frame)
+                self._send(subscriber, frame, damage)
             if close_behind:
                 subscriber.box.close()
+
+    def cut(self, uccs: Iterable[str]) -> int:
+        """Drop the connections of some accounts; return how many there were."""
+        chosen = set(uccs)
+        found = [item for item in self._subscribers if item.ucc in chosen]
+        for subscriber in found:
+            subscriber.box.cut()
+        return len(found)
+
+    def _draw_damage(self) -> frozenset[str]:
+        kinds = ("feed_duplicate", "feed_reorder", "feed_garbage", "feed_truncated")
+        return frozenset(kind for kind in kinds if self._faults.draw(kind, "apifeed", ""))
+
+    @staticmethod
+    def _send(subscriber: Subscriber, frame: bytes, damage: frozenset[str]) -> None:
+        if "feed_garbage" in damage:
+            subscriber.box.put(GARBAGE)
+        if "feed_truncated" in damage:
+            frame = frame[: len(frame) - len(frame) // 3]
+        frames = [frame, frame] if "feed_duplicate" in damage else [frame]
+        held, subscriber.held = subscriber.held, None
+        if "feed_reorder" in damage and held is None:
+            subscriber.held = frame
+            return
+        for item in (*frames, held):
+            if item is not None:
+                subscriber.box.put(item)
 
     def _announce(self, subscriber: Subscriber, *, opening: bool, closing: bool) -> list[bytes]:
         if not opening and not closing:
@@ -100,14 +134,23 @@ class MarketFeed:
 
     async def serve(self, socket: WebSocket) -> None:
         """Run one connection until it ends."""
+        outage = self._faults.draw("outage", "apifeed", "")
+        if outage is not None:
+            await socket.send_denial_response(gateway_page(outage.status or 503))
+            return
         await socket.accept()
         try:
             async with asyncio.timeout(_FIRST_FRAME_S):
                 hello = json.loads(await socket.receive_text())
         except (TimeoutError, WebSocketDisconnect, ValueError):
             return
-        known = isinstance(hello, dict) and self._accounts.find_feed_session(str(hello.get("auth")))
-        if not known or hello.get("format") != "native_batch":
+        known = self._accounts.find_feed_session(str(hello.get("auth"))) if isinstance(hello, dict) else None
+        if known is not None and self._faults.draw("feed_mute", "apifeed", known.ucc):
+            await keep_silent(socket)
+            return
+        if known is not None and self._faults.draw("feed_refused", "apifeed", known.ucc):
+            known = None
+        if known is None or hello.get("format") != "native_batch":
             await socket.send_text(json.dumps({"message_code": 1118, "message": "Authentication Failed"}))
             await socket.close()
             return
@@ -117,10 +160,10 @@ class MarketFeed:
         }
         reply = {"message_code": 1119, "format": "native_batch", "exchanges": exchanges}
         await socket.send_text(json.dumps(reply))
-        await self._pump(socket)
+        await self._pump(socket, known.ucc)
 
-    async def _pump(self, socket: WebSocket) -> None:
-        subscriber = Subscriber(Outbox(socket))
+    async def _pump(self, socket: WebSocket, ucc: str) -> None:
+        subscriber = Subscriber(Outbox(socket), ucc)
         self._subscribers.add(subscriber)
         writer = asyncio.create_task(subscriber.box.run())
         try:
@@ -146,7 +189,7 @@ class MarketFeed:
             return
         if verb == "subscribe":
             subscriber.wants.update(dict.fromkeys(wants))
-        if request.get("ack_symbol"):
+        if request.get("ack_symbol") and not self._faults.draw("ack_missing", "apifeed", subscriber.ucc):
             symbols = {key: self._symbol(key) for key in keys}
             subscriber.box.put(json.dumps({"message_code": 1109, "trading_symbols": symbols}))
         snapshot = b"".join(self._pack(*want) for want in wants)

@@ -9,8 +9,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from brokers.simulators.kotak.accounts import Accounts
 from brokers.simulators.kotak.faults import FaultPlan
+from brokers.simulators.kotak.replies import gateway_page
 from brokers.simulators.kotak.rows import Row
-from brokers.simulators.kotak.sockets import Outbox
+from brokers.simulators.kotak.sockets import GARBAGE, Outbox, keep_silent
 
 _HELLO = re.compile(r"^\{type:cn,Authorization:(?P<token>[^,]*),Sid:(?P<sid>[^,]*),src:(?P<src>[^}]*)\}$")
 _FIRST_FRAME_S = 10.0
@@ -38,7 +39,7 @@ class OrderFeeds:
             for box in tuple(self._boxes[ucc]):
                 box.close()
 
-    def _send(self, ucc: str, frame: str) -> None:
+    def _send(self, ucc: str, frame: str | bytes) -> None:
         for box in tuple(self._boxes[ucc]):
             box.put(frame)
 
@@ -47,10 +48,12 @@ class OrderFeeds:
         if frame is not None:
             self._send(ucc, frame)
 
-    def cut(self, ucc: str) -> None:
-        """Drop every connection of an account."""
-        for box in tuple(self._boxes[ucc]):
+    def cut(self, ucc: str) -> int:
+        """Drop every connection of an account; return how many there were."""
+        boxes = tuple(self._boxes[ucc])
+        for box in boxes:
             box.cut()
+        return len(boxes)
 
     def count(self) -> int:
         """Return how many connections are open."""
@@ -66,6 +69,10 @@ class OrderFeeds:
         if self._faults.draw("feed_drop", "realtime", ucc):
             self.cut(ucc)
             return []
+        if self._faults.draw("feed_garbage", "realtime", ucc):
+            self._send(ucc, GARBAGE)
+        if self._faults.draw("feed_truncated", "realtime", ucc):
+            return [frame[: len(frame) // 2]]
         held = self._held.pop(ucc, None)
         after = [] if held is None else [held]
         if self._faults.draw("feed_lost", "realtime", ucc):
@@ -79,6 +86,10 @@ class OrderFeeds:
 
     async def serve(self, socket: WebSocket) -> None:
         """Run one connection until it ends."""
+        outage = self._faults.draw("outage", "realtime", "")
+        if outage is not None:
+            await socket.send_denial_response(gateway_page(outage.status or 503))
+            return
         await socket.accept()
         try:
             async with asyncio.timeout(_FIRST_FRAME_S):
@@ -88,6 +99,11 @@ class OrderFeeds:
         session = None
         if hello is not None:
             session = self._accounts.find_session(hello["token"], hello["sid"])
+        if session is not None and self._faults.draw("feed_mute", "realtime", session.ucc):
+            await keep_silent(socket)
+            return
+        if session is not None and self._faults.draw("feed_refused", "realtime", session.ucc):
+            session = None
         if session is None or session.kind != "Trade":
             reason = "invalid request format" if hello is None else "Authentication Failed"
             await socket.send_text(json.dumps({"ak": "nk", "type": "cn", "task": "cn", "msg": reason}))

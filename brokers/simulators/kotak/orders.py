@@ -24,6 +24,7 @@ class Status(StrEnum):
     MODIFY_PENDING = "modify pending"
     MODIFIED = "modified"
     NOT_MODIFIED = "not modified"
+    NOT_CANCELLED = "not cancelled"
 
 
 TERMINAL = frozenset({Status.COMPLETE, Status.REJECTED, Status.CANCELLED})
@@ -100,7 +101,9 @@ class Order:
     stalled: bool = False  # injected: rests and never fills until modified
     split: bool = False  # has had its partial fill
     paused: bool = False  # the rest of a partial fill is on its way, ticks do not match it
+    part_forced: bool = False  # injected: the rest of a partial fill comes with the next tick
     canceling: bool = False
+    by_human: bool = False  # placed in the broker's app, not through the API
 
     @property
     def state(self) -> OrderState:

@@ -1,8 +1,11 @@
 """Build the broker's JSON replies, good and bad."""
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
+from brokers.simulators.kotak.catalog import REFUSALS
 from brokers.simulators.kotak.rows import Row
+from brokers.simulators.kotak.sockets import hang_up
 
 
 class Dropped(Exception):  # noqa: N818 # a way out of a handler, not an error of ours
@@ -47,10 +50,16 @@ def login_error(code: str, message: str) -> Response:
     return JSONResponse({"error": [{"code": code, "message": message}]}, status_code=400)
 
 
-def throttled() -> Response:
-    """Return the broker's answer to too many calls."""
+def refused(code: int, status: int | None = None) -> Response:
+    """Return the broker's error body of a code; `status` overrides the usual HTTP status."""
+    text, usual = REFUSALS.get(code, ("undocumented", 400))
+    return Refused(code, text, usual if status is None else status).response()
+
+
+def throttled(*, is_told_when: bool = True) -> Response:
+    """Return the broker's answer to too many calls, with or without the time to wait."""
     body = {"code": 429, "error": "Rate limit exceeded", "message": "Too many requests, slow down"}
-    return JSONResponse(body, status_code=429, headers={"Retry-After": "1"})
+    return JSONResponse(body, status_code=429, headers={"Retry-After": "1"} if is_told_when else {})
 
 
 def gateway_page(status: int) -> Response:
@@ -58,7 +67,18 @@ def gateway_page(status: int) -> Response:
     return HTMLResponse(f"<html><body><h1>{status} Bad Gateway</h1></body></html>", status_code=status)
 
 
-def gateway_json() -> Response:
-    """Return a 503 with a JSON body."""
-    body = {"stCode": 503, "errMsg": "OMS not reachable", "stat": "Not_Ok"}
-    return JSONResponse(body, status_code=503)
+def gateway_json(status: int = 503) -> Response:
+    """Return a server error with a JSON body."""
+    body = {"stCode": status, "errMsg": "OMS not reachable", "stat": "Not_Ok"}
+    return JSONResponse(body, status_code=status)
+
+
+class HalfReply(Response):
+    """Send the head of a good reply and half of its body, then hang up."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's own
+        """Write what there is; the rest never comes."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        half = bytes(self.body)[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        hang_up(scope["state"])

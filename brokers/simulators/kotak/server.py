@@ -17,6 +17,8 @@ from brokers.simulators.kotak.wire_login import login_routes
 from brokers.simulators.kotak.wire_orders import order_routes
 from brokers.simulators.kotak.wire_reports import report_routes
 
+_LAST_WORD_S = 0.05
+
 
 class ReachableProtocol(H11Protocol):
     """Let handlers reach the connection's transport, so that a fault can cut it."""
@@ -59,6 +61,38 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+class ServerDoor:
+    """Let a fault close the listening socket of a running server for a while."""
+
+    def __init__(self, server: uvicorn.Server, address: tuple[str, int]) -> None:
+        self._server = server
+        self._address = address
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def shut(self, seconds: float) -> None:
+        """Stop listening once the present reply is out, cut every connection, listen again later."""
+        task = asyncio.create_task(self._away(seconds))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _away(self, seconds: float) -> None:
+        await asyncio.sleep(_LAST_WORD_S)
+        for server in self._server.servers:
+            server.close()
+        for connection in tuple(self._server.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(seconds)
+        again = await asyncio.get_running_loop().create_server(self._protocol, sock=bind(*self._address))
+        self._server.servers[:] = [again]
+
+    def _protocol(self) -> asyncio.Protocol:
+        server = self._server
+        return ReachableProtocol(
+            config=server.config, server_state=server.server_state, app_state=server.lifespan.state
+        )
+
+
 def serve(sim: Simulator, listener: socket.socket) -> None:
     """Run until a signal ends the process."""
     config = uvicorn.Config(
@@ -71,4 +105,7 @@ def serve(sim: Simulator, listener: socket.socket) -> None:
         ws_ping_interval=None,
         timeout_graceful_shutdown=2,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    server = uvicorn.Server(config)
+    host, port = listener.getsockname()[:2]
+    sim.door = ServerDoor(server, (host, port))
+    server.run(sockets=[listener])

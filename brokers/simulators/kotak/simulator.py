@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import Protocol
 
 from brokers.simulators.kotak.accounts import Account, Accounts
 from brokers.simulators.kotak.clock import IST, Grid, VirtualClock
@@ -14,7 +15,7 @@ from brokers.simulators.kotak.exchange import Exchange, Listener
 from brokers.simulators.kotak.faults import FaultPlan
 from brokers.simulators.kotak.journal import Journal
 from brokers.simulators.kotak.ledger import Ledger, fold_positions
-from brokers.simulators.kotak.limiter import RateLimiter
+from brokers.simulators.kotak.limiter import Bursts, RateLimiter
 from brokers.simulators.kotak.market_feed import MarketFeed
 from brokers.simulators.kotak.minutes import IndexPath, load_minutes
 from brokers.simulators.kotak.order_feed import OrderFeeds
@@ -38,6 +39,13 @@ class Options:
     mutate_tags: bool = True
 
 
+class Door(Protocol):
+    """Name what the simulator needs from the server around it."""
+
+    def shut(self, seconds: float) -> None:
+        """Stop listening for real seconds and cut what is connected."""
+
+
 class Simulator:
     """One broker with its market: everything that the wire modules talk to."""
 
@@ -54,6 +62,8 @@ class Simulator:
         self.accounts = Accounts(self.clock, options.seed)
         self.journal = Journal()
         self.limiter = RateLimiter()
+        self.bursts = Bursts()
+        self.door: Door | None = None
         self.order_feeds = OrderFeeds(self.accounts, self.faults)
         self.market_feed = MarketFeed(self.accounts, self.tape, self.faults)
         self.exchange = Exchange(
@@ -87,6 +97,27 @@ class Simulator:
         for ucc in chosen:
             self.order_feeds.cut(ucc)
         return self.accounts.kill_sessions(chosen)
+
+    def reset_keys(self, uccs: Iterable[str] | None) -> int:
+        """Make the consumer keys of some accounts, or of all, worthless; their sessions end with them."""
+        chosen = list(self.accounts.by_ucc if uccs is None else uccs)
+        for ucc in chosen:
+            self.accounts.by_ucc[ucc].consumer_key += " (reset)"
+        self.kill_sessions(chosen)
+        return len(chosen)
+
+    def cut_feeds(self, uccs: Iterable[str] | None) -> int:
+        """Cut the feeds of some accounts, or of all, without a word; return how many were open."""
+        chosen = list(self.accounts.by_ucc if uccs is None else uccs)
+        cut = sum(self.order_feeds.cut(ucc) for ucc in chosen)
+        return cut + self.market_feed.cut(chosen)
+
+    def refuse_connections(self, seconds: float) -> int:
+        """Stop listening for real seconds. Raises: ValueError without a server around the simulator."""
+        if self.door is None:
+            raise ValueError("expected a running server, there is none")
+        self.door.shut(seconds)
+        return 1
 
     async def advance(self) -> None:
         """Process every grid instant that virtual time has passed, in order."""

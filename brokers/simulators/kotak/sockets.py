@@ -5,6 +5,8 @@ import asyncio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 _QUEUE = 2_000
+# Windows-1252 text in a binary frame: neither JSON nor a packet nor UTF-8.
+GARBAGE = "Börse: Störung".encode("cp1252")
 Frame = str | bytes | None  # None closes
 
 
@@ -46,9 +48,27 @@ class Outbox:
             return  # the reading side sees the same end and cleans up
 
 
+async def keep_silent(socket: WebSocket) -> None:
+    """Hold a connection open and say nothing until the client leaves."""
+    try:
+        while True:
+            await socket.receive_text()
+    except WebSocketDisconnect:
+        return
+
+
 def abort(state: dict[str, object]) -> None:
     """Drop the TCP connection of a request or socket: no reply, no close frame."""
+    _transport(state).abort()
+
+
+def hang_up(state: dict[str, object]) -> None:
+    """End the TCP connection of a request once what was written is out."""
+    _transport(state).close()
+
+
+def _transport(state: dict[str, object]) -> asyncio.Transport:
     transport = state["transport"]
     if not isinstance(transport, asyncio.Transport):
         raise TypeError(f"expected the connection's transport, got {type(transport).__name__}")
-    transport.abort()
+    return transport

@@ -60,6 +60,8 @@ async def _login_fault(call: Call) -> Response | None:
         raise Dropped("login hung until it was cut")
     if faults.draw("login_null", "login", call.ucc):
         return JSONResponse({"data": None, "status": "success"})
+    if faults.draw("totp_refused", "login", call.ucc):
+        return login_error("10525", "Invalid TOTP")
     if faults.draw("login_fail", "login", call.ucc):
         return login_error("10500", "Login service is busy, please try again")
     return None

@@ -36,7 +36,11 @@ async def _orders(call: Call) -> Response:
     ledger = _ledger(call)
     until = call.sim.visible_until(ledger.ucc, "orders")
     shown = [(order, order.as_of(until)) for order in ledger.orders.values()]
-    return listing([order_row(order, state) for order, state in reversed(shown) if state is not None])
+    rows = [order_row(order, state) for order, state in reversed(shown) if state is not None]
+    if rows and call.sim.faults.draw("human_strange", "orders", ledger.ucc):
+        strange = {"nOrdNo": "990101000000009", "GuiOrdId": "NA", "prcTp": "ICEBERG", "ordSt": "half asleep"}
+        rows.append(rows[-1] | strange)
+    return listing(rows)
 
 
 async def _order(call: Call) -> Response:
@@ -61,6 +65,8 @@ async def _fills(call: Call) -> Response:
     ledger = _ledger(call)
     until = call.sim.visible_until(ledger.ucc, "trades")
     fills = [fill for fill in ledger.fills if fill.real <= until]
+    if fills and call.sim.faults.draw("fill_missing", "trades", ledger.ucc):
+        fills.pop()
     return listing([fill_row(fill, ledger.orders[fill.number].exchange_number) for fill in fills])
 
 
@@ -68,7 +74,13 @@ async def _positions(call: Call) -> Response:
     ledger = _ledger(call)
     until = call.sim.visible_until(ledger.ucc, "positions")
     now = call.sim.clock.now()
-    return listing([position_row(ledger.ucc, item, now) for item in ledger.positions(until_real=until)])
+    is_zero = call.sim.faults.draw("ltp_zero", "positions", ledger.ucc) is not None
+    rows = []
+    for item in ledger.positions(until_real=until):
+        quote = call.sim.tape.quotes.get(item.contract.token)
+        last = "0" if is_zero or quote is None else rupees(quote.ltp)
+        rows.append(position_row(ledger.ucc, item, now) | {"ltp": last})
+    return listing(rows)
 
 
 async def _holdings(call: Call) -> Response:

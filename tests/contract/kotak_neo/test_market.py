@@ -90,6 +90,13 @@ def test_the_same_instrument_twice_is_refused(
         asyncio.run(_first(house, session, [instruments[0], instruments[0]], count=1))
 
 
+def test_more_instruments_than_a_connection_takes_are_refused(
+    house: BrokerAdapter, session: BrokerSession, instruments: Sequence[Instrument]
+) -> None:
+    with pytest.raises(InvalidInputError, match="at most 3000"):
+        asyncio.run(_first(house, session, [instruments[0]] * 3001, count=1))
+
+
 async def _first(
     house: BrokerAdapter, session: BrokerSession, instruments: Sequence[Instrument], *, count: int
 ) -> list[Tick | Gap]:

@@ -54,12 +54,14 @@ class Redirected(httpx.HTTPTransport):
 class Broker:
     """One running simulator."""
 
-    def __init__(self, folder: Path, *, faults: str = "calm", accounts: int = 3, seed: int = 7) -> None:
+    def __init__(
+        self, folder: Path, *options: str, faults: str = "calm", accounts: int = 3, seed: int = 7
+    ) -> None:
         listing = folder / "accounts.json"
         listing.write_text(json.dumps([account(number) for number in range(1, accounts + 1)]))
         port_file = folder / "port"
         command = [sys.executable, "-m", "brokers.simulators.kotak", "--accounts", str(listing)]
-        command += ["--faults", faults, "--seed", str(seed), "--port-file", str(port_file)]
+        command += ["--faults", faults, "--seed", str(seed), "--port-file", str(port_file), *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self._clients: list[Any] = []
         eventually(port_file.exists)

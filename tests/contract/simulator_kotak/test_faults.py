@@ -8,6 +8,7 @@ import pytest
 from neo_api_client.exceptions import ApiException
 from neo_api_client.websocket.feed import WsToken
 
+from brokers.simulators.kotak.catalog import DRAWN
 from brokers.simulators.kotak.faults import FaultPlan
 from tests.contract.simulator_kotak.broker import Broker, order
 from tests.contract.simulator_kotak.market import Floor
@@ -156,6 +157,24 @@ def test_draws_depend_on_the_tag_and_the_seed_not_on_the_order_of_arrival() -> N
     assert forward != draws(FaultPlan("open", 8, clock), tags)
     lost = sum(ack for ack, _request in forward.values())
     assert 3 <= lost <= 25
+
+
+@pytest.mark.parametrize("profile", ["open", "storm"])
+def test_a_profile_repeats_its_day_by_seed(profile: str) -> None:
+    clock = Floor().sim.clock.now
+
+    def day(seed: int) -> list[tuple[str, float] | None]:
+        plan = FaultPlan(profile, seed, clock)
+        hits = [
+            plan.draw(kind, endpoint, f"AA{number:03d}")
+            for number in range(40)
+            for kind in sorted(DRAWN)
+            for endpoint in ("place", "modify", "cancel", "login", "orders", "realtime")
+        ]
+        return [(hit.kind, hit.seconds) if hit is not None else None for hit in hits]
+
+    assert day(7) == day(7)
+    assert day(7) != day(8)
 
 
 def test_a_calm_day_injects_nothing() -> None:

@@ -108,6 +108,19 @@ def test_raises_on_a_value_that_is_not_understood(field: str, value: object) -> 
         mapping.order_report({**ORDER_ROW, field: value})
 
 
+def test_parks_the_rows_that_are_not_understood() -> None:
+    reports, parked = mapping.order_reports([{**ORDER_ROW, "prcTp": "ICEBERG"}, ORDER_ROW])
+
+    assert reports == (mapping.order_report(ORDER_ROW),)
+    assert [reason.partition(":")[0] for reason in parked] == ["prcTp"]
+
+
+def test_a_book_without_a_row_that_is_understood_is_an_error() -> None:
+    assert mapping.order_reports([]) == ((), ())
+    with pytest.raises(ProtocolError, match="none of 1 rows"):
+        mapping.order_reports([{**ORDER_ROW, "exSeg": "moon"}])
+
+
 def test_nets_the_products_of_one_symbol() -> None:
     carried = {**POSITION_ROW, "prod": "NRML", "cfSellQty": "0", "flBuyQty": "0", "flSellQty": "195"}
 

@@ -47,7 +47,8 @@ INDEX = Instrument(
 )
 
 
-def _order(**changes: object) -> OrderRequest:
+def request_for(**changes: object) -> OrderRequest:
+    """Return a good stop order with some fields changed."""
     values: dict[str, object] = {
         "client_order_id": ClientOrderId("ob0123456789abcdef"),
         "instrument": OPTION,
@@ -62,7 +63,7 @@ def _order(**changes: object) -> OrderRequest:
 
 
 def test_every_field_is_the_text_that_kotak_takes() -> None:
-    assert place_fields(_order()) == {
+    assert place_fields(request_for()) == {
         "exchange_segment": "nse_fo",
         "product": "MIS",
         "transaction_type": "S",
@@ -79,7 +80,7 @@ def test_every_field_is_the_text_that_kotak_takes() -> None:
 
 
 def test_a_limit_carries_zero_as_its_trigger() -> None:
-    fields = place_fields(_order(order_type=OrderType.LIMIT, trigger_price=None))
+    fields = place_fields(request_for(order_type=OrderType.LIMIT, trigger_price=None))
 
     assert (fields["order_type"], fields["trigger_price"]) == ("L", "0")
 
@@ -102,6 +103,8 @@ def test_a_limit_carries_zero_as_its_trigger() -> None:
         {"price": Decimal("Infinity")},
         {"trigger_price": Decimal("104.51")},
         {"instrument": INDEX},
+        {"time_in_force": TimeInForce.GTC},
+        {"time_in_force": TimeInForce.FOK},
         {"client_order_id": ClientOrderId("x" * 21)},
         {"client_order_id": ClientOrderId("")},
         {"client_order_id": ClientOrderId("a-b")},
@@ -110,7 +113,7 @@ def test_a_limit_carries_zero_as_its_trigger() -> None:
 )
 def test_refuses_what_breaks_a_rule_of_the_venue(changes: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError):
-        place_fields(_order(**changes))
+        place_fields(request_for(**changes))
 
 
 @pytest.mark.parametrize("order_id", ["", "abc", "12 ", "1/2"])
