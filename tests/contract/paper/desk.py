@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from app.domain.accounts import BrokerCode
-from app.domain.ids import InstrumentId
+from app.domain.ids import BrokerOrderId, InstrumentId
 from app.domain.instruments import Instrument, InstrumentKind, Venue
 from app.domain.market_data import Tick
 from app.domain.ports import BrokerAdapter, BrokerGateway, BrokerSession, Clock, Credentials
@@ -117,6 +117,10 @@ def new_adapter(base_url: str, clock: Clock | None = None) -> BrokerAdapter:
 class PaperDesk:
     """Implement the cards' desk: one account behind a wire, and its stream in a thread of its own."""
 
+    passive_fraction = Decimal("0.8")
+    unknown_order_id = BrokerOrderId("990101000000001")
+    checks_after_reply = True
+
     instrument = INSTRUMENT
 
     def __init__(self, exchange: Exchange, far: BrokerAdapter) -> None:
@@ -176,7 +180,7 @@ class PaperDesk:
             BookEntry(
                 broker_order_id=order.broker_order_id,
                 tag=order.tag,
-                filled=int(order.filled / INSTRUMENT.lot_size),
+                filled=order.filled,
             )
             for order in self._records.request_orders().data
         ]
