@@ -55,7 +55,7 @@ class FeedProcess:
 
     def _instruments(self, day: date) -> list[Instrument]:
         """Return what to subscribe: India's indices and near options, elsewhere what strategies watch."""
-        contracts = self._parts.contracts.of_day(day, self._market_day.venue)
+        contracts = self._parts.contracts.of_day(day, self._market_day.market)
         if self._market_day.venue is Venue.NSE:
             return subscribed(contracts.values(), day)
         with self._parts.database.begin() as session:

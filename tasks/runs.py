@@ -131,7 +131,7 @@ def _run_loops(parts: Container, lease: Lease) -> dict[str, Any]:
     session = market_day.session_of(day)
     if session is None:
         raise NotFoundError(f"expected a trading session on {day}, the market is closed")
-    contracts = Contracts(parts.contracts.of_day(day, market_day.venue).values())
+    contracts = Contracts(parts.contracts.of_day(day, market_day.market).values())
     hub = Hub(parts.valkey, session=session, contracts=contracts, clock=parts.clock)
     services = LoopServices(
         database=parts.database,

@@ -1,6 +1,6 @@
 """Keep the day's contract master."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -21,9 +21,11 @@ def save_instruments(session: Session, day: date, instruments: Sequence[Instrume
         session.execute(insert(InstrumentRow).on_conflict_do_nothing(), rows)
 
 
-def load_instruments(session: Session, day: date, venue: Venue) -> dict[InstrumentId, Instrument]:
-    """Return the day's contracts of a venue by id; empty before the download."""
-    statement = select(InstrumentRow).where(InstrumentRow.as_of == day, InstrumentRow.venue == venue)
+def load_instruments(
+    session: Session, day: date, venues: Collection[Venue]
+) -> dict[InstrumentId, Instrument]:
+    """Return the day's contracts of these venues by id; empty before the download."""
+    statement = select(InstrumentRow).where(InstrumentRow.as_of == day, InstrumentRow.venue.in_(venues))
     rows = session.scalars(statement)
     return {InstrumentId(row.instrument_id): _to_instrument(row) for row in rows}
 

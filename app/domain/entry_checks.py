@@ -20,6 +20,7 @@ class CredentialField:
     name: str
     expected: str
     pattern: str
+    is_optional: bool = False
 
 
 _KOTAK_NEO = (
@@ -47,6 +48,12 @@ _BINANCE = (
     ),
     CredentialField(
         name="api_secret", expected="the API secret, letters and digits", pattern=r"[A-Za-z0-9]{16,128}"
+    ),
+    CredentialField(
+        name="symbols",
+        expected="up to ten symbols that the account trades, like BTCUSDT,ETHUSDT",
+        pattern=r"[A-Z0-9]{2,20}(,[A-Z0-9]{2,20}){0,9}",
+        is_optional=True,
     ),
 )
 _MT5 = (
@@ -88,6 +95,8 @@ def credential_faults(broker: BrokerCode, fields: Mapping[str, str]) -> dict[str
     }
     for rule in rules.values():
         value = fields.get(rule.name, "")
+        if value == "" and rule.is_optional:
+            continue
         if value == "":
             faults[rule.name] = f"expected {rule.expected}, got nothing"
         elif re.fullmatch(rule.pattern, value) is None:

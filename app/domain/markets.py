@@ -17,8 +17,10 @@ _ZERO = timedelta(0)
 class Market:
     """Describe one market.
 
-    `code` names its queues and lanes. Its trading date changes `day_begins_before_midnight` ahead of
-    midnight in `timezone`: forex counts Sunday 17:00 in New York as Monday.
+    `venue` names it; `venues` are all whose instruments it trades (BSE's options come through the same
+    brokers, feed and hours as NSE's). `code` names its queues and lanes. Its trading date changes
+    `day_begins_before_midnight` ahead of midnight in `timezone`: forex counts Sunday 17:00 in New York as
+    Monday.
     """
 
     venue: Venue
@@ -28,6 +30,12 @@ class Market:
     timezone: ZoneInfo
     times: PhaseTimes = field(default_factory=PhaseTimes)
     day_begins_before_midnight: timedelta = _ZERO
+    beside: tuple[Venue, ...] = ()
+
+    @property
+    def venues(self) -> frozenset[Venue]:
+        """Every venue of the market's instruments."""
+        return frozenset({self.venue, *self.beside})
 
     def day_of(self, at: datetime) -> date:
         """Return the trading date at a moment (aware)."""
@@ -55,6 +63,7 @@ NSE = Market(
     code="kotak_neo",
     brokers=frozenset({BrokerCode.KOTAK_NEO, BrokerCode.PAPER}),
     timezone=INDIA,
+    beside=(Venue.BSE,),
 )
 BINANCE = Market(
     venue=Venue.BINANCE,
@@ -75,6 +84,11 @@ MT5 = Market(
 )
 MARKETS = {market.venue: market for market in (NSE, BINANCE, MT5)}
 """Every market by its venue; a venue without one is not traded yet."""
+
+
+def market_at(venue: Venue) -> Market:
+    """Return the market that trades a venue's instruments."""
+    return next(market for market in MARKETS.values() if venue in market.venues)
 
 
 def market_of(broker: BrokerCode) -> Market:

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Venue, venue_of
 from app.domain.market_data import Tick
+from app.domain.markets import market_at
 from app.infra.names import FEED_STATE_KEY, MARKS_KEY
 
 
@@ -19,7 +20,7 @@ def read_marks(valkey: Redis, instrument_ids: Iterable[InstrumentId]) -> dict[In
     """Return the latest tick of each instrument that has one; nothing while Valkey is away."""
     by_venue: dict[Venue, list[InstrumentId]] = {}
     for instrument_id in instrument_ids:
-        by_venue.setdefault(venue_of(instrument_id), []).append(instrument_id)
+        by_venue.setdefault(market_at(venue_of(instrument_id)).venue, []).append(instrument_id)
     marks: dict[InstrumentId, Tick] = {}
     for venue, ids in by_venue.items():
         try:

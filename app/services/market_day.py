@@ -300,7 +300,7 @@ class MarketDay:
     def _ensure_instruments(self, day: date) -> int:
         """Download the day's contracts with the first open session; they are the same for everybody."""
         with self._database.begin() as session:
-            known = len(load_instruments(session, day, self.venue))
+            known = len(load_instruments(session, day, self.market.venues))
             account_ids = ready_accounts(session, day, self.market.brokers)
         if known or not account_ids:
             return known

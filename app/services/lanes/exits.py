@@ -34,6 +34,7 @@ from app.db.session import Database
 from app.domain.errors import BrokerError, InvariantError, NotFoundError, SessionExpiredError
 from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
 from app.domain.instruments import Venue
+from app.domain.markets import market_at
 from app.domain.orders import OrderEventKind, OrderRole, OrderType, TimeInForce
 from app.domain.ports import BrokerGateway, Clock, OrderChange
 from app.domain.reports import FaultClass, Gap, OrderReport, Outcome, WriteResult
@@ -215,7 +216,7 @@ class ExitLane:
 
     def _is_watching(self, venue: Venue, wall: datetime) -> bool:
         max_age = timedelta(seconds=self._settings.tick_max_age_s)
-        return is_feed_fresh(self._valkey, venue, wall=wall, max_age=max_age)
+        return is_feed_fresh(self._valkey, market_at(venue).venue, wall=wall, max_age=max_age)
 
     def _commit_step(
         self, session: Session, work: LegWork, step: PlaceExit | ChangeExit | CancelExit, lease: Lease

@@ -8,12 +8,13 @@ from app.db.session import Database
 from app.domain.errors import NotFoundError
 from app.domain.ids import ClientOrderId, InstrumentId
 from app.domain.instruments import Instrument, Venue, venue_of
+from app.domain.markets import NSE, Market, market_at
 from app.domain.orders import OrderRole, OrderType, Side, TimeInForce
 from app.domain.ports import OrderRequest
 
 
 class ContractBook:
-    """Remember each venue's contracts of its current day; they do not change within it. Thread-safe."""
+    """Remember each market's contracts of its current day; they do not change within it. Thread-safe."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -21,19 +22,19 @@ class ContractBook:
 
     def get(self, day: date, instrument_id: InstrumentId) -> Instrument:
         """Return a contract's terms; raises NotFoundError for one that the master does not list."""
-        contracts = self.of_day(day, venue_of(instrument_id))
+        contracts = self.of_day(day, market_at(venue_of(instrument_id)))
         if instrument_id not in contracts:
             raise NotFoundError(f"{instrument_id} is not in the contract master of {day}")
         return contracts[instrument_id]
 
-    def of_day(self, day: date, venue: Venue = Venue.NSE) -> dict[InstrumentId, Instrument]:
-        """Return the day's contracts of a venue by id; empty before the download."""
-        known = self._days.get(venue)
+    def of_day(self, day: date, market: Market = NSE) -> dict[InstrumentId, Instrument]:
+        """Return the day's contracts of a market by id; empty before the download."""
+        known = self._days.get(market.venue)
         if known is not None and known[0] == day and known[1]:
             return known[1]
         with self._database.begin() as session:
-            contracts = load_instruments(session, day, venue)
-        self._days[venue] = (day, contracts)
+            contracts = load_instruments(session, day, market.venues)
+        self._days[market.venue] = (day, contracts)
         return contracts
 
 

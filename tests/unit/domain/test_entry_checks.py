@@ -113,3 +113,9 @@ def test_each_field_of_the_other_brokers_is_needed(broker: BrokerCode, fields: d
     assert parse_credentials(broker, fields).fields == fields
     for name in fields:
         assert list(credential_faults(broker, fields | {name: ""})) == [name]
+
+
+def test_symbols_of_binance_may_be_left_out_but_not_be_nonsense() -> None:
+    assert credential_faults(BrokerCode.BINANCE_SPOT, BINANCE | {"symbols": "BTCUSDT,ETHUSDT"}) == {}
+    faults = credential_faults(BrokerCode.BINANCE_SPOT, BINANCE | {"symbols": "btc; drop"})
+    assert list(faults) == ["symbols"]

@@ -8,7 +8,7 @@ from app.domain.accounts import BrokerCode
 from app.domain.errors import InvalidInputError
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Venue, venue_of
-from app.domain.markets import BINANCE, MARKETS, MT5, NSE, Market, market_of
+from app.domain.markets import BINANCE, MARKETS, MT5, NSE, Market, market_at, market_of
 
 
 @pytest.mark.parametrize("broker", BrokerCode)
@@ -38,3 +38,12 @@ def test_an_id_names_its_venue() -> None:
     assert venue_of(InstrumentId("NIFTY-20190103-10850-CE.NSE")) is Venue.NSE
     with pytest.raises(InvalidInputError, match="expected an id that ends with its venue, got 'X'"):
         venue_of(InstrumentId("NIFTY.X"))
+
+
+@pytest.mark.parametrize("venue", Venue)
+def test_every_venue_is_traded_in_one_market(venue: Venue) -> None:
+    assert [m for m in MARKETS.values() if venue in m.venues] == [market_at(venue)]
+
+
+def test_bse_options_belong_to_the_indian_market() -> None:
+    assert market_at(Venue.BSE) is NSE
