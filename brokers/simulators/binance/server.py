@@ -90,6 +90,9 @@ def build_application(sim: Simulator, doorkeeper: Doorkeeper) -> Starlette:
 def bind(host: str, port: int) -> socket.socket:
     """Return a listening socket; port 0 takes any free one."""
     listener = socket.create_server((host, port), backlog=1024)
+    # Accepted sockets inherit it. asyncio sets it only on sockets made with a protocol number, and without it
+    # each answer waits 40 ms for the client's delayed acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setblocking(False)
     return listener
 
