@@ -8,7 +8,7 @@ from app.domain.accounts import BrokerCode
 from app.domain.errors import InvalidInputError
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Venue, venue_of
-from app.domain.markets import BINANCE, MARKETS, MT5, NSE, Market, market_of
+from app.domain.markets import BINANCE, MARKETS, MT5, NSE, Currency, Market, currency_of, market_of
 
 
 @pytest.mark.parametrize("broker", BrokerCode)
@@ -38,3 +38,20 @@ def test_an_id_names_its_venue() -> None:
     assert venue_of(InstrumentId("NIFTY-20190103-10850-CE.NSE")) is Venue.NSE
     with pytest.raises(InvalidInputError, match="expected an id that ends with its venue, got 'X'"):
         venue_of(InstrumentId("NIFTY.X"))
+
+
+@pytest.mark.parametrize(
+    ("name", "currency"),
+    [
+        ("NIFTY-20190103-10850-CE.NSE", Currency.INR),
+        ("SENSEX.BSE", Currency.INR),
+        ("BTCUSDT.BINANCE", Currency.USDT),
+        ("EURUSD.MT5", Currency.USD),
+    ],
+)
+def test_profit_counts_in_the_currency_of_the_venue(name: str, currency: Currency) -> None:
+    assert currency_of(InstrumentId(name)) is currency
+
+
+def test_every_venue_has_a_currency() -> None:
+    assert {currency_of(InstrumentId(f"X.{venue}")) for venue in Venue} == set(Currency)
