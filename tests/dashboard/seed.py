@@ -350,12 +350,12 @@ def add_order(
         reject_reason=reject_reason,
         ts_init=moment,
     )
-    session.add(row)
-    _add_sent_event(session, row)
+    _add_sent(session, row)
     return row
 
 
-def _add_sent_event(session: Session, row: OrderRow) -> None:
+def _add_sent(session: Session, row: OrderRow) -> None:
+    session.add(row)
     session.flush()
     sent = {"kind": OrderEventKind.SUBMITTED, "source": "lane", "details": {"price": str(row.price)}}
     session.add(OrderEventRow(order_id=row.id, ts_init=row.ts_init, **sent))

@@ -27,11 +27,11 @@ it('shows each currency on a line of its own and never their sum', () => {
     within(tile)
       .getAllByRole('listitem')
       .map((line) => line.textContent),
-  ).toEqual(['−₹5,338+₹100 realized', '+$7.80$0.00 realized', '+0.45 USDT+0.45 USDT realized']);
-  expect(tile).toHaveTextContent('3 open · 2 without price');
+  ).toEqual(['−₹5,338', '+$7.80', '+0.45 USDT']);
+  expect(tile).toHaveTextContent('+₹100, $0.00, +0.45 USDT realized · 3 open · 2 without price');
 });
 
-it('has one line and one note for one currency', () => {
+it('has one line for one currency', () => {
   const tile = show([{ currency: 'USDT', total: '-2.5', realized: '1', unrealized: '-3.5', unmarked: 0 }]);
 
   expect(tile).toHaveTextContent('Profit and loss−2.50 USDT+1.00 USDT realized · 3 open');

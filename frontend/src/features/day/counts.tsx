@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { Fragment, type ReactNode } from 'react';
 
 import type { PnlInfo, Summary } from '../../client';
 import { type Tone, ToneIcon } from '../../components/icons';
@@ -75,22 +75,22 @@ type PnlSummary = Pick<Summary, 'pnl' | 'open_positions' | 'unprotected_position
 
 export function PnlCount({ summary }: { summary: PnlSummary }) {
   const sums = useLive((store) => store.pnl) ?? summary.pnl;
-  const only = sums.length === 1 ? sums[0] : undefined;
   const bare = summary.unprotected_positions;
   const unmarked = sums.reduce((count, pnl) => count + pnl.unmarked, 0);
   return (
     <Count
       label="Profit and loss"
       tone={bare > 0 ? 'bad' : unmarked > 0 ? 'warn' : 'good'}
-      value={<Sums sums={sums} />}
+      value={<Totals sums={sums} />}
       note={
         <>
-          {only !== undefined && (
-            <>
-              <Pnl value={only.realized} currency={only.currency} /> realized ·{' '}
-            </>
-          )}
-          {summary.open_positions} open
+          {sums.map((pnl, index) => (
+            <Fragment key={pnl.currency}>
+              {index > 0 && ', '}
+              <Pnl value={pnl.realized} currency={pnl.currency} />
+            </Fragment>
+          ))}
+          {' realized'} · {summary.open_positions} open
           {bare > 0 && <b> · {bare} without stop</b>}
           {unmarked > 0 && ` · ${unmarked} without price`}
         </>
@@ -100,17 +100,12 @@ export function PnlCount({ summary }: { summary: PnlSummary }) {
 }
 
 /** Each currency on a line of its own, because they do not add up. */
-function Sums({ sums }: { sums: PnlInfo[] }) {
+function Totals({ sums }: { sums: PnlInfo[] }) {
   return (
-    <ul className={sums.length > 1 ? 'sums' : undefined}>
+    <ul className={sums.length > 1 ? 'totals' : undefined}>
       {sums.map((pnl) => (
         <li key={pnl.currency}>
           <Pnl value={pnl.total} currency={pnl.currency} />
-          {sums.length > 1 && (
-            <span className="sum-note">
-              <Pnl value={pnl.realized} currency={pnl.currency} /> realized
-            </span>
-          )}
         </li>
       ))}
     </ul>

@@ -68,7 +68,8 @@ function Protection({ leg }: { leg: Position }) {
   const isBare = leg.exposed_since !== null;
   return (
     <span className="state">
-      <ToneIcon tone={isBare ? 'bad' : 'good'} size={12} /> {isBare ? 'no stop' : 'stop set'}
+      <ToneIcon tone={isBare ? 'bad' : 'good'} size={12} />{' '}
+      {isBare ? 'no stop' : <span className="spoken-if-narrow">stop set</span>}
     </span>
   );
 }
