@@ -1,7 +1,5 @@
 """Turn the day that was read into what the page shows."""
 
-from dataclasses import asdict
-
 from api.schemas.day import (
     AccountCounts,
     FindingInfo,
@@ -41,7 +39,7 @@ def show_summary(day: Day, settings: Settings) -> Summary:
         orders=_orders(day),
         open_positions=sum(leg.net_qty != 0 for leg in day.legs),
         unprotected_positions=day.unprotected_legs(),
-        pnl=PnlInfo(**asdict(day.pnl())),
+        pnl=[PnlInfo.model_validate(pnl) for pnl in day.pnl()],
         open_alarms=day.open_alarms,
         health=show_health(day, settings),
     )

@@ -4,7 +4,7 @@ from api.schemas.trading import Position
 from app.db.views import AnyRow
 from app.services.pnl import LegPnl
 
-_OWN = ("mark", "realized", "unrealized", "total")
+_OWN = ("currency", "mark", "realized", "unrealized", "total")
 
 
 def show_position(leg: AnyRow, value: LegPnl) -> Position:

@@ -13,5 +13,6 @@ export default defineConfig({
     include: ['src/**/*.test.{ts,tsx}'],
     setupFiles: ['src/testing/setup.ts'],
     maxWorkers: 2,
+    testTimeout: 30_000, // a busy machine is slow, not wrong
   },
 });

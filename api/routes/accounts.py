@@ -15,7 +15,7 @@ from app.db.views.trading import read_legs
 from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId
 from app.services.commands import order_deployment_state, order_login, order_square_off
-from app.services.pnl import LegPnl, add_up, value_leg
+from app.services.pnl import LegPnl, PnlSum, add_up, value_leg
 
 router = APIRouter()
 Day = Annotated[date | None, Query(description="Trading date; today when not given.")]
@@ -50,7 +50,7 @@ def retry_login(parts: PartsDep, caller: CallerDep, account_id: int, asked: Why)
 def list_pnl(
     parts: PartsDep, caller: CallerDep, by: Literal["account", "user"] = "account", day: Day = None
 ) -> list[PnlLine]:
-    """Return profit and loss before fees per account or user, valued at the last marks."""
+    """Return profit and loss before fees per account or user and currency, at the last marks."""
     with parts.database.begin() as session:
         legs = read_legs(session, caller.scope, day=day or parts.moment().day)
     marks = parts.live.marks(leg.instrument_id for leg in legs if leg.net_qty != 0)
@@ -58,7 +58,7 @@ def list_pnl(
     for leg in legs:
         key = (leg.account_id, leg.account_name) if by == "account" else (leg.user_id, leg.user_name)
         groups[f"{by}:{key[0]}", key[1]].append(value_leg(leg, marks))
-    return [_line(key, name, values) for (key, name), values in sorted(groups.items())]
+    return [_line(key, name, pnl) for (key, name), values in sorted(groups.items()) for pnl in add_up(values)]
 
 
 @router.get("/deployments", tags=["deployments"])
@@ -98,13 +98,13 @@ def square_off(parts: PartsDep, caller: CallerDep, deployment_id: int, asked: Wh
     return accepted(parts, caller, command_id)
 
 
-def _line(key: str, name: str, values: list[LegPnl]) -> PnlLine:
-    total = add_up(values)
+def _line(key: str, name: str, pnl: PnlSum) -> PnlLine:
     return PnlLine(
         key=key,
         name=name,
-        total=total.total,
-        realized=total.realized,
-        unrealized=total.unrealized,
-        unmarked=total.unmarked,
+        currency=pnl.currency,
+        total=pnl.total,
+        realized=pnl.realized,
+        unrealized=pnl.unrealized,
+        unmarked=pnl.unmarked,
     )

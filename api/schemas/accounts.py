@@ -6,6 +6,7 @@ from typing import Any
 from api.schemas.base import DecimalStr, Shown
 from app.domain.accounts import AccountMode, BrokerCode, LoginReason, LoginStatus, TradingState
 from app.domain.deployments import DeploymentState
+from app.domain.markets import Currency
 
 
 class Account(Shown):
@@ -60,10 +61,11 @@ class Deployment(Shown):
 
 
 class PnlLine(Shown):
-    """Sum up profit and loss before fees; `unmarked` open legs are missing from the sum."""
+    """Sum up profit and loss in one currency before fees; `unmarked` open legs are missing from the sum."""
 
     key: str
     name: str
+    currency: Currency
     total: DecimalStr
     realized: DecimalStr
     unrealized: DecimalStr

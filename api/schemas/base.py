@@ -9,8 +9,11 @@ T = TypeVar("T")
 
 
 def plain(value: Decimal) -> str:
-    """Write a Decimal without exponent and without trailing zeros."""
-    return format(value.normalize(), "f")
+    """Write a Decimal without exponent, trailing zeros or negative zero; every digit that counts stays."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if value.is_zero() else text
 
 
 DecimalStr = Annotated[

@@ -6,6 +6,7 @@ from typing import Any
 from api.schemas.base import Asked, DecimalStr, Reason, Shown
 from app.domain.calendar import SessionKind
 from app.domain.commands import CommandKind, CommandStatus, ControlAction, ControlScope
+from app.domain.markets import Currency
 from app.domain.phases import Phase
 from app.infra.names import RunKind
 from app.services.overview import Severity
@@ -140,8 +141,9 @@ class OrderCounts(Shown):
 
 
 class PnlInfo(Shown):
-    """Sum up the day before fees; `unmarked` open legs are missing from the sum."""
+    """Sum up the day in one currency before fees; `unmarked` open legs are missing from the sum."""
 
+    currency: Currency
     total: DecimalStr
     realized: DecimalStr
     unrealized: DecimalStr
@@ -164,7 +166,8 @@ class Summary(Shown):
     orders: OrderCounts
     open_positions: int
     unprotected_positions: int
-    pnl: PnlInfo
+    pnl: list[PnlInfo]
+    """One sum per currency, rupees first."""
     open_alarms: int
     health: Health
 

@@ -29,9 +29,9 @@ class MarkedLeg(Shown):
 
 
 class Marks(Shown):
-    """Carry the new sum and the legs whose value changed, at most four times a second."""
+    """Carry the new sums, one per currency, and the legs whose value changed, at most four times a second."""
 
-    pnl: PnlInfo
+    pnl: list[PnlInfo]
     legs: list[MarkedLeg]
 
 

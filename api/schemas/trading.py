@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from api.schemas.base import DecimalStr, Shown
+from app.domain.markets import Currency
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side
 
 
@@ -56,7 +57,7 @@ class OrderWithEvents(Shown):
 
 
 class Position(Shown):
-    """Show one leg of a deployment with its value at the last mark, before fees."""
+    """Show one leg of a deployment with its value at the last mark, before fees, in `currency`."""
 
     deployment_id: int
     instrument_id: str
@@ -69,6 +70,7 @@ class Position(Shown):
     entry_px: DecimalStr
     exit_reason: str | None
     exposed_since: datetime | None
+    currency: Currency
     mark: DecimalStr | None
     realized: DecimalStr | None
     unrealized: DecimalStr | None

@@ -6,7 +6,6 @@ Valkey or a writer that forgot to tell costs a second, never a wrong page.
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -128,7 +127,8 @@ class Changes:
             }
             moved = [_marked(self._legs.rows[key], values[key]) for key in fresh if key in mine]
             legs = [leg for leg in moved if leg is not None]
-            frames.add("marks", Marks(pnl=PnlInfo(**asdict(add_up(mine.values()))), legs=legs), audience)
+            sums = [PnlInfo.model_validate(pnl) for pnl in add_up(mine.values())]
+            frames.add("marks", Marks(pnl=sums, legs=legs), audience)
         return frames.bodies
 
     def _look_at_phases(self, session: Session, moment: Moment, frames: "_Frames") -> None:

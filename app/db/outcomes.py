@@ -46,6 +46,7 @@ class LegOutcome:
     """Show one instrument of a deployment at the end."""
 
     account_id: int
+    instrument_id: str
     symbol: str | None
     net_qty: Decimal
     cash: Decimal
@@ -117,8 +118,8 @@ SELECT o.id AS order_id, o.client_order_id, o.account_id, u.name AS "user", d.na
  ORDER BY o.id
 """)
 _LEGS = text("""
-SELECT l.account_id, i.broker_symbol AS symbol, l.net_qty, l.cash, l.is_stopped, l.exit_reason,
-       l.unprotected_max_ms, l.exposed_since IS NOT NULL AND l.net_qty <> 0 AS is_exposed
+SELECT l.account_id, l.instrument_id, i.broker_symbol AS symbol, l.net_qty, l.cash, l.is_stopped,
+       l.exit_reason, l.unprotected_max_ms, l.exposed_since IS NOT NULL AND l.net_qty <> 0 AS is_exposed
   FROM legs l LEFT JOIN instruments i ON i.as_of = l.day AND i.instrument_id = l.instrument_id
  WHERE l.day = :day
 """)
@@ -214,11 +215,13 @@ SELECT
   (SELECT count(*) FROM orders WHERE day = :day) AS orders,
   (SELECT count(*) FROM orders WHERE day = :day AND status = 'FILLED') AS filled,
   (SELECT count(*) FROM legs WHERE day = :day AND net_qty <> 0) AS open_legs,
-  (SELECT coalesce(sum(cash), 0) FROM legs WHERE day = :day) AS cash,
+  (SELECT coalesce(json_agg(json_build_array(instrument_id, cash::text)), '[]'::json)
+     FROM (SELECT instrument_id, sum(cash) AS cash FROM legs WHERE day = :day GROUP BY instrument_id) AS sums
+  ) AS cash,
   (SELECT count(*) FROM alarms WHERE cleared_at IS NULL) AS alarms
 """)
 
 
 def day_counts(session: Session, day: date) -> dict[str, Any]:
-    """Return the numbers that an operator looks at first."""
+    """Return the numbers that an operator looks at first; `cash` as pairs of instrument id and amount."""
     return _fields(session.execute(_COUNTS, {"day": day}).one())

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from app.db.outcomes import day_counts
+from app.demo.cash import in_words
 from app.demo.display import Counts
 from app.demo.governor import Doors, Governor, Record
 from app.demo.options import Bell
@@ -77,7 +78,7 @@ class _Watch:
             orders=numbers["orders"],
             filled=numbers["filled"],
             open_legs=numbers["open_legs"],
-            cash=f"{numbers['cash'].normalize():f}",
+            cash=in_words(numbers["cash"]),
             alarms=numbers["alarms"],
         )
         self._stage.display.show(now, counts, blockers)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from app.db.outcomes import Halt, LegOutcome, LoginOutcomeRow, OrderOutcome, PhaseOutcome, SignalOutcome
+from app.demo.cash import in_words
 from app.demo.evidence import Comparison
 from app.demo.governor import Record
 from app.demo.options import DemoOptions
@@ -72,7 +72,7 @@ def write_report(day: Day) -> Json:
         },
         "verdict": "failed" if reasons else "ok",
         "reasons": reasons,
-        "pnl": f"{sum((leg.cash for leg in day.legs), Decimal(0)).normalize():f}",
+        "pnl": in_words((leg.instrument_id, leg.cash) for leg in day.legs),
         "alarms": [{"what": alarm.what, "why": alarm.reason} for alarm in day.alarms],
         "phases": [_phase(phase) for phase in day.phases],
         **_driving(day),

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from app.domain.accounts import BrokerCode
-from app.domain.instruments import Venue
+from app.domain.ids import InstrumentId
+from app.domain.instruments import Venue, venue_of
 from app.domain.phases import INDIA, PhaseTimes
 
 _NEW_YORK = ZoneInfo("America/New_York")
@@ -13,20 +15,34 @@ _UTC = ZoneInfo("UTC")
 _ZERO = timedelta(0)
 
 
+class Currency(StrEnum):
+    """Name the money that a market settles in; amounts of two currencies are never added."""
+
+    INR = "INR"
+    USD = "USD"
+    USDT = "USDT"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Market:
     """Describe one market.
 
-    `venue` names it; `venues` are all whose instruments it trades (BSE's options come through the same
+        `venue` names it; `venues` are all whose instruments it trades (BSE's options come through the same
     brokers, feed and hours as NSE's). `code` names its queues and lanes. Its trading date changes
     `day_begins_before_midnight` ahead of midnight in `timezone`: forex counts Sunday 17:00 in New York as
     Monday.
+
+
+    `code` names its queues and lanes; profit and loss count in `currency`. Its trading date changes
+    `day_begins_before_midnight` ahead of midnight in `timezone`: forex counts Sunday 17:00 in New York
+    as Monday.
     """
 
     venue: Venue
     segment: str
     code: str
     brokers: frozenset[BrokerCode]
+    currency: Currency
     timezone: ZoneInfo
     times: PhaseTimes = field(default_factory=PhaseTimes)
     day_begins_before_midnight: timedelta = _ZERO
@@ -62,6 +78,7 @@ NSE = Market(
     segment="FO",
     code="kotak_neo",
     brokers=frozenset({BrokerCode.KOTAK_NEO, BrokerCode.PAPER}),
+    currency=Currency.INR,
     timezone=INDIA,
     beside=(Venue.BSE,),
 )
@@ -70,6 +87,7 @@ BINANCE = Market(
     segment="SPOT",
     code="binance",
     brokers=frozenset({BrokerCode.BINANCE_SPOT, BrokerCode.BINANCE_FUTURES}),
+    currency=Currency.USDT,
     timezone=_UTC,
     times=_around_the_clock(square_off_before_close=timedelta(minutes=5), timezone=_UTC),
 )
@@ -78,6 +96,7 @@ MT5 = Market(
     segment="FOREX",
     code="mt5",
     brokers=frozenset({BrokerCode.MT5}),
+    currency=Currency.USD,
     timezone=_NEW_YORK,
     times=_around_the_clock(square_off_before_close=timedelta(minutes=15), timezone=_NEW_YORK),
     day_begins_before_midnight=timedelta(hours=7),
@@ -94,3 +113,13 @@ def market_at(venue: Venue) -> Market:
 def market_of(broker: BrokerCode) -> Market:
     """Return the market that a broker gives access to."""
     return next(market for market in MARKETS.values() if broker in market.brokers)
+
+
+def currency_of(instrument_id: InstrumentId) -> Currency:
+    """Return the currency that an instrument's profit and loss count in: that of its venue.
+
+    Raises:
+        InvalidInputError: the id does not end with a venue.
+    """
+    venue = venue_of(instrument_id)
+    return market_at(venue).currency

@@ -73,8 +73,8 @@ class Day:
         """Value every leg with the last marks."""
         return [value_leg(leg, self.marks) for leg in self.legs]
 
-    def pnl(self) -> PnlSum:
-        """Return the sum of all legs in the scope."""
+    def pnl(self) -> list[PnlSum]:
+        """Return the sums of all legs in the scope, one per currency."""
         return add_up(self.valued_legs())
 
     def logins_in(self, *statuses: LoginStatus) -> int:

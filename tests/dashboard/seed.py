@@ -1,4 +1,4 @@
-"""Fill a database with a realistic morning of many accounts on NSE."""
+"""Fill a database with a realistic morning of many accounts on NSE, one on Binance and one at MT5."""
 
 import json
 from dataclasses import dataclass
@@ -23,6 +23,8 @@ from app.db.models import (
     UserRow,
 )
 from app.domain.accounts import LoginReason, LoginStatus
+from app.domain.ids import InstrumentId
+from app.domain.instruments import venue_of
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
 from app.domain.users import Role
 from app.infra.names import BEAT_STATE_KEY, FEED_STATE_KEY, MARKS_KEY, WORKERS_KEY, QueueName, RunKind
@@ -67,6 +69,43 @@ CALL = f"NIFTY-20261124-{STRIKE}-CE.NSE"
 PUT = f"NIFTY-20261124-{STRIKE}-PE.NSE"
 PREMIUMS = {CALL: Decimal("142.35"), PUT: Decimal("128.60")}
 LOT = Decimal(75)
+COIN = "BTCUSDT.BINANCE"
+EUROS = "EURUSD.MT5"
+ABROAD = {COIN: Decimal("97512.4"), EUROS: Decimal("1.0848")}
+TICKS = {COIN: Decimal("0.1"), EUROS: Decimal("0.00001")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding:
+    """Name what an account outside of India holds since the morning; `quantity` is negative when short."""
+
+    broker: str
+    label: str
+    instrument: str
+    quantity: Decimal
+    entry_px: Decimal
+    stop_px: Decimal
+
+
+HOLDINGS = {
+    6: Holding(
+        broker="binance_spot",
+        label="Binance",
+        instrument=COIN,
+        quantity=Decimal("0.0125"),
+        entry_px=Decimal("97476.2"),
+        stop_px=Decimal("96501.4"),
+    ),
+    7: Holding(
+        broker="mt5",
+        label="MT5",
+        instrument=EUROS,
+        quantity=Decimal(-20_000),
+        entry_px=Decimal("1.08523"),
+        stop_px=Decimal("1.0887"),
+    ),
+}
+"""By the number of the person; everybody else sells a straddle on NSE."""
 
 
 def at(hour: int, minute: int, second: int = 0) -> datetime:
@@ -98,15 +137,17 @@ def seed_people(session: Session, *, count: int = 30) -> list[Person]:
         user = UserRow(name=name.lower(), role=Role.TRADER, password_hash=hashed)
         session.add(user)
         session.flush()
-        account = AccountRow(user_id=user.id, name=f"{name} Kotak", broker="kotak_neo")
+        abroad = HOLDINGS.get(number)
+        broker, label = ("kotak_neo", "Kotak") if abroad is None else (abroad.broker, abroad.label)
+        account = AccountRow(user_id=user.id, name=f"{name} {label}", broker=broker)
         session.add(account)
         session.flush()
         deployment = DeploymentRow(
             user_id=user.id,
             account_id=account.id,
-            name="straddle",
-            strategy="short_straddle",
-            params={"entry_offset_s": 300},
+            name="straddle" if abroad is None else "trend",
+            strategy="short_straddle" if abroad is None else "ema_cross",
+            params={"entry_offset_s": 300} if abroad is None else {"instrument": abroad.instrument},
             limits={},
             armed_on=DAY,
         )
@@ -128,7 +169,9 @@ def seed_day(session: Session, people: list[Person]) -> None:
     _seed_phases(session)
     for number, person in enumerate(people):
         _seed_login(session, person, number)
-        if number not in FAILED and number != 17:
+        if number in HOLDINGS:
+            _seed_holding(session, person, HOLDINGS[number])
+        elif number not in FAILED and number != 17:
             _seed_straddle(session, person, number)
     _seed_runs(session, len(people))
     session.add_all(
@@ -217,6 +260,38 @@ def _seed_straddle(session: Session, person: Person, number: int) -> None:
         _seed_leg(session, person, instrument, entry_px=entry_px, is_out=is_out)
 
 
+def _seed_holding(session: Session, person: Person, holding: Holding) -> None:
+    is_long = holding.quantity > 0
+    for role, price in ((OrderRole.ENTRY, holding.entry_px), (OrderRole.STOP, holding.stop_px)):
+        is_entry = role is OrderRole.ENTRY
+        add_order(
+            session,
+            person,
+            key=f"{holding.broker}-{role.lower()}",
+            instrument=holding.instrument,
+            side=Side.BUY if is_entry is is_long else Side.SELL,
+            role=role,
+            status=OrderStatus.FILLED if is_entry else OrderStatus.ACCEPTED,
+            price=price,
+            quantity=abs(holding.quantity),
+            filled=abs(holding.quantity) if is_entry else Decimal(0),
+            moment=at(9, 30, 0 if is_entry else 1),
+        )
+    session.add(
+        LegRow(
+            deployment_id=person.deployment_id,
+            day=DAY,
+            instrument_id=holding.instrument,
+            user_id=person.user_id,
+            account_id=person.account_id,
+            net_qty=holding.quantity,
+            entry_qty=abs(holding.quantity),
+            entry_value=abs(holding.quantity) * holding.entry_px,
+            cash=-holding.quantity * holding.entry_px,
+        )
+    )
+
+
 def _seed_leg(session: Session, person: Person, instrument: str, *, entry_px: Decimal, is_out: bool) -> None:
     stop_cost = LOT * entry_px * Decimal("1.25") if is_out else Decimal(0)
     session.add(
@@ -247,6 +322,7 @@ def add_order(
     price: Decimal,
     filled: Decimal,
     moment: datetime,
+    quantity: Decimal = LOT,
     role: OrderRole = OrderRole.ENTRY,
     reject_reason: str = "",
 ) -> OrderRow:
@@ -263,7 +339,7 @@ def add_order(
         role=role,
         order_type=OrderType.STOP_LIMIT if role is OrderRole.STOP else OrderType.LIMIT,
         time_in_force=TimeInForce.DAY,
-        quantity=LOT,
+        quantity=quantity,
         price=price,
         trigger_price=price if role is OrderRole.STOP else None,
         reason="straddle",
@@ -274,12 +350,12 @@ def add_order(
         reject_reason=reject_reason,
         ts_init=moment,
     )
-    session.add(row)
-    _add_sent_event(session, row)
+    _add_sent(session, row)
     return row
 
 
-def _add_sent_event(session: Session, row: OrderRow) -> None:
+def _add_sent(session: Session, row: OrderRow) -> None:
+    session.add(row)
     session.flush()
     sent = {"kind": OrderEventKind.SUBMITTED, "source": "lane", "details": {"price": str(row.price)}}
     session.add(OrderEventRow(order_id=row.id, ts_init=row.ts_init, **sent))
@@ -310,10 +386,9 @@ def _seed_runs(session: Session, accounts: int) -> None:
 def beat(valkey: redis.Redis, marks: dict[str, Decimal], *, now: datetime) -> None:
     """Write what live processes write: marks, feed state, beat and worker heartbeats."""
     wall = datetime.now(UTC).timestamp()
-    rows = {
-        name: json.dumps([str(px), str(px), str(px), now.isoformat(), wall]) for name, px in marks.items()
-    }
-    valkey.hset(MARKS_KEY.format(venue="NSE"), mapping=rows)
+    for name, px in marks.items():
+        mark = json.dumps([str(px), str(px), str(px), now.isoformat(), wall])
+        valkey.hset(MARKS_KEY.format(venue=venue_of(InstrumentId(name))), name, mark)
     feed = {"last_ts": now.isoformat(), "last_wall": datetime.now(UTC).isoformat(), "status": "live"}
     valkey.hset(FEED_STATE_KEY.format(venue="NSE"), mapping=feed)
     valkey.hset(BEAT_STATE_KEY, mapping={"wall": wall})
@@ -323,6 +398,8 @@ def beat(valkey: redis.Redis, marks: dict[str, Decimal], *, now: datetime) -> No
 
 def move(marks: dict[str, Decimal], random: Random) -> dict[str, Decimal]:
     """Return the next marks of a random walk on the tick grid."""
-    return {
-        name: max(px + Decimal(random.randint(-6, 6)) / 20, Decimal("0.05")) for name, px in marks.items()
-    }
+    moved = {}
+    for name, px in marks.items():
+        tick = TICKS.get(name, Decimal("0.05"))
+        moved[name] = max(px + random.randint(-6, 6) * tick, tick)
+    return moved

@@ -23,7 +23,20 @@ from app.infra.live_state import LiveState
 from app.infra.migrations import migrate
 from app.infra.queue import TaskQueue, make_celery
 from app.services.news import News
-from tests.dashboard.seed import CALL, LOT, PREMIUMS, Person, add_order, at, beat, move, seed_day, seed_people
+from tests.dashboard.seed import (
+    ABROAD,
+    CALL,
+    HOLDINGS,
+    LOT,
+    PREMIUMS,
+    Person,
+    add_order,
+    at,
+    beat,
+    move,
+    seed_day,
+    seed_people,
+)
 
 _TURN_S = 0.5
 
@@ -38,7 +51,7 @@ class Market(threading.Thread):
         self._database, self._valkey, self._clock, self._people = database, valkey, clock, people
         self._news = News(valkey)
         self._random = Random(7)
-        self._marks = dict(PREMIUMS)
+        self._marks = {**PREMIUMS, **ABROAD}
         self._stop = threading.Event()
 
     def run(self) -> None:
@@ -108,7 +121,8 @@ def _serve(home: Path, database_url: str, redis_url: str, *, port: int, accounts
         seed_day(session, people)
     clock = VirtualClock.create(home / "clock", at=at(10, 12), rate=1.0)
     valkey = redis.Redis.from_url(redis_url, decode_responses=True)
-    market = Market(Database(database_url), valkey, clock, people)
+    at_home = [person for number, person in enumerate(people) if number not in HOLDINGS]
+    market = Market(Database(database_url), valkey, clock, at_home)
     stop = threading.Event()
     threading.Thread(target=obey, args=(Database(database_url), stop), daemon=True).start()
     market.start()

@@ -212,7 +212,10 @@ class ExitLane:
             can = self._gateways.get(account_id).capabilities()
         except SessionExpiredError:
             return ANY_MEANS  # nothing leaves without a session; the step is taken again with one
-        return ExitMeans(changes_in_place=can.changes_in_place, rests_stops=can.rests_stops)
+        return ExitMeans(
+            changes_in_place=can.changes_in_place,
+            rests_stops=can.rests_stops and OrderType.STOP_LIMIT in can.order_types,
+        )
 
     def _is_watching(self, venue: Venue, wall: datetime) -> bool:
         max_age = timedelta(seconds=self._settings.tick_max_age_s)

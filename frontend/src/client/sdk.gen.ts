@@ -94,7 +94,7 @@ export const retryLogin = <ThrowOnError extends boolean = false>(options: Option
 /**
  * List Pnl
  *
- * Return profit and loss before fees per account or user, valued at the last marks.
+ * Return profit and loss before fees per account or user and currency, at the last marks.
  */
 export const listPnl = <ThrowOnError extends boolean = false>(options?: Options<ListPnlData, ThrowOnError>): RequestResult<ListPnlResponses, ListPnlErrors, ThrowOnError> => (options?.client ?? client).get<ListPnlResponses, ListPnlErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -269,6 +269,13 @@ export type ControlAction = 'HALT' | 'REDUCE' | 'RESUME';
 export type ControlScope = 'tenant' | 'user' | 'account';
 
 /**
+ * Currency
+ *
+ * Name the money that a market settles in; amounts of two currencies are never added.
+ */
+export type Currency = 'INR' | 'USD' | 'USDT';
+
+/**
  * Deployment
  *
  * Show a strategy that runs for a user on an account.
@@ -604,10 +611,13 @@ export type MarkedLeg = {
 /**
  * Marks
  *
- * Carry the new sum and the legs whose value changed, at most four times a second.
+ * Carry the new sums, one per currency, and the legs whose value changed, at most four times a second.
  */
 export type Marks = {
-    pnl: PnlInfo;
+    /**
+     * Pnl
+     */
+    pnl: Array<PnlInfo>;
     /**
      * Legs
      */
@@ -982,9 +992,10 @@ export type PhasesFrame = {
 /**
  * PnlInfo
  *
- * Sum up the day before fees; `unmarked` open legs are missing from the sum.
+ * Sum up the day in one currency before fees; `unmarked` open legs are missing from the sum.
  */
 export type PnlInfo = {
+    currency: Currency;
     /**
      * Total
      */
@@ -1006,7 +1017,7 @@ export type PnlInfo = {
 /**
  * PnlLine
  *
- * Sum up profit and loss before fees; `unmarked` open legs are missing from the sum.
+ * Sum up profit and loss in one currency before fees; `unmarked` open legs are missing from the sum.
  */
 export type PnlLine = {
     /**
@@ -1017,6 +1028,7 @@ export type PnlLine = {
      * Name
      */
     name: string;
+    currency: Currency;
     /**
      * Total
      */
@@ -1038,7 +1050,7 @@ export type PnlLine = {
 /**
  * Position
  *
- * Show one leg of a deployment with its value at the last mark, before fees.
+ * Show one leg of a deployment with its value at the last mark, before fees, in `currency`.
  */
 export type Position = {
     /**
@@ -1085,6 +1097,7 @@ export type Position = {
      * Exposed Since
      */
     exposed_since: string | null;
+    currency: Currency;
     /**
      * Mark
      */
@@ -1394,7 +1407,10 @@ export type Summary = {
      * Unprotected Positions
      */
     unprotected_positions: number;
-    pnl: PnlInfo;
+    /**
+     * Pnl
+     */
+    pnl: Array<PnlInfo>;
     /**
      * Open Alarms
      */

@@ -1,16 +1,11 @@
 /** Write money, times and durations for people. Money stays a string: the browser never computes it. */
 
-const ZONE = 'Asia/Kolkata';
+import type { Currency } from '../client';
 
-const money = new Intl.NumberFormat('en-IN', {
-  minimumFractionDigits: 2,
-  maximumFractionDigits: 2,
-  signDisplay: 'negative',
-});
-const signedMoney = new Intl.NumberFormat('en-IN', {
-  maximumFractionDigits: 0,
-  signDisplay: 'exceptZero',
-});
+const ZONE = 'Asia/Kolkata';
+type Decimals = [least: number, most: number];
+const SYMBOLS: Partial<Record<Currency, string>> = { INR: '₹', USD: '$' };
+
 const clock = new Intl.DateTimeFormat('en-GB', { timeZone: ZONE, timeStyle: 'medium' });
 const shortClock = new Intl.DateTimeFormat('en-GB', { timeZone: ZONE, timeStyle: 'short' });
 const day = new Intl.DateTimeFormat('en-GB', {
@@ -25,13 +20,62 @@ function isNumeric(value: string): value is `${number}` {
   return /^-?\d+(\.\d+)?$/.test(value);
 }
 
-export function formatPrice(value: string | null): string {
-  return value === null || !isNumeric(value) ? '–' : money.format(value);
+/** Digits of the whole part; none for zero. */
+function wholeDigits(value: string): number {
+  return value.replace(/^-/, '').split('.')[0]?.replace(/^0+/, '').length ?? 0;
 }
 
-/** Whole rupees with a sign; a sign that is written does not depend on colour. */
-export function formatPnl(value: string | null): string {
-  return value === null || !isNumeric(value) ? '–' : signedMoney.format(value).replace('-', '−');
+const writers = new Map<string, Intl.NumberFormat>();
+
+/** Write a number with Indian or Western grouping; making a formatter is slow, so each is made once. */
+function writeNumber(
+  value: `${number}`,
+  isIndian: boolean,
+  [least, most]: Decimals,
+  signDisplay: 'exceptZero' | 'negative',
+): string {
+  const key = `${isIndian} ${least} ${most} ${signDisplay}`;
+  const writer =
+    writers.get(key) ??
+    new Intl.NumberFormat(isIndian ? 'en-IN' : 'en-US', {
+      minimumFractionDigits: least,
+      maximumFractionDigits: most,
+      signDisplay,
+    });
+  writers.set(key, writer);
+  return writer.format(value).replace('-', '−');
+}
+
+/** Rupees have paise, most currency pairs five decimals, coins those of their tick. */
+function priceDecimals(value: string, venue: string): Decimals {
+  const whole = wholeDigits(value);
+  if (venue === 'MT5') return [whole <= 1 ? 5 : 2, 5];
+  // Averages are not on the tick: eight digits in all are as many as coins' prices have.
+  if (venue === 'BINANCE') return [2, Math.max(2, 8 - whole)];
+  return [2, 2];
+}
+
+/** A price with all of its digits, so that what is shown is what was ordered. */
+export function formatPrice(value: string | null, instrumentId: string): string {
+  if (value === null || !isNumeric(value)) return '–';
+  const venue = instrumentId.slice(instrumentId.lastIndexOf('.') + 1);
+  const isIndian = venue === 'NSE' || venue === 'BSE';
+  return writeNumber(value, isIndian, priceDecimals(value, venue), 'negative');
+}
+
+/** An amount with a sign, which does not depend on colour: whole rupees; cents of others below a thousand. */
+export function formatPnl(value: string | null, currency: Currency): string {
+  if (value === null || !isNumeric(value)) return '–';
+  const decimals = currency === 'INR' || wholeDigits(value) > 3 ? 0 : 2;
+  return writeNumber(value, currency === 'INR', [decimals, decimals], 'exceptZero');
+}
+
+/** An amount with its currency: "+₹12,34,567", "−$5.34", "+0.24 USDT". */
+export function formatMoney(value: string | null, currency: Currency): string {
+  const amount = formatPnl(value, currency);
+  if (amount === '–') return amount;
+  const symbol = SYMBOLS[currency];
+  return symbol === undefined ? `${amount} ${currency}` : amount.replace(/\d/, (digit) => symbol + digit);
 }
 
 export function signOf(value: string | null): 'gain' | 'loss' | 'flat' {

@@ -7,7 +7,7 @@ import type { StreamState } from './socket';
 export class LiveStore {
   state: StreamState = 'connecting';
   now: string | null = null;
-  pnl: PnlInfo | null = null;
+  pnl: PnlInfo[] | null = null;
   private readonly legs = new Map<string, MarkedLeg>();
   private readonly listeners = new Set<() => void>();
   private isScheduled = false;

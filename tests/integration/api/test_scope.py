@@ -68,7 +68,7 @@ def test_a_trader_sees_own_money_only(world: World) -> None:
     summary = world.client.get("/api/v1/summary", headers=world.headers("aarav")).json()
 
     assert [line["key"] for line in lines] == [f"account:{world.people[0].account_id}"]
-    assert summary["pnl"]["total"] == lines[0]["total"]
+    assert [(pnl["currency"], pnl["total"]) for pnl in summary["pnl"]] == [("INR", lines[0]["total"])]
     assert (summary["accounts"]["total"], summary["open_positions"], summary["orders"]["total"]) == (1, 2, 4)
 
 

@@ -97,7 +97,7 @@ def test_new_marks_revalue_the_positions_of_the_owner(world: World) -> None:
     assert [leg["instrument_id"] for leg in frame["data"]["legs"]] == [CALL]
     assert frame["data"]["legs"][0]["total"] == "3165"
     # (142.20 - 100.00) * 75 on the call and (128.45 - 128.60) * 75 on the put
-    assert frame["data"]["pnl"]["total"] == "3153.75"
+    assert [(pnl["currency"], pnl["total"]) for pnl in frame["data"]["pnl"]] == [("INR", "3153.75")]
 
 
 def test_changes_arrive_while_valkey_is_away(make_world: MakeWorld) -> None:

@@ -1,13 +1,15 @@
 """What the page Today is told."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import delete, update
 
 from app.db.models import LeaseRow, LegRow, PhaseRunRow
+from app.domain.numbers import ZERO
 from app.infra.names import FEED_STATE_KEY
-from tests.dashboard.seed import CALL, at
+from tests.dashboard.seed import CALL, COIN, DAY, EUROS, at
 from tests.integration.api.conftest import NOWHERE, MakeWorld, World
 
 
@@ -43,6 +45,39 @@ def test_money_is_exact_text(world: World) -> None:
 
     assert (call["net_qty"], call["entry_px"], call["mark"]) == ("-75", "142.2", "142.35")
     assert (call["total"], call["unrealized"], call["realized"]) == ("-11.25", "-11.25", "0")
+
+
+def test_money_of_several_markets_is_never_added_up(world: World) -> None:
+    before = _summary(world)["pnl"]
+    person = world.people[0]
+    with world.database.begin() as session:
+        for instrument, cash in ((EUROS, Decimal("-11.40")), (COIN, Decimal("0.2380000000"))):
+            session.add(
+                LegRow(
+                    deployment_id=person.deployment_id,
+                    user_id=person.user_id,
+                    account_id=person.account_id,
+                    day=DAY,
+                    instrument_id=instrument,
+                    net_qty=ZERO,
+                    cash=cash,
+                )
+            )
+
+    lines = world.client.get("/api/v1/pnl", headers=world.headers("aarav")).json()
+    legs = world.client.get("/api/v1/positions", headers=world.headers("aarav")).json()
+
+    added = [("USD", "-11.4", "-11.4"), ("USDT", "0.238", "0.238")]
+    assert [(pnl["currency"], pnl["total"], pnl["realized"]) for pnl in _summary(world)["pnl"]] == [
+        ("INR", before[0]["total"], before[0]["realized"]),
+        *added,
+    ]
+    assert [line["currency"] for line in lines] == ["INR", "USD", "USDT"]
+    assert [(line["currency"], line["total"], line["realized"]) for line in lines[1:]] == added
+    assert {leg["currency"]: leg["instrument_id"] for leg in legs if leg["currency"] != "INR"} == {
+        "USD": EUROS,
+        "USDT": COIN,
+    }
 
 
 def test_a_silent_feed_is_trouble_while_the_market_is_open(world: World) -> None:
@@ -88,7 +123,7 @@ def test_the_page_works_while_valkey_is_away(make_world: MakeWorld) -> None:
 
     assert summary["verdict"] == "trouble"
     assert summary["health"]["is_valkey_up"] is False
-    assert summary["pnl"]["unmarked"] == 9
+    assert [(pnl["currency"], pnl["unmarked"]) for pnl in summary["pnl"]] == [("INR", 9)]
     assert world.client.get("/readyz").status_code == 503
     assert world.client.get("/healthz").status_code == 200
 

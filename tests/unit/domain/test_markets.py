@@ -8,7 +8,17 @@ from app.domain.accounts import BrokerCode
 from app.domain.errors import InvalidInputError
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Venue, venue_of
-from app.domain.markets import BINANCE, MARKETS, MT5, NSE, Market, market_at, market_of
+from app.domain.markets import (
+    BINANCE,
+    MARKETS,
+    MT5,
+    NSE,
+    Currency,
+    Market,
+    currency_of,
+    market_at,
+    market_of,
+)
 
 
 @pytest.mark.parametrize("broker", BrokerCode)
@@ -47,3 +57,20 @@ def test_every_venue_is_traded_in_one_market(venue: Venue) -> None:
 
 def test_bse_options_belong_to_the_indian_market() -> None:
     assert market_at(Venue.BSE) is NSE
+
+
+@pytest.mark.parametrize(
+    ("name", "currency"),
+    [
+        ("NIFTY-20190103-10850-CE.NSE", Currency.INR),
+        ("SENSEX.BSE", Currency.INR),
+        ("BTCUSDT.BINANCE", Currency.USDT),
+        ("EURUSD.MT5", Currency.USD),
+    ],
+)
+def test_profit_counts_in_the_currency_of_the_venue(name: str, currency: Currency) -> None:
+    assert currency_of(InstrumentId(name)) is currency
+
+
+def test_every_venue_has_a_currency() -> None:
+    assert {currency_of(InstrumentId(f"X.{venue}")) for venue in Venue} == set(Currency)

@@ -161,7 +161,7 @@ export const listPnlQueryKey = (options?: Options<ListPnlData>) => createQueryKe
 /**
  * List Pnl
  *
- * Return profit and loss before fees per account or user, valued at the last marks.
+ * Return profit and loss before fees per account or user and currency, at the last marks.
  */
 export const listPnlOptions = (options?: Options<ListPnlData>) => queryOptions<ListPnlResponse, ListPnlError, ListPnlResponse, ReturnType<typeof listPnlQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {

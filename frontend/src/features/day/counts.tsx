@@ -1,6 +1,6 @@
-import type { ReactNode } from 'react';
+import { Fragment, type ReactNode } from 'react';
 
-import type { Summary } from '../../client';
+import type { PnlInfo, Summary } from '../../client';
 import { type Tone, ToneIcon } from '../../components/icons';
 import { Pnl } from '../../components/pnl';
 import { useLive } from '../../stream/live-store';
@@ -71,22 +71,44 @@ export function Counts({ summary }: { summary: Summary }) {
   );
 }
 
-function PnlCount({ summary }: { summary: Summary }) {
-  const pnl = useLive((store) => store.pnl) ?? summary.pnl;
+type PnlSummary = Pick<Summary, 'pnl' | 'open_positions' | 'unprotected_positions'>;
+
+export function PnlCount({ summary }: { summary: PnlSummary }) {
+  const sums = useLive((store) => store.pnl) ?? summary.pnl;
   const bare = summary.unprotected_positions;
+  const unmarked = sums.reduce((count, pnl) => count + pnl.unmarked, 0);
   return (
     <Count
-      label="Profit and loss, ₹"
-      tone={bare > 0 ? 'bad' : pnl.unmarked > 0 ? 'warn' : 'good'}
-      value={<Pnl value={pnl.total} />}
+      label="Profit and loss"
+      tone={bare > 0 ? 'bad' : unmarked > 0 ? 'warn' : 'good'}
+      value={<Totals sums={sums} />}
       note={
         <>
-          <Pnl value={pnl.realized} /> realized · {summary.open_positions} open
+          {sums.map((pnl, index) => (
+            <Fragment key={pnl.currency}>
+              {index > 0 && ', '}
+              <Pnl value={pnl.realized} currency={pnl.currency} />
+            </Fragment>
+          ))}
+          {' realized'} · {summary.open_positions} open
           {bare > 0 && <b> · {bare} without stop</b>}
-          {pnl.unmarked > 0 && ` · ${pnl.unmarked} without price`}
+          {unmarked > 0 && ` · ${unmarked} without price`}
         </>
       }
     />
+  );
+}
+
+/** Each currency on a line of its own, because they do not add up. */
+function Totals({ sums }: { sums: PnlInfo[] }) {
+  return (
+    <ul className={sums.length > 1 ? 'totals' : undefined}>
+      {sums.map((pnl) => (
+        <li key={pnl.currency}>
+          <Pnl value={pnl.total} currency={pnl.currency} />
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -35,7 +35,7 @@ const COLUMNS: Column<Order>[] = [
     title: 'Price',
     isNumber: true,
     isExtra: true,
-    render: (order) => formatPrice(order.avg_px ?? order.price ?? order.trigger_price),
+    render: (order) => formatPrice(order.avg_px ?? order.price ?? order.trigger_price, order.instrument_id),
   },
   { key: 'state', title: 'State', isFlexible: true, render: (order) => <OrderState order={order} /> },
 ];

@@ -14,7 +14,13 @@ const COLUMNS: Column<Position>[] = [
   { key: 'account', title: 'Account', render: (leg) => leg.account_name },
   { key: 'instrument', title: 'Contract', render: (leg) => <Instrument id={leg.instrument_id} /> },
   { key: 'net', title: 'Net', isNumber: true, render: (leg) => leg.net_qty.replace('-', '−') },
-  { key: 'entry', title: 'Entry', isNumber: true, isExtra: true, render: (leg) => formatPrice(leg.entry_px) },
+  {
+    key: 'entry',
+    title: 'Entry',
+    isNumber: true,
+    isExtra: true,
+    render: (leg) => formatPrice(leg.entry_px, leg.instrument_id),
+  },
   { key: 'mark', title: 'Mark', isNumber: true, isExtra: true, render: (leg) => <Mark leg={leg} /> },
   { key: 'pnl', title: 'P&L ₹', isNumber: true, render: (leg) => <LegPnl leg={leg} /> },
   { key: 'stop', title: 'Stop', render: (leg) => <Protection leg={leg} /> },
@@ -40,12 +46,14 @@ export function PositionsTable() {
 
 function Mark({ leg }: { leg: Position }) {
   const moved = useLive((store) => store.leg(legKey(leg)));
-  return <>{formatPrice(leg.net_qty === '0' ? null : (moved?.mark ?? leg.mark))}</>;
+  const mark = leg.net_qty === '0' ? null : (moved?.mark ?? leg.mark);
+  return <>{formatPrice(mark, leg.instrument_id)}</>;
 }
 
 function LegPnl({ leg }: { leg: Position }) {
   const moved = useLive((store) => store.leg(legKey(leg)));
-  return <Pnl value={leg.net_qty === '0' ? leg.total : (moved?.total ?? leg.total)} />;
+  const total = leg.net_qty === '0' ? leg.total : (moved?.total ?? leg.total);
+  return <Pnl value={total} currency={leg.currency} hidesRupees />;
 }
 
 function Protection({ leg }: { leg: Position }) {
@@ -60,7 +68,8 @@ function Protection({ leg }: { leg: Position }) {
   const isBare = leg.exposed_since !== null;
   return (
     <span className="state">
-      <ToneIcon tone={isBare ? 'bad' : 'good'} size={12} /> {isBare ? 'no stop' : 'stop set'}
+      <ToneIcon tone={isBare ? 'bad' : 'good'} size={12} />{' '}
+      {isBare ? 'no stop' : <span className="spoken-if-narrow">stop set</span>}
     </span>
   );
 }
