@@ -118,6 +118,12 @@ class AgentProcess:
         return self.folder / "agent.toml"
 
     @property
+    def pid(self) -> int:
+        """The process that was started last."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
     def terminal_folder(self) -> str:
         """The terminal's folder, as the simulator names it."""
         return self.folder.as_posix()
