@@ -66,7 +66,7 @@ class Guard:
 
     def stop(self) -> None:
         """End the supervisor in peace; it takes the agents with it."""
-        self.process.send_signal(signal.SIGTERM)
+        self.process.terminate()
         self.process.wait(20)
 
 
@@ -126,3 +126,15 @@ def test_an_agent_left_behind_and_frozen_is_ended_before_another_starts(guard: G
 
     assert guard.holder(guard.agents[0]) != before
     assert [line["pid"] for line in guard.events("agent_killed", "one")] == [before]
+
+
+@pytest.mark.parametrize("names", [("one",)])
+def test_a_supervisor_that_ends_takes_adopted_agents_with_it(guard: Guard) -> None:
+    guard.process.kill()
+    guard.process.wait(10)
+    guard.process = guard.start()
+    eventually(lambda: guard.events("agent_adopted", "one"))
+
+    guard.stop()
+
+    eventually(lambda: not guard.agents[0].is_answering())
