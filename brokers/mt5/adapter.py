@@ -71,6 +71,7 @@ class Mt5Adapter:
         return Mt5MarketFeed(
             open_client=lambda: self._client(record.agent_url, record.agent_token, session.egress),
             clock=self._clock,
+            is_simulated=not self._is_live,
         )
 
     def _restored(self, session: BrokerSession) -> tuple[SessionRecord, AgentClient]:

@@ -27,9 +27,11 @@ class Mt5MarketFeed:
     Args:
         open_client: opens the way to the agent of any account.
         clock: platform time stamps `ts_init`.
+        is_simulated: whether the day is one of a simulator.
     """
 
-    def __init__(self, *, open_client: Callable[[], AgentClient], clock: Clock) -> None:
+    def __init__(self, *, open_client: Callable[[], AgentClient], clock: Clock, is_simulated: bool) -> None:
+        self._is_simulated = is_simulated
         self._open_client = open_client
         self._clock = clock
         self._server_clock = ServerClock()
@@ -82,7 +84,12 @@ class Mt5MarketFeed:
 
     def _ask(self, client: AgentClient, symbols: tuple[str, ...]) -> Sequence[Row]:
         body = read_body(client.call("ticks", {"symbols": symbols}, timeout_s=_TIMEOUT_S))
-        note_time(self._server_clock, row(body.get("time"), "time"), now=self._clock.now())
+        note_time(
+            self._server_clock,
+            row(body.get("time"), "time"),
+            now=self._clock.now(),
+            is_simulated=self._is_simulated,
+        )
         return rows(body, "ticks")
 
     def _changed(self, found: Iterable[Row], known: dict[str, Instrument]) -> list[Tick]:

@@ -21,6 +21,7 @@ from brokers.mt5.server_time import ServerClock, day_start, measured_offset
 from brokers.mt5.session import check_agent_url
 from brokers.mt5.stream import Changes
 from brokers.mt5.tags import comment_of, magic_of, tag_of
+from brokers.mt5.time_notes import note_time
 from tests.unit.mt5.payloads import SYMBOL_ROW
 
 EURUSD = instrument(SYMBOL_ROW)
@@ -107,6 +108,21 @@ def test_a_tick_that_fits_no_zone_teaches_nothing(tick_ms: int) -> None:
     assert measured_offset(tick_ms, at=NOW) is None
     half_way = NOW + timedelta(minutes=7)
     assert measured_offset(int(half_way.timestamp() * 1000), at=NOW) is None
+
+
+@pytest.mark.parametrize(("is_simulated", "hours"), [(True, 2), (False, 3)])
+def test_a_fresh_tick_corrects_the_settings_of_a_real_terminal_only(
+    hours: int, *, is_simulated: bool
+) -> None:
+    clock = ServerClock()
+    tick_ms = int((NOW + timedelta(hours=3)).timestamp() * 1000)
+    told = {"tick_ms": tick_ms, "age_s": Decimal(1), "utc_offset_s": 7200}
+
+    note_time(clock, told, now=NOW + timedelta(seconds=1), is_simulated=is_simulated)
+
+    assert clock.offset == timedelta(hours=hours)
+    note_time(clock, {**told, "age_s": Decimal(60)}, now=NOW, is_simulated=is_simulated)
+    assert clock.offset == timedelta(hours=hours)
 
 
 def test_server_times_go_both_ways() -> None:
