@@ -67,7 +67,12 @@ class Mt5Adapter:
             client.close()
 
     def market_feed(self, session: BrokerSession) -> Mt5MarketFeed:
-        return Mt5MarketFeed(self._restored(session)[1], self._clock)
+        record = restore_session(session, clock=self._clock)
+        return Mt5MarketFeed(
+            open_client=lambda: self._client(record.agent_url, record.agent_token, session.egress),
+            clock=self._clock,
+            is_simulated=not self._is_live,
+        )
 
     def _restored(self, session: BrokerSession) -> tuple[SessionRecord, AgentClient]:
         record = restore_session(session, clock=self._clock)

@@ -1,7 +1,7 @@
 """Stream prices by asking an agent for its ticks, and say when some were missed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -25,12 +25,14 @@ class Mt5MarketFeed:
     """Implement `MarketFeed` over one agent.
 
     Args:
-        client: the way to the agent of any account.
+        open_client: opens the way to the agent of any account.
         clock: platform time stamps `ts_init`.
+        is_simulated: whether the day is one of a simulator.
     """
 
-    def __init__(self, client: AgentClient, clock: Clock) -> None:
-        self._client = client
+    def __init__(self, *, open_client: Callable[[], AgentClient], clock: Clock, is_simulated: bool) -> None:
+        self._is_simulated = is_simulated
+        self._open_client = open_client
         self._clock = clock
         self._server_clock = ServerClock()
         self._sequence = 0
@@ -48,28 +50,46 @@ class Mt5MarketFeed:
             raise InvalidInputError(
                 f"expected distinct instruments, got {len(instruments) - len(known)} doubled"
             )
+        client = self._open_client()
+        try:
+            with ThreadPoolExecutor(1, thread_name_prefix="mt5-ticks") as pool:
+                async for found in self._looks(client, tuple(known), pool):
+                    if isinstance(found, Gap):
+                        yield found
+                        continue
+                    for tick in self._changed(found, known):
+                        yield tick
+        finally:
+            client.close()
+
+    async def _looks(
+        self, client: AgentClient, symbols: tuple[str, ...], pool: ThreadPoolExecutor
+    ) -> AsyncIterator[Sequence[Row] | Gap]:
         loop = asyncio.get_running_loop()
         is_lost = False
-        with ThreadPoolExecutor(1, thread_name_prefix="mt5-ticks") as pool:
-            while True:
-                try:
-                    found = await loop.run_in_executor(pool, self._ask, tuple(known))
-                except (UnavailableError, RateLimitedError) as e:
-                    if not is_lost:
-                        yield Gap(reason=f"lost: {e}")
-                    is_lost = True
-                    await asyncio.sleep(_RETRY_S)
-                    continue
-                if is_lost:
-                    is_lost = False
-                    yield Gap(reason="connected again")
-                for tick in self._changed(found, known):
-                    yield tick
-                await asyncio.sleep(_LOOK_EVERY_S)
+        while True:
+            try:
+                found = await loop.run_in_executor(pool, self._ask, client, symbols)
+            except (UnavailableError, RateLimitedError) as e:
+                if not is_lost:
+                    yield Gap(reason=f"lost: {e}")
+                is_lost = True
+                await asyncio.sleep(_RETRY_S)
+                continue
+            if is_lost:
+                is_lost = False
+                yield Gap(reason="connected again")
+            yield found
+            await asyncio.sleep(_LOOK_EVERY_S)
 
-    def _ask(self, symbols: tuple[str, ...]) -> Sequence[Row]:
-        body = read_body(self._client.call("ticks", {"symbols": symbols}, timeout_s=_TIMEOUT_S))
-        note_time(self._server_clock, row(body.get("time"), "time"), now=self._clock.now())
+    def _ask(self, client: AgentClient, symbols: tuple[str, ...]) -> Sequence[Row]:
+        body = read_body(client.call("ticks", {"symbols": symbols}, timeout_s=_TIMEOUT_S))
+        note_time(
+            self._server_clock,
+            row(body.get("time"), "time"),
+            now=self._clock.now(),
+            is_simulated=self._is_simulated,
+        )
         return rows(body, "ticks")
 
     def _changed(self, found: Iterable[Row], known: dict[str, Instrument]) -> list[Tick]:

@@ -142,7 +142,12 @@ class Mt5Gateway:
 
     def _read(self, name: str, **arguments: object) -> Row:
         body = read_body(self._client.call(name, arguments, timeout_s=_READ_TIMEOUT_S))
-        note_time(self._server_clock, row(body.get("time"), "time"), now=self._clock.now())
+        note_time(
+            self._server_clock,
+            row(body.get("time"), "time"),
+            now=self._clock.now(),
+            is_simulated=not self._is_live_allowed,
+        )
         return body
 
 

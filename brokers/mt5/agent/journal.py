@@ -54,7 +54,11 @@ class CommandJournal:
         (folder / _PID_FILE).write_text(str(os.getpid()))
         self._path = folder / _FILE
         self._known: dict[str, Command] = {}
-        self._file = self._open()
+        try:
+            self._file = self._open()
+        except (ConfigError, OSError):
+            self._lock.close()
+            raise
 
     def find(self, command_id: str) -> Command | None:
         """Return a command that was begun before, or None."""

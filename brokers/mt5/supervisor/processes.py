@@ -23,6 +23,14 @@ def start(command: Sequence[str]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, start_new_session=True)  # noqa: S603  our own settings
 
 
+def ask_to_end(pid: int) -> None:
+    """Let a process finish what it answers and end; one that is gone is no fault."""
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return
+
+
 def kill(pid: int) -> None:
     """End a process and what it started, at once and whatever it does; one that is gone is no fault."""
     if sys.platform == "win32":

@@ -69,6 +69,9 @@ class AgentWatch:
     def end(self) -> None:
         """End the agent in peace if it can, else by force."""
         process = self._process
+        adopted = self._holder() if self._is_adopted else None
+        if adopted is not None:
+            processes.ask_to_end(adopted)
         if process is not None:
             process.terminate()
             try:

@@ -3,6 +3,7 @@
 import itertools
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -118,6 +119,12 @@ class AgentProcess:
         return self.folder / "agent.toml"
 
     @property
+    def pid(self) -> int:
+        """The process that was started last."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
     def terminal_folder(self) -> str:
         """The terminal's folder, as the simulator names it."""
         return self.folder.as_posix()
@@ -151,7 +158,8 @@ class AgentProcess:
 
     def is_answering(self) -> bool:
         """Whether the agent listens."""
-        return is_answering(self.port)
+        certificate = self.settings.get("tls_certificate")
+        return is_answering(self.port, None if certificate is None else str(certificate))
 
     def kill(self) -> None:
         """End the process without a warning."""
@@ -164,15 +172,16 @@ class AgentProcess:
         return (self.folder / "log").read_text()
 
 
-def is_answering(port: int) -> bool:
+def is_answering(port: int, certificate: str | None = None) -> bool:
     """Whether an agent listens on a port and answers the holder of the token."""
     try:
         reply = httpx.post(
-            f"http://127.0.0.1:{port}/v1/health",
+            f"{'http' if certificate is None else 'https'}://127.0.0.1:{port}/v1/health",
             json={},
             headers={"Authorization": f"Bearer {TOKEN}"},
             timeout=2,
             trust_env=False,
+            verify=True if certificate is None else ssl.create_default_context(cafile=certificate),
         )
     except httpx.HTTPError:
         return False

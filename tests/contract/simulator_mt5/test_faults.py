@@ -79,6 +79,15 @@ def test_a_slow_execution_can_end_in_a_rejection(broker: Broker) -> None:
     assert (order.state, order.volume_current) == (mt5.ORDER_STATE_REJECTED, 90.0)
 
 
+def test_an_order_that_was_taken_can_be_rejected_later(broker: Broker) -> None:
+    broker.faults(kind="rejected_later", endpoint="pending", count=1, seconds=0.01)
+    placed = send(pending(mt5.ORDER_TYPE_BUY_LIMIT, 1.3))
+    settle(broker)
+    assert mt5.orders_get() == ()
+    (order,) = mt5.history_orders_get(ticket=placed.order) or ()
+    assert (order.state, order.volume_current) == (mt5.ORDER_STATE_REJECTED, 0.1)
+
+
 def test_a_lost_connection_can_hide_an_order_that_comes_late(broker: Broker) -> None:
     broker.faults(kind="connection_lost", endpoint="order_send", count=1, accepted=True, seconds=600)
     assert retcode(deal(BUY)) == mt5.TRADE_RETCODE_CONNECTION

@@ -241,7 +241,7 @@ def test_only_pairs_of_currencies_that_may_be_opened_are_instruments() -> None:
 def test_any_word_about_time_is_an_offset_or_a_typed_error(told: dict[str, object]) -> None:
     clock = ServerClock()
     try:
-        note_time(clock, told, now=DAY)
+        note_time(clock, told, now=DAY, is_simulated=False)
     except ProtocolError:
         return
     assert clock.offset is None or abs(clock.offset) <= timedelta(hours=14)
