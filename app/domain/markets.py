@@ -27,15 +27,10 @@ class Currency(StrEnum):
 class Market:
     """Describe one market.
 
-        `venue` names it; `venues` are all whose instruments it trades (BSE's options come through the same
-    brokers, feed and hours as NSE's). `code` names its queues and lanes. Its trading date changes
-    `day_begins_before_midnight` ahead of midnight in `timezone`: forex counts Sunday 17:00 in New York as
-    Monday.
-
-
-    `code` names its queues and lanes; profit and loss count in `currency`. Its trading date changes
-    `day_begins_before_midnight` ahead of midnight in `timezone`: forex counts Sunday 17:00 in New York
-    as Monday.
+    `venue` names it; `venues` are all whose instruments it trades (BSE's options come through the same
+    brokers, feed and hours as NSE's). `code` names its queues and lanes; profit and loss count in `currency`.
+    Its trading date changes `day_begins_before_midnight` ahead of midnight in `timezone`: forex counts
+    Sunday 17:00 in New York as Monday.
     """
 
     venue: Venue

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from app.domain.ids import BrokerOrderId
 from app.domain.ports import BrokerAdapter, BrokerGateway, BrokerSession
 from app.domain.reports import AccountEvent
 from brokers.mt5.tags import tag_of
@@ -37,6 +38,10 @@ _BROKER_FAULTS: dict[Fault, dict[str, object]] = {
 
 class Mt5Desk:
     """Implement the cards' desk: one account, its agent process, its gateway, its stream in a thread."""
+
+    passive_fraction = Decimal("0.8")
+    unknown_order_id = BrokerOrderId("990101000000001")
+    checks_after_reply = True
 
     def __init__(
         self, simulator: Simulator, clock: DayClock, *, house: BrokerAdapter, folder: Path, mode: str
@@ -119,7 +124,7 @@ class Mt5Desk:
             BookEntry(
                 broker_order_id=str(row["broker_order_id"]),
                 tag=tag_of(int(str(row["magic"])), str(row["sent_comment"])),
-                filled=int(Decimal(str(row["filled_lots"])) * size),
+                filled=Decimal(str(row["filled_lots"])) * size,
             )
             for row in self._simulator.orders(self.login)
         ]
