@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from app.domain.accounts import BrokerCode
 from app.domain.errors import ConfigError
 from app.domain.instruments import Venue
 
@@ -29,6 +30,8 @@ class Settings(BaseSettings):
     api_port: int = Field(default=8000, ge=0, le=65535)
     flower_port: int = Field(default=5555, ge=0, le=65535)
     flower_password: SecretStr | None = None
+    paper_port: int = Field(default=8788, ge=1, le=65535)
+    """Port of the paper exchange, on 127.0.0.1 only."""
 
     clock_file: Path | None = None
     """Virtual clock of the demo; unset -> the system clock."""
@@ -55,6 +58,16 @@ class Settings(BaseSettings):
     tick_max_age_s: float = Field(default=5.0, gt=0)
     step_budget_s: float = Field(default=0.5, gt=0)
     log_level: str = "INFO"
+
+    @property
+    def paper_home(self) -> Path:
+        """Folder of the paper exchange: its book and its token."""
+        return self.home / "paper"
+
+    @property
+    def paper_url(self) -> str:
+        """Address of the paper exchange: our own unless `broker_urls` names one."""
+        return self.broker_urls.get(BrokerCode.PAPER.value, f"http://127.0.0.1:{self.paper_port}")
 
     @property
     def lease_ttl(self) -> timedelta:

@@ -32,10 +32,13 @@ from app.services.lanes.requests import ContractBook
 from app.services.logins import Logins
 from app.services.market_day import MarketDay
 from app.services.news import News
+from app.services.paper import Paper, PaperExchange
 from app.services.trading import Trading
+from brokers.paper.house import PaperHouse, read_token
 from brokers.registry import adapter
 
 _POOL_SIZE = 16
+_PAPER_TIMEOUT_S = 2.0
 
 
 @cache
@@ -97,11 +100,16 @@ class Container:
         if code not in self._adapters:
             self._adapters[code] = adapter(
                 code,
-                base_url=self.settings.broker_urls.get(code.value),
+                base_url=self._base_url(code),
                 clock=self.clock,
                 is_live_allowed=self.settings.is_live_trading_allowed,
             )
         return self._adapters[code]
+
+    def _base_url(self, code: BrokerCode) -> str | None:
+        if code is BrokerCode.PAPER:
+            return self.settings.paper_url
+        return self.settings.broker_urls.get(code.value)
 
     @cached_property
     def gateways(self) -> Gateways:
@@ -129,6 +137,20 @@ class Container:
             adapters=self.adapter,
             execution=self.execution,
             news=self.news,
+            paper=self.paper,
+        )
+
+    @cached_property
+    def paper(self) -> Paper:
+        """The owner's side of the paper exchange."""
+        return Paper(
+            read_token=lambda: read_token(self.settings.paper_home), open_exchange=self.open_paper_exchange
+        )
+
+    def open_paper_exchange(self) -> PaperExchange:
+        """Return a connection to the paper exchange; raises ConfigError before its first start."""
+        return PaperHouse(
+            self.settings.paper_url, token=read_token(self.settings.paper_home), timeout_s=_PAPER_TIMEOUT_S
         )
 
     @cached_property
@@ -144,6 +166,7 @@ class Container:
             clock=self.clock,
             calendar=load_calendar(),
             logins=self.logins,
+            paper=self.paper,
             gateways=self.gateways,
             adapters=self.adapter,
             news=self.news,

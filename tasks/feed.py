@@ -9,23 +9,27 @@ from itertools import count
 import structlog
 
 from app.config import load_settings
+from app.db.accounts import has_enabled_accounts_for_staff
 from app.db.day import ready_accounts
 from app.db.loops import active_deployments
+from app.domain.accounts import BrokerCode
 from app.domain.errors import BrokerError
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Instrument, Venue
 from app.domain.ports import MarketFeed
+from app.infra.cancellation import end_tasks
 from app.infra.logs import configure_logs
 from app.infra.names import TaskName
 from app.infra.queue import TaskQueue
 from app.infra.streams import connect_async
 from app.services.feed.feed import Feed
 from app.services.feed.indicator_desk import IndicatorDesk
+from app.services.feed.paper_prices import PaperPrices
 from app.services.feed.process import FeedWork, run_feed, subscribed
 from app.services.feed.publisher import RoundPublisher
 from strategies.registry import load_registry
 from tasks.celery import celery_app
-from tasks.container import Container, container, engines
+from tasks.container import Container, container
 
 log = structlog.get_logger()
 
@@ -40,9 +44,22 @@ class FeedProcess:
         self._parts = parts
         self._market_day = parts.market_days[venue]
         self._registry = load_registry(parts.settings.strategy_modules)
-        self._valkey = connect_async(engines().redis_url)
+        self._valkey = connect_async(parts.addresses.redis_url)
         self._queue = TaskQueue(celery_app)
         self._turn = count()
+        self.paper_prices = self._paper_prices() if self._market_day.market.paper_brokers else None
+
+    def _paper_prices(self) -> PaperPrices:
+        return PaperPrices(
+            open_exchange=self._parts.open_paper_exchange,
+            has_accounts=self.has_paper_accounts,
+            clock=self._parts.clock,
+        )
+
+    def has_paper_accounts(self) -> bool:
+        """Whether somebody trades on paper; raises OperationalError."""
+        with self._parts.database.begin() as session:
+            return has_enabled_accounts_for_staff(session, BrokerCode.PAPER)
 
     def find(self) -> FeedWork | None:
         """Return today's session and contracts once somebody is logged in."""
@@ -73,7 +90,12 @@ class FeedProcess:
             session=work.session,
             instruments=work.instruments,
             open_feed=self.open_feed,
-            publisher=RoundPublisher(self._valkey, venue=work.session.venue, clock=self._parts.clock),
+            publisher=RoundPublisher(
+                self._valkey,
+                venue=work.session.venue,
+                clock=self._parts.clock,
+                on_round=None if self.paper_prices is None else self.paper_prices.note,
+            ),
             indicators=IndicatorDesk(
                 self._valkey, session=work.session, clock=self._parts.clock, request=self.request
             ),
@@ -84,7 +106,7 @@ class FeedProcess:
     def open_feed(self) -> MarketFeed | None:
         """Open the price feed with the session of the next ready account; None while nobody is ready."""
         with self._parts.database.begin() as session:
-            ready = ready_accounts(session, self._market_day.today(), self._market_day.market.brokers)
+            ready = ready_accounts(session, self._market_day.today(), self._market_day.market.venue_brokers)
         turn = next(self._turn)
         for account_id in (ready[(turn + i) % len(ready)] for i in range(len(ready))):
             try:
@@ -115,7 +137,11 @@ async def _main() -> None:
         loop.add_signal_handler(number, stop.set)
     parts = container()
     process = FeedProcess(parts, Venue(sys.argv[1]) if sys.argv[1:] else Venue.NSE)
-    await run_feed(process.find, process.make, stop)
+    paper = [] if process.paper_prices is None else [process.paper_prices.start()]
+    try:
+        await run_feed(process.find, process.make, stop)
+    finally:
+        await end_tasks(paper)
 
 
 if __name__ == "__main__":

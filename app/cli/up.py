@@ -20,7 +20,7 @@ from app.infra.engines.locks import is_locked, try_lock
 from app.infra.flower import FLOWER_USER, flower_password_file, flower_process, flower_url
 from app.infra.migrations import migrate
 from app.infra.processes import ProcessGroup, processes_path
-from app.infra.stack import Addresses, stack_specs, stop_stack
+from app.infra.stack import Addresses, is_free, paper_spec, stack_specs, stop_stack
 
 commands = typer.Typer()
 
@@ -32,7 +32,7 @@ _POLL_S = 0.2
 
 @commands.command()
 def up() -> None:
-    """Run the whole stack on this machine until Ctrl-C: engines, Beat, workers, feed, API, Flower."""
+    """Run the whole stack on this machine until Ctrl-C: engines, Beat, workers, feed, API, Flower, paper."""
     settings = load_settings()
     signal.signal(signal.SIGTERM, _as_interrupt)
     console = Console(highlight=False, soft_wrap=True)
@@ -61,6 +61,11 @@ def down() -> None:
 def _start(settings: Settings, stack: ExitStack, console: Console) -> None:
     redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
     database_url = None if settings.database_url is None else settings.database_url.get_secret_value()
+    if not is_free(settings.paper_port):
+        raise ConflictError(
+            f"Port {settings.paper_port} is in use, so the paper exchange cannot have it: "
+            "end what uses it, or set another OPENBELL_PAPER_PORT."
+        )
     console.print("Starting PostgreSQL and Valkey.")
     engines = ensure_engines(settings.home, redis_url, database_url)
     stack.callback(stop_engines, settings.home)
@@ -72,13 +77,16 @@ def _start(settings: Settings, stack: ExitStack, console: Console) -> None:
     stack.callback(stop_stack, group)
     flower = flower_process(settings)
     api_url = f"http://{settings.api_host}:{settings.api_port}"
-    specs = stack_specs(
-        Addresses(redis_url=engines.redis_url, api_url=api_url, flower_url=flower_url(settings)),
-        SystemClock(),
-        venues=settings.venues,
-        env=_environment(settings, engines),
-        flower_argv=flower.argv,
-        flower_env=flower.env,
+    specs = (
+        paper_spec(settings.paper_home.resolve(), port=settings.paper_port, clock_file=settings.clock_file),
+        *stack_specs(
+            Addresses(redis_url=engines.redis_url, api_url=api_url, flower_url=flower_url(settings)),
+            SystemClock(),
+            venues=settings.venues,
+            env=_environment(settings, engines),
+            flower_argv=flower.argv,
+            flower_env=flower.env,
+        ),
     )
     console.print(f"Starting {len(specs)} processes: {', '.join(spec.name for spec in specs)}.")
     group.start(specs, _READY_S)

@@ -77,6 +77,16 @@ def list_enabled_accounts_for_staff(session: Session) -> list[BrokerAccount]:
     return _many(session.scalars(statement))
 
 
+def has_enabled_accounts_for_staff(session: Session, broker: BrokerCode) -> bool:
+    """Say whether an account at this broker takes part in a trading day."""
+    found = (
+        exists()
+        .where(AccountRow.broker == broker, AccountRow.is_enabled)
+        .where(UserRow.id == AccountRow.user_id, UserRow.is_enabled)
+    )
+    return bool(session.scalar(select(found)))
+
+
 def lock_egress_for_staff(session: Session, broker: BrokerCode, egress: str) -> list[BrokerAccount]:
     """Return the accounts of a broker on one source address, which nobody else can join until commit."""
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"egress {broker} {egress}", 0))))

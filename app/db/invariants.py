@@ -156,7 +156,7 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
                     AND g.details ->> 'mode' = 'LIVE')""",
         """SELECT 'account ' || a.id, 'a paper broker has order ' || o.broker_order_id || ' of a live one'
              FROM orders o JOIN accounts a ON a.id = o.account_id
-            WHERE o.day = :day AND a.broker = 'paper' AND o.broker_order_id NOT LIKE 'paper%'""",
+            WHERE o.day = :day AND a.broker = 'paper' AND o.broker_order_id !~ '^0[0-9]{14}$'""",
     ),
 }
 

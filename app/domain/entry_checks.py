@@ -87,6 +87,11 @@ def credential_fields(broker: BrokerCode) -> tuple[CredentialField, ...]:
     return _FIELDS[broker]
 
 
+def needs_totp(broker: BrokerCode) -> bool:
+    """Whether a login at this broker spends a one-time code."""
+    return any(rule.name == "totp_secret" for rule in credential_fields(broker))
+
+
 def credential_faults(broker: BrokerCode, fields: Mapping[str, str]) -> dict[str, str]:
     """Return what is wrong with credentials, by field; never a value, because it may be a secret."""
     rules = {rule.name: rule for rule in credential_fields(broker)}

@@ -48,6 +48,16 @@ class Market:
         """Every venue of the market's instruments."""
         return frozenset({self.venue, *self.beside})
 
+    @property
+    def venue_brokers(self) -> frozenset[BrokerCode]:
+        """The brokers with contracts and prices of their own: all but paper."""
+        return self.brokers - {BrokerCode.PAPER}
+
+    @property
+    def paper_brokers(self) -> frozenset[BrokerCode]:
+        """Paper, where the market has it."""
+        return self.brokers & {BrokerCode.PAPER}
+
     def day_of(self, at: datetime) -> date:
         """Return the trading date at a moment (aware)."""
         local = at.astimezone(self.timezone).replace(tzinfo=None)

@@ -4,6 +4,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 from redis import Redis
@@ -58,12 +59,13 @@ def feed_name(venue: Venue) -> str:
     return "feed" if venue is Venue.NSE else f"feed-{venue.lower()}"
 
 
-# Who stops first: what wishes, then what sends; the exits and the API last.
+# Who stops first: what wishes, then what sends; the exits and the API, and last the exchange they may call.
 _STOP_ORDER = (
     ("beat",),
     (*map(feed_name, MARKETS), "worker-loops", "worker-cpu"),
     ("worker-orders", "worker-control"),
     ("worker-exits", "worker-exits-2", "flower", "api"),
+    ("paper",),
 )
 _GRACE_S = 10.0
 
@@ -110,6 +112,21 @@ def stack_specs(
             env={**shared, **flower_env},
             ready=lambda: answers(addresses.flower_url),
         ),
+    )
+
+
+def paper_spec(home: Path, *, port: int, clock_file: Path | None) -> ProcessSpec:
+    """Return the process of the paper exchange; it needs nothing of the others, nor do they need it.
+
+    Args:
+        home: folder of its book and its token.
+        port: of 127.0.0.1.
+        clock_file: the virtual clock, None for the machine's.
+    """
+    argv = (sys.executable, "-m", "brokers.paper.exchange", "--home", str(home), "--port", str(port))
+    clock = () if clock_file is None else ("--clock-file", str(clock_file))
+    return ProcessSpec(
+        name="paper", argv=(*argv, *clock), ready=lambda: answers(f"http://127.0.0.1:{port}/address")
     )
 
 

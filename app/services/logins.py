@@ -12,7 +12,8 @@ from app.db.accounts import get_account_for_staff
 from app.db.credentials import drop_broker_session, spend_totp_window
 from app.db.day import claim_login, record_login
 from app.db.session import Database
-from app.domain.accounts import BrokerAccount, LoginReason, LoginStatus
+from app.domain.accounts import BrokerAccount, BrokerCode, LoginReason, LoginStatus
+from app.domain.entry_checks import needs_totp
 from app.domain.errors import (
     BrokerError,
     LoginRefusedError,
@@ -27,6 +28,7 @@ from app.services.credentials import load_credentials, save_broker_session
 from app.services.execution import Execution
 from app.services.gateways import Adapters
 from app.services.news import News
+from app.services.paper import Paper
 
 log = structlog.get_logger()
 
@@ -48,7 +50,7 @@ class LoginOutcome:
 class Logins:
     """Open broker sessions and verify that the account can trade."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a composition root hands over the parts
         self,
         *,
         settings: Settings,
@@ -58,6 +60,7 @@ class Logins:
         adapters: Adapters,
         execution: Execution,
         news: News,
+        paper: Paper,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -66,6 +69,7 @@ class Logins:
         self._adapters = adapters
         self._execution = execution
         self._news = news
+        self._paper = paper
 
     def log_in(self, day: date, account_ids: Sequence[AccountId]) -> dict[str, int]:
         """Log a batch of accounts in concurrently; return how many ended in which status.
@@ -103,9 +107,8 @@ class Logins:
 
     def _try(self, account: BrokerAccount, day: date) -> LoginOutcome:
         try:
-            with self._database.begin() as session:
-                credentials = load_credentials(session, self._vault, account)
-            if not self._spend_code(account):
+            credentials = self._credentials(account)
+            if needs_totp(account.broker) and not self._spend_code(account):
                 return LoginOutcome(
                     status=LoginStatus.PENDING,
                     reason=LoginReason.NONE,
@@ -117,6 +120,12 @@ class Logins:
         except BrokerError as e:
             return _failed(_reason_of(e), str(e))
 
+    def _credentials(self, account: BrokerAccount) -> Credentials:
+        if account.broker is BrokerCode.PAPER:
+            return self._paper.credentials(account)
+        with self._database.begin() as session:
+            return load_credentials(session, self._vault, account)
+
     def _spend_code(self, account: BrokerAccount) -> bool:
         window = int(self._clock.now().timestamp()) // TOTP_WINDOW_S
         with self._database.begin() as session:
@@ -124,16 +133,16 @@ class Logins:
 
     def _open(self, account: BrokerAccount, credentials: Credentials, day: date) -> LoginOutcome:
         adapter = self._adapters(account.broker)
-        broker_session = adapter.login(
-            credentials, egress=account.egress, timeout_s=self._settings.login_timeout_s
-        )
+        # The paper exchange is on loopback, which no address of the outer world reaches.
+        egress = "" if account.broker is BrokerCode.PAPER else account.egress
+        broker_session = adapter.login(credentials, egress=egress, timeout_s=self._settings.login_timeout_s)
         gateway = adapter.restore(broker_session)
         try:
             seen = gateway.request_egress_address()
-            if account.egress and seen != account.egress:
+            if egress and seen != egress:
                 return _failed(
                     LoginReason.IP_DENIED,
-                    f"the broker sees {seen}, this account must leave by {account.egress}",
+                    f"the broker sees {seen}, this account must leave by {egress}",
                 )
             gateway.request_balance()
             self._execution.apply_reports(

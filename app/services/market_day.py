@@ -41,6 +41,7 @@ from app.infra.names import QueueName, RunKind, queue_of, run_name
 from app.services.gateways import Adapters, Gateways
 from app.services.logins import Logins
 from app.services.news import News
+from app.services.paper import Paper
 
 log = structlog.get_logger()
 
@@ -48,6 +49,10 @@ _BATCH = 25
 _FLAT_WITHIN_S = 90.0
 _FLAT_POLL_S = 0.25
 _ZERO = timedelta(0)
+_LACK = (
+    "only paper accounts are logged in: the contract master and the prices come from a venue's account, "
+    "so log one in too"
+)
 
 
 class MarketDay:
@@ -62,6 +67,7 @@ class MarketDay:
         clock: Clock,
         calendar: Calendar,
         logins: Logins,
+        paper: Paper,
         gateways: Gateways,
         adapters: Adapters,
         news: News,
@@ -74,6 +80,8 @@ class MarketDay:
         self._clock = clock
         self._calendar = calendar
         self._logins = logins
+        self._paper = paper
+        self._told_lack: date | None = None
         self._gateways = gateways
         self._adapters = adapters
         self._news = news
@@ -173,12 +181,21 @@ class MarketDay:
         with self._database.begin() as session:
             done = finished_phases(session, venue=self.venue, day=day)
             counts = login_counts(session, day, self.market.brokers)
+            sources = ready_accounts(session, day, self.market.venue_brokers)
             if Phase.CLOSE not in done and counts.get("READY"):
                 self._want_lanes(session)
             if Phase.ARM in done and Phase.CLOSE not in done and self._arm_ready(session, day):
                 self._want_loops(session)
                 log.info("late_accounts_armed", day=day.isoformat())
-        return {"contracts": contracts, **{f"accounts_{k.lower()}": v for k, v in counts.items()}}
+        lack = {} if contracts or sources or not counts.get(LoginStatus.READY) else self._tell_lack(day)
+        return {"contracts": contracts, **{f"accounts_{k.lower()}": v for k, v in counts.items()}, **lack}
+
+    def _tell_lack(self, day: date) -> dict[str, str]:
+        """Say, once a day in the log, that paper accounts alone have neither contracts nor prices."""
+        if self._told_lack != day:
+            self._told_lack = day
+            log.warning("venue_account_needed", venue=self.venue, day=day.isoformat(), lack=_LACK)
+        return {"lack": _LACK}
 
     def report_logins(self, day: date) -> dict[str, Any]:
         """Close the login chord: report, never a gate."""
@@ -251,6 +268,7 @@ class MarketDay:
         open_legs = self._wait_until_flat(day)
         accounts = self._accounts_of(day)
         not_flat = self._not_flat_at_broker(accounts)
+        self._close_paper(day)
         with self._database.begin() as session:
             if open_legs or not_flat:
                 raise_alarm(
@@ -266,6 +284,13 @@ class MarketDay:
         if not open_legs and not not_flat:
             self._logins.end_sessions(accounts)
         return {"accounts": len(accounts), "open_legs": open_legs, "not_flat": not_flat}
+
+    def _close_paper(self, day: date) -> None:
+        """End the orders for the day on paper, as the venue ends those of its own accounts."""
+        with self._database.begin() as session:
+            on_paper = ready_accounts(session, day, self.market.paper_brokers)
+        if on_paper:
+            self._paper.close_session(self.venue)
 
     def _wait_until_flat(self, day: date) -> int:
         deadline = self._clock.monotonic() + _FLAT_WITHIN_S
@@ -298,10 +323,10 @@ class MarketDay:
         return not_flat
 
     def _ensure_instruments(self, day: date) -> int:
-        """Download the day's contracts with the first open session; they are the same for everybody."""
+        """Download the day's contracts with a venue's first open session; they are the same for everybody."""
         with self._database.begin() as session:
             known = len(load_instruments(session, day, self.market.venues))
-            account_ids = ready_accounts(session, day, self.market.brokers)
+            account_ids = ready_accounts(session, day, self.market.venue_brokers)
         if known or not account_ids:
             return known
         return self._download_instruments(day, account_ids)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -28,6 +28,9 @@ log = structlog.get_logger()
 _BACKLOG = 2_000
 _PAGE = 200
 
+OnRound = Callable[[Sequence[Tick]], None]
+"""Hears of each published round, in the feed's own time: it must return at once and never raise."""
+
 
 class RoundPublisher:
     """Publish rounds with their marks and the feed's state in one transaction each. For one asyncio loop.
@@ -36,8 +39,16 @@ class RoundPublisher:
     marked in their place.
     """
 
-    def __init__(self, valkey: redis.asyncio.Redis, *, venue: Venue, clock: Clock) -> None:
+    def __init__(
+        self,
+        valkey: redis.asyncio.Redis,
+        *,
+        venue: Venue,
+        clock: Clock,
+        on_round: OnRound | None = None,
+    ) -> None:
         self._valkey = valkey
+        self._on_round = on_round
         self._clock = clock
         self._stream = TICKS_STREAM.format(venue=venue)
         self._marks_key = MARKS_KEY.format(venue=venue)
@@ -90,6 +101,8 @@ class RoundPublisher:
             self._gap = "the stream server was away for too long"
         self._pending, self._status = pending, "live"
         await self.flush()
+        if self._on_round is not None:
+            self._on_round(ticks)
 
     async def mark_gap(self, reason: str) -> None:
         """Say that prices before what follows may be missing."""
