@@ -257,8 +257,8 @@ class Desk:
         eventually(condition, timeout_s)
 
 
-def open_desk(addresses: Engines, broker: Broker, folder: Path) -> Desk:
-    """Wire a desk at 09:20 of the simulated day, the clock running at real speed."""
+def open_desk(addresses: Engines, broker: Broker, folder: Path, **changes: Any) -> Desk:
+    """Wire a desk at 09:20 of the simulated day, the clock running at real speed; `changes` of settings."""
     VirtualClock.create(folder / "clock", at=START, rate=1.0)
     broker.post("clock", {"now": START.isoformat(), "rate": 1.0})
     settings = Settings(
@@ -269,6 +269,7 @@ def open_desk(addresses: Engines, broker: Broker, folder: Path) -> Desk:
         not_placed_after_s=3.0,
         reconcile_period_s=1.0,
         order_timeout_s=3.0,
+        **changes,
     )
     parts = Container(settings=settings, addresses=addresses, stop=threading.Event(), holder="test")
     parts.valkey.flushdb()

@@ -1,0 +1,1 @@
+"""Trade on paper beside a real account, with a real exchange process and real engines."""
