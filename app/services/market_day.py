@@ -290,7 +290,8 @@ class MarketDay:
         with self._database.begin() as session:
             on_paper = ready_accounts(session, day, self.market.paper_brokers)
         if on_paper:
-            self._paper.close_session(self.venue)
+            for venue in sorted(self.market.venues):
+                self._paper.close_session(venue)
 
     def _wait_until_flat(self, day: date) -> int:
         deadline = self._clock.monotonic() + _FLAT_WITHIN_S

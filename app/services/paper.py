@@ -14,9 +14,6 @@ from app.domain.ports import Credentials
 
 log = structlog.get_logger()
 
-# Paper accounts belong to markets with one currency; a market without an entry has no paper accounts.
-_CURRENCY = {Venue.NSE: "INR"}
-
 
 class PaperExchange(Protocol):
     """Act as the owner of the exchange; every call raises BrokerError subclasses within a few seconds."""
@@ -59,7 +56,7 @@ class Paper:
                 f"the paper exchange of this installation was never started ({e}); start it: openbell up",
                 reason=LoginReason.BROKER_DOWN,
             ) from e
-        currency = _CURRENCY[market_of(account.broker).venue]
+        currency = market_of(account.broker).currency.value
         name = f"account-{account.account_id}"
         return Credentials(fields={"account": name, "currency": currency, "token": token})
 

@@ -118,8 +118,9 @@ class PaperStage:
         return self.desk.parts.gateways.get(account_id)
 
     def bid_low(self, account_id: AccountId, tag: str, instrument: Instrument) -> WriteResult:
-        """Bid at half the price of the option, so that the order rests."""
-        price = to_tick(self.desk._tick(instrument).last / 2, instrument.tick_size, Rounding.DOWN)
+        """Bid at half the price of a watched option, so that the order rests."""
+        last = next(tick.last for tick in self.ticks if tick.instrument_id == instrument.instrument_id)
+        price = to_tick(last / 2, instrument.tick_size, Rounding.DOWN)
         request = OrderRequest(
             client_order_id=ClientOrderId(tag),
             instrument=instrument,

@@ -63,6 +63,7 @@ def test_feed_process_takes_the_venues_prices_to_paper(stage: PaperStage) -> Non
     stage.start_exchange()
     penny = stage.enroll_on_paper()  # the first account: the feed must not ask it for prices
     stage.desk.enroll(1)
+    stage.watch()
     call = stage.desk.option(OptionRight.CALL)
     first = stage.bid_low(penny, "before", call)
     assert (first.outcome, first.code) == (Outcome.REJECTED, "no_fresh_quote")

@@ -9,6 +9,7 @@ from app.domain.entry_checks import (
     check_password,
     credential_faults,
     credential_fields,
+    needs_totp,
     parse_credentials,
 )
 from app.domain.errors import InvalidInputError
@@ -119,3 +120,7 @@ def test_symbols_of_binance_may_be_left_out_but_not_be_nonsense() -> None:
     assert credential_faults(BrokerCode.BINANCE_SPOT, BINANCE | {"symbols": "BTCUSDT,ETHUSDT"}) == {}
     faults = credential_faults(BrokerCode.BINANCE_SPOT, BINANCE | {"symbols": "btc; drop"})
     assert list(faults) == ["symbols"]
+
+
+def test_only_kotak_neo_spends_a_one_time_code() -> None:
+    assert [broker for broker in BrokerCode if needs_totp(broker)] == [BrokerCode.KOTAK_NEO]

@@ -74,3 +74,11 @@ def test_profit_counts_in_the_currency_of_the_venue(name: str, currency: Currenc
 
 def test_every_venue_has_a_currency() -> None:
     assert {currency_of(InstrumentId(f"X.{venue}")) for venue in Venue} == set(Currency)
+
+
+@pytest.mark.parametrize("market", MARKETS.values(), ids=str)
+def test_paper_has_no_contracts_and_prices_of_its_own(market: Market) -> None:
+    assert market.venue_brokers
+    assert BrokerCode.PAPER not in market.venue_brokers
+    assert market.venue_brokers | market.paper_brokers == market.brokers
+    assert market.paper_brokers == ({BrokerCode.PAPER} if market is NSE else set())
