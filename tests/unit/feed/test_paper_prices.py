@@ -150,9 +150,12 @@ def test_an_outage_is_one_warning_and_what_waited_is_told_after_it() -> None:
     stage.exchange.fault = UnavailableError("the paper exchange did not answer")
 
     async def scenario(prices: PaperPrices) -> None:
+        stage.exchange.is_free.clear()
         prices.note([tick("A", 1), tick("B", 1)])
-        await until(lambda: stage.exchange.opened == 2)
-        prices.note([tick("A", 2)])
+        await until(stage.exchange.is_asked.is_set)
+        prices.note([tick("A", 2)])  # while the call that fails is under way
+        stage.exchange.is_free.set()
+        await until(lambda: stage.exchange.opened == 3)
         stage.exchange.fault = None
         await until(lambda: stage.exchange.posts)
 
