@@ -157,7 +157,7 @@ def test_an_outage_is_one_warning_and_what_waited_is_told_after_it() -> None:
         stage.exchange.is_free.set()
         await until(lambda: stage.exchange.opened == 3)
         stage.exchange.fault = None
-        await until(lambda: stage.exchange.posts)
+        await until(lambda: not prices._is_out)
 
     with capture_logs() as logs:
         stage.play(scenario)
