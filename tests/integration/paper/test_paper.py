@@ -71,7 +71,7 @@ def test_feed_process_takes_the_venues_prices_to_paper(stage: PaperStage) -> Non
     stage.start_feed()
 
     tags = (f"bid-{number}" for number in range(10_000))
-    eventually(lambda: stage.bid_low(penny, next(tags), call).outcome is Outcome.ACCEPTED, 40)
+    eventually(lambda: stage.bid_low(penny, next(tags), call).outcome is Outcome.ACCEPTED, 90)
     assert "feed_account_refused" not in stage.group.log_path("feed").read_text()
 
 
