@@ -3,6 +3,7 @@
 import pytest
 
 from app.db.controls import request_exits
+from app.db.invariants import find_breaches
 from app.domain.accounts import LoginReason, LoginStatus
 from app.domain.ids import AccountId
 from app.domain.instruments import OptionRight
@@ -57,6 +58,9 @@ def test_straddle_on_paper_is_filled_protected_and_flat_although_the_exchange_is
     assert set(_statuses(stage, penny)) == {o.broker_order_id for o in stage.desk.orders()}
     assert [p.net_qty for p in stage.gateway(penny).request_positions().data] == [0, 0]
     assert stage.desk.broker.get("orders") == [], "nothing of paper reaches the venue"
+    with stage.desk.database.begin() as session:
+        breaches = list(find_breaches(session, TODAY, wall=stage.desk.clock.wall()))
+    assert [breach for breach in breaches if breach.invariant == "I15"] == []
 
 
 def test_feed_process_takes_the_venues_prices_to_paper(stage: PaperStage) -> None:
