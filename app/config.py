@@ -69,6 +69,10 @@ class Settings(BaseSettings):
         """Address of the paper exchange: our own unless `broker_urls` names one."""
         return self.broker_urls.get(BrokerCode.PAPER.value, f"http://127.0.0.1:{self.paper_port}")
 
+    def is_simulated(self, broker: BrokerCode) -> bool:
+        """Whether a broker's accounts meet a simulator, never the live broker."""
+        return broker.value in self.broker_urls
+
     @property
     def lease_ttl(self) -> timedelta:
         """Length of a lease in real time."""

@@ -22,15 +22,21 @@ _AMOUNTS = {
     "orders": ("quantity", "price", "trigger_price", "stop_fraction", "filled_qty", "avg_px"),
     "fills": ("quantity", "price", "cumulative_qty"),
 }
+_REASONS = (
+    "'none', 'bad_credentials', 'bad_totp', 'ip_denied', 'egress_down', 'timeout', 'broker_down', "
+    "'protocol', 'no_credentials'"
+)
 _SETS = (
     ("accounts", "broker", "'kotak_neo', 'binance_spot', 'binance_futures', 'mt5', 'paper'"),
     ("instruments", "kind", "'INDEX', 'OPTION', 'SPOT', 'PERPETUAL', 'FOREX'"),
     ("orders", "time_in_force", "'DAY', 'GTC', 'IOC', 'FOK'"),
+    ("logins", "reason", f"{_REASONS}, 'paper_mode'"),
 )
 _SETS_BEFORE = (
     ("accounts", "broker", "'kotak_neo', 'paper'"),
     ("instruments", "kind", "'INDEX', 'OPTION'"),
     ("orders", "time_in_force", "'DAY', 'IOC'"),
+    ("logins", "reason", _REASONS),
 )
 
 

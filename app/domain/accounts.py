@@ -64,6 +64,7 @@ class LoginReason(StrEnum):
     BROKER_DOWN = "broker_down"
     PROTOCOL = "protocol"
     NO_CREDENTIALS = "no_credentials"
+    PAPER_MODE = "paper_mode"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,11 @@ class BrokerAccount:
     is_enabled: bool = True
     ip_group: str = ""
     allows_shared_egress: bool = False
+
+
+def may_open_exposure(broker: BrokerCode, mode: AccountMode, *, is_simulated: bool) -> bool:
+    """Say whether entries may leave: on paper, at a simulator, or with the account's live switch (I15)."""
+    return broker is BrokerCode.PAPER or is_simulated or mode is AccountMode.LIVE
 
 
 def may_share_egress(one: BrokerAccount, other: BrokerAccount) -> bool:

@@ -12,7 +12,7 @@ from app.db.accounts import get_account_for_staff
 from app.db.credentials import drop_broker_session, spend_totp_window
 from app.db.day import claim_login, record_login
 from app.db.session import Database
-from app.domain.accounts import BrokerAccount, BrokerCode, LoginReason, LoginStatus
+from app.domain.accounts import BrokerAccount, BrokerCode, LoginReason, LoginStatus, may_open_exposure
 from app.domain.entry_checks import needs_totp
 from app.domain.errors import (
     BrokerError,
@@ -35,7 +35,9 @@ log = structlog.get_logger()
 TOTP_WINDOW_S = 30
 _BACK_OFF_S = (2, 4, 8, 15, 30)
 _PERSON_NEEDED_RETRY_S = 60
-_PERSON_NEEDED = frozenset({LoginReason.BAD_CREDENTIALS, LoginReason.IP_DENIED, LoginReason.NO_CREDENTIALS})
+_PERSON_NEEDED = frozenset(
+    {LoginReason.BAD_CREDENTIALS, LoginReason.IP_DENIED, LoginReason.NO_CREDENTIALS, LoginReason.PAPER_MODE}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,13 @@ class Logins:
         return outcome.status
 
     def _try(self, account: BrokerAccount, day: date) -> LoginOutcome:
+        is_simulated = self._settings.is_simulated(account.broker)
+        if not may_open_exposure(account.broker, account.mode, is_simulated=is_simulated):
+            return _failed(
+                LoginReason.PAPER_MODE,
+                "this account is on paper and its broker is the live one; see openbell accounts live, or add "
+                "an account with the broker paper",
+            )
         try:
             credentials = self._credentials(account)
             if needs_totp(account.broker) and not self._spend_code(account):

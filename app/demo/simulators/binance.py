@@ -50,7 +50,12 @@ class BinanceControl(SimulatorControl):
 
 
 def _plain(row: Row) -> Row:
-    return {**row, "client": row["account"], "tag": row["client_id"]}
+    return {
+        **row,
+        "client": row["account"],
+        "tag": row["client_id"],
+        "broker_order_id": f"{row['symbol']}-{row['broker_order_id']}",
+    }
 
 
 def _conditional(row: Row, became: Row | None) -> Row:
@@ -58,7 +63,7 @@ def _conditional(row: Row, became: Row | None) -> Row:
     return {
         "client": row["account"],
         "tag": row["client_id"],
-        "broker_order_id": row["broker_order_id"],
+        "broker_order_id": f"{row['symbol']}-algo-{row['broker_order_id']}",
         "filled": filled,
         "avg_px": avg_px,
     }

@@ -22,7 +22,7 @@ from app.db.models import AccountRow, OrderRow, SignalRow, UserRow
 from app.db.orders import move_order
 from app.db.session import Database
 from app.db.shards import in_shard
-from app.domain.accounts import TradingState, strictest
+from app.domain.accounts import AccountMode, BrokerCode, TradingState, may_open_exposure, strictest
 from app.domain.errors import SessionExpiredError, UnavailableError
 from app.domain.ids import AccountId, InstrumentId
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
@@ -96,8 +96,8 @@ class EntryLane:
         try:
             with self._database.begin() as session:
                 check_fence(session, lease.name, fence=lease.fence)
-                for order, state in _candidates(session, lease.spec):
-                    kind = self._verdict(order, state)
+                for order, account, state in _candidates(session, lease.spec):
+                    kind = self._verdict(order, account, state)
                     if kind is None:
                         continue
                     if kind is OrderEventKind.EXPIRED and order.signal_id is not None:
@@ -116,7 +116,12 @@ class EntryLane:
             return []
         return claimed
 
-    def _verdict(self, order: OrderRow, state: TradingState) -> OrderEventKind | None:
+    def _verdict(self, order: OrderRow, account: AccountRow, state: TradingState) -> OrderEventKind | None:
+        broker = BrokerCode(account.broker)
+        is_simulated = self._settings.is_simulated(broker)
+        if not may_open_exposure(broker, AccountMode(account.mode), is_simulated=is_simulated):
+            log.error("entry_of_a_paper_account_refused", order_id=order.id, account_id=account.id)
+            return OrderEventKind.CANCELED
         if order.valid_until is not None and order.valid_until < self._clock.now():
             return OrderEventKind.EXPIRED
         if not state.allows_entries:
@@ -155,9 +160,11 @@ class EntryLane:
         self._execution.apply_submit_outcomes(batch, source="entry_lane")
 
 
-def _candidates(session: Session, spec: dict[str, Any]) -> Iterable[tuple[OrderRow, TradingState]]:
+def _candidates(
+    session: Session, spec: dict[str, Any]
+) -> Iterable[tuple[OrderRow, AccountRow, TradingState]]:
     statement = (
-        select(OrderRow, AccountRow.trading_state, UserRow.trading_state)
+        select(OrderRow, AccountRow, UserRow.trading_state)
         .join(AccountRow, AccountRow.id == OrderRow.account_id)
         .join(UserRow, UserRow.id == OrderRow.user_id)
         .where(
@@ -169,5 +176,5 @@ def _candidates(session: Session, spec: dict[str, Any]) -> Iterable[tuple[OrderR
         .limit(_CLAIM_LIMIT)
         .with_for_update(of=OrderRow)
     )
-    for order, account_state, user_state in session.execute(statement):
-        yield order, strictest(TradingState(account_state), TradingState(user_state))
+    for order, account, user_state in session.execute(statement):
+        yield order, account, strictest(TradingState(account.trading_state), TradingState(user_state))

@@ -523,7 +523,7 @@ export type Login = {
  *
  * Say why a login did not succeed, in words that point at the remedy.
  */
-export type LoginReason = 'none' | 'bad_credentials' | 'bad_totp' | 'ip_denied' | 'egress_down' | 'timeout' | 'broker_down' | 'protocol' | 'no_credentials';
+export type LoginReason = 'none' | 'bad_credentials' | 'bad_totp' | 'ip_denied' | 'egress_down' | 'timeout' | 'broker_down' | 'protocol' | 'no_credentials' | 'paper_mode';
 
 /**
  * LoginStatus

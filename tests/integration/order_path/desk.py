@@ -201,10 +201,11 @@ class Desk:
             yield lease
 
     @contextmanager
-    def running(self, *kinds: RunKind) -> Iterator[None]:
-        """Run lanes in threads until the block ends."""
+    def running(self, *kinds: RunKind, settings: Settings | None = None) -> Iterator[None]:
+        """Run lanes in threads until the block ends, with other settings than the desk's if given."""
         stop = threading.Event()
-        threads = [threading.Thread(target=self._host, args=(kind, stop)) for kind in kinds]
+        chosen = settings or self.parts.settings
+        threads = [threading.Thread(target=self._host, args=(kind, stop, chosen)) for kind in kinds]
         for thread in threads:
             thread.start()
         try:
@@ -214,16 +215,16 @@ class Desk:
             for thread in threads:
                 thread.join(30)
 
-    def _host(self, kind: RunKind, stop: threading.Event) -> None:
+    def _host(self, kind: RunKind, stop: threading.Event, settings: Settings) -> None:
         with self.lease(kind) as lease:
             stop_on(stop, lease)
             wakes = Wakes()
             with wakes.listening(self.parts.valkey, lease):
-                self._run(kind, lease, wakes)
+                self._run(kind, lease, wakes, settings)
 
-    def _run(self, kind: RunKind, lease: Lease, wakes: Wakes) -> None:
+    def _run(self, kind: RunKind, lease: Lease, wakes: Wakes, settings: Settings) -> None:
         shared: dict[str, Any] = {
-            "settings": self.parts.settings,
+            "settings": settings,
             "database": self.database,
             "clock": self.clock,
             "execution": self.parts.execution,

@@ -10,11 +10,13 @@ from sqlalchemy import select
 
 from app.db.controls import request_exits
 from app.db.leases import LeaseLostError, release_lease
-from app.db.models import OrderRow
+from app.db.models import AccountRow, LoginRow, OrderRow
+from app.domain.accounts import AccountMode, LoginReason, LoginStatus
 from app.domain.ids import BrokerOrderId, InstrumentId
 from app.domain.orders import OrderRole, OrderStatus
 from app.domain.reports import Outcome, WriteResult
 from app.infra.names import FEED_STATE_KEY, RunKind
+from tasks.container import Container
 from tests.contract.simulator_kotak.broker import at
 from tests.integration.order_path.desk import TODAY, Desk
 
@@ -211,3 +213,35 @@ def test_a_stop_that_we_watch_protects_only_while_the_feed_lives(desk: Desk) -> 
         desk.wait_for(lambda: is_exposed() == {False})
 
     assert desk.count_orders(role=OrderRole.STOP) == 0
+
+
+def test_an_account_on_paper_sends_nothing_to_a_live_broker(desk: Desk) -> None:
+    """The installation is live and so is the broker: the account's own switch decides (I15)."""
+    live = desk.parts.settings.model_copy(update={"broker_urls": {}, "is_live_trading_allowed": True})
+    with desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop)
+    with desk.database.begin() as session:
+        session.get_one(AccountRow, desk.deployments[1].account_id).mode = AccountMode.LIVE
+
+    with desk.running(RunKind.ENTRIES, settings=live):
+        desk.wait_for(lambda: len(_entries(desk, OrderStatus.CANCELED, OrderStatus.ACCEPTED)) == 4)
+
+    assert {(order.account_id, order.status) for order in _entries(desk)} == {
+        (desk.deployments[0].account_id, OrderStatus.CANCELED),
+        (desk.deployments[1].account_id, OrderStatus.ACCEPTED),
+    }
+
+
+def test_an_account_on_paper_is_not_logged_in_at_a_live_broker(desk: Desk) -> None:
+    live = desk.parts.settings.model_copy(update={"broker_urls": {}, "is_live_trading_allowed": True})
+    account_id = desk.deployments[0].account_id
+    with desk.database.begin() as session:
+        session.get_one(LoginRow, (account_id, TODAY)).status = LoginStatus.PENDING
+    parts = Container(settings=live, addresses=desk.parts.addresses, stop=threading.Event(), holder="x")
+
+    assert parts.logins.log_in(TODAY, [account_id]) == {LoginStatus.FAILED: 1}
+    parts.valkey.close()
+    parts.database.close()
+    with desk.database.begin() as session:
+        row = session.get_one(LoginRow, (account_id, TODAY))
+    assert (row.reason, "openbell accounts live" in row.detail) == (LoginReason.PAPER_MODE, True)

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from app.domain import errors
-from app.domain.accounts import BrokerCode, TradingState, strictest
+from app.domain.accounts import AccountMode, BrokerCode, TradingState, may_open_exposure, strictest
 from app.domain.errors import AppError, BrokerError, InvalidInputError
 from app.domain.ids import ClientOrderId, DeploymentId, SignalKey, UserId, client_order_id
 from app.domain.instruments import OptionRight, Venue, index_id, option_id
@@ -184,3 +184,21 @@ def test_broker_errors_carry_what_to_do() -> None:
 )
 def test_a_stored_amount_is_read_without_zeros_that_nobody_wrote(stored: str, shown: str) -> None:
     assert str(plain(Decimal(stored))) == shown
+
+
+@pytest.mark.parametrize(
+    ("broker", "mode", "is_simulated", "may"),
+    [
+        (BrokerCode.KOTAK_NEO, AccountMode.PAPER, False, False),
+        (BrokerCode.KOTAK_NEO, AccountMode.LIVE, False, True),
+        (BrokerCode.KOTAK_NEO, AccountMode.PAPER, True, True),
+        (BrokerCode.PAPER, AccountMode.PAPER, False, True),
+    ],
+)
+def test_an_account_on_paper_never_opens_exposure_at_a_live_broker(
+    broker: BrokerCode,
+    mode: AccountMode,
+    is_simulated: bool,  # noqa: FBT001  parametrized
+    may: bool,  # noqa: FBT001  parametrized
+) -> None:
+    assert may_open_exposure(broker, mode, is_simulated=is_simulated) is may

@@ -34,6 +34,10 @@ export const REMEDY: Record<LoginReason, { problem: string; remedy: string }> = 
     problem: 'Unreadable answer',
     remedy: 'The broker may have changed its API: report it with the detail.',
   },
+  paper_mode: {
+    problem: 'On paper, and the broker is live',
+    remedy: 'Switch it live, or trade on an account with the broker paper.',
+  },
   no_credentials: {
     problem: 'No credentials stored',
     remedy: 'Store them: openbell accounts set-credentials.',
