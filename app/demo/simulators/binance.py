@@ -45,9 +45,6 @@ class BinanceControl(SimulatorControl):
         fills = (row for row in self.get("/_sim/fills") if row["market"] == _FUTURES)
         return totals([{**row, "client": row["account"]} for row in fills])
 
-    def placements(self) -> list[Row]:
-        return []
-
 
 def _plain(row: Row) -> Row:
     return {

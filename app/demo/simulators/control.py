@@ -1,5 +1,6 @@
 """Speak to the control door of a simulated broker, whichever it is."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +14,7 @@ _TIMEOUT_S = 30.0
 Row = Mapping[str, Any]
 
 
-class SimulatorControl:
+class SimulatorControl(ABC):
     """Set a simulator's clock and read its books. One thread at a time.
 
     Its books come in one form, whatever the broker's own words: an order has `client`, `tag`,
@@ -53,17 +54,20 @@ class SimulatorControl:
         """Return the instants of the day at which the market ticks."""
         return [datetime.fromisoformat(text) for text in self.get("/_sim/schedule")]
 
+    @abstractmethod
     def orders(self) -> list[Row]:
         """Return every order that the broker ever accepted for processing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def positions(self) -> list[Row]:
         """Return what each account has bought and sold on the day."""
-        raise NotImplementedError
 
     def placements(self) -> list[Row]:
-        """Return every request for a new order: its `tag` and its real time of arrival, `real`."""
-        raise NotImplementedError
+        """Return every request for a new order: its `tag` and its real time of arrival, `real`.
+
+        Only where the bell is measured; elsewhere none.
+        """
+        return []
 
     def faults(self) -> Row:
         """Return how many faults were injected, by kind."""

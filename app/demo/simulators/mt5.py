@@ -101,9 +101,6 @@ class Mt5Control(SimulatorControl):
     def positions(self) -> list[Row]:
         return totals(self._fills())
 
-    def placements(self) -> list[Row]:
-        return []
-
     def _fills(self) -> list[Row]:
         return [
             {**row, "client": str(row["login"]), "qty": Decimal(row["lots"]) * _LOT}
