@@ -38,13 +38,13 @@ core: setup ## run the tests of the domain and the engine; every branch must be 
 	@$(BIN)/coverage report --show-missing --skip-covered
 
 unit: setup ## run the other Python tests that need no engines
-	@$(BIN)/pytest -q -n 2 --dist loadfile tests --ignore tests/integration --ignore tests/e2e $(CORE:%=--ignore %)
+	@$(BIN)/pytest -q -n 4 --dist loadfile tests --ignore tests/integration --ignore tests/e2e $(CORE:%=--ignore %)
 
 integration: setup ## run the tests on real PostgreSQL, Valkey and processes
-	@$(BIN)/pytest -q -n 2 --dist loadfile tests/integration
+	@$(BIN)/pytest -q -n 3 --dist loadfile tests/integration
 
 e2e: setup ## run whole trading days
-	@if [ -d tests/e2e ]; then exec $(BIN)/pytest -q -n 2 --dist load tests/e2e; fi
+	@if [ -d tests/e2e ]; then exec $(BIN)/pytest -q -n 3 --dist load tests/e2e; fi
 
 frontend-test: setup ## run the dashboard's tests
 	@$(PYTHON) deploy/setup.py npm run test

@@ -85,11 +85,12 @@ class Quiescence:
         return found
 
     def _of_market(self, flight: Flight) -> dict[str, str]:
-        found = {}
+        found, filled = {}, Decimal(0)
         for venue, market in self._markets.items():
-            if pending := market.simulator.pending():
+            pending, filled_there = market.simulator.progress()
+            filled += filled_there
+            if pending:
                 found[f"market {venue}"] = f"{pending} steps of orders under way at the broker"
-        filled = sum((market.simulator.filled() for market in self._markets.values()), Decimal(0))
         if filled != flight.filled_qty:
             found["fills"] = f"the brokers filled {filled:f}, the ledger knows {flight.filled_qty:f}"
         return found

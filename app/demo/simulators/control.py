@@ -33,13 +33,10 @@ class SimulatorControl(ABC):
         reply = self.post("/_sim/clock", {"now": now.isoformat(), "rate": rate})
         return int(reply["tick_seq"])
 
-    def pending(self) -> int:
-        """Return how many steps of orders are under way there in real time."""
-        return int(self._clock()["pending"])
-
-    def filled(self) -> Decimal:
-        """Return what all accounts together have filled, in units."""
-        return Decimal(str(self._clock()["filled"]))
+    def progress(self) -> tuple[int, Decimal]:
+        """Return how many steps of orders are under way there, and what all have filled, in units."""
+        clock = self.get("/_sim/clock")
+        return int(clock["pending"]), Decimal(str(clock["filled"]))
 
     def connections(self) -> tuple[int, int]:
         """Return how many accounts' order streams and how many price streams are connected."""
@@ -72,10 +69,6 @@ class SimulatorControl(ABC):
     def faults(self) -> Row:
         """Return how many faults were injected, by kind."""
         reply: Row = self.get("/_sim/faults")
-        return reply
-
-    def _clock(self) -> Row:
-        reply: Row = self.get("/_sim/clock")
         return reply
 
     def get(self, path: str) -> Any:  # noqa: ANN401  JSON

@@ -71,8 +71,9 @@ def _server_offset_s(day: date) -> int:
 class Mt5Control(SimulatorControl):
     """Read the broker's books; it counts lots, the platform units."""
 
-    def filled(self) -> Decimal:
-        return super().filled() * _LOT / 100
+    def progress(self) -> tuple[int, Decimal]:
+        pending, hundredths = super().progress()
+        return pending, hundredths * _LOT / 100
 
     def connections(self) -> tuple[int, int]:
         """MT5 pushes nothing: the platform asks, so a terminal that is there is connected."""
