@@ -23,7 +23,7 @@ from app.db.orders import move_order
 from app.db.session import Database
 from app.db.shards import in_shard
 from app.domain.accounts import AccountMode, BrokerCode, TradingState, may_open_exposure, strictest
-from app.domain.errors import SessionExpiredError, UnavailableError
+from app.domain.errors import InvalidInputError, SessionExpiredError, UnavailableError
 from app.domain.ids import AccountId, InstrumentId
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
 from app.domain.ports import Clock
@@ -31,7 +31,7 @@ from app.domain.reports import FaultClass, Outcome, WriteResult
 from app.infra.rate_limit import OrderBudget
 from app.services.execution import Execution
 from app.services.gateways import Gateways
-from app.services.lanes.failures import log_failure
+from app.services.lanes.failures import log_failure, refused_by_us
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.wakes import Wakes
 from app.services.lanes.warmth import Warmth
@@ -141,6 +141,9 @@ class EntryLane:
             result = gateway.submit_order(request, timeout_s=self._settings.order_timeout_s)
         except SessionExpiredError as e:
             result = WriteResult(outcome=Outcome.NOT_SENT, fault=FaultClass.AUTH_EXPIRED, message=str(e))
+        except InvalidInputError as e:
+            log.error("entry_refused_by_adapter", order_id=order_id, error=str(e))  # noqa: TRY400  no fault of code
+            result = refused_by_us(e)
         if result.fault is FaultClass.AUTH_EXPIRED:
             self._refresh(account_id)
         self._sent += 1

@@ -31,7 +31,13 @@ from app.db.legs import note_exposed, note_protected
 from app.db.models import OrderRow
 from app.db.orders import leg_of, move_order
 from app.db.session import Database
-from app.domain.errors import BrokerError, InvariantError, NotFoundError, SessionExpiredError
+from app.domain.errors import (
+    BrokerError,
+    InvalidInputError,
+    InvariantError,
+    NotFoundError,
+    SessionExpiredError,
+)
 from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
 from app.domain.instruments import Venue
 from app.domain.markets import market_at
@@ -52,7 +58,7 @@ from app.infra.marks import is_feed_fresh, read_marks
 from app.infra.rate_limit import OrderBudget
 from app.services.execution import Execution
 from app.services.gateways import Gateways
-from app.services.lanes.failures import log_failure
+from app.services.lanes.failures import log_failure, refused_by_us
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
 from app.services.lanes.wakes import Wakes
@@ -309,6 +315,9 @@ class ExitLane:
                 self._gateways.refresh(call.account_id)
         except SessionExpiredError as e:
             result = WriteResult(outcome=Outcome.NOT_SENT, fault=FaultClass.AUTH_EXPIRED, message=str(e))
+        except InvalidInputError as e:
+            log.error("exit_refused_by_adapter", order_id=call.order_id, error=str(e))  # noqa: TRY400  no fault of code
+            result = refused_by_us(e)
         self._outcomes.put((call, result))
         wakes.set()
 

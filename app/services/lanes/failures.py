@@ -1,8 +1,11 @@
-"""Make faults in pool threads visible."""
+"""Make faults in pool threads visible, and our own refusals an outcome."""
 
 from concurrent.futures import Future
 
 import structlog
+
+from app.domain.errors import InvalidInputError
+from app.domain.reports import FaultClass, Outcome, WriteResult
 
 log = structlog.get_logger()
 
@@ -12,3 +15,8 @@ def log_failure(future: "Future[None]") -> None:
     error = future.exception()
     if error is not None:
         log.error("lane_call_failed", error=repr(error), exc_info=error)
+
+
+def refused_by_us(error: InvalidInputError) -> WriteResult:
+    """Return the outcome of a request that the adapter refused before it sent anything."""
+    return WriteResult(outcome=Outcome.NOT_SENT, fault=FaultClass.INVALID, message=str(error))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.db.controls import request_exits
 from app.db.leases import LeaseLostError, release_lease
@@ -245,3 +245,18 @@ def test_an_account_on_paper_is_not_logged_in_at_a_live_broker(desk: Desk) -> No
     with desk.database.begin() as session:
         row = session.get_one(LoginRow, (account_id, TODAY))
     assert (row.reason, "openbell accounts live" in row.detail) == (LoginReason.PAPER_MODE, True)
+
+
+def test_an_order_that_the_adapter_refuses_ends_at_once_as_not_sent(desk: Desk) -> None:
+    """Nothing left, so nothing is unknown: the order must not hold its leg until the books were read."""
+    with desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+    with desk.database.begin() as session:
+        session.execute(update(OrderRow).values(order_type="MARKET", price=None))  # Kotak is never sent one
+
+    with desk.running(RunKind.ENTRIES):
+        desk.wait_for(lambda: len(_entries(desk, OrderStatus.REJECTED)) == 2, timeout_s=5)
+
+    assert all("LIMIT" in order.reject_reason for order in _entries(desk))
+    assert not any(order.was_unknown for order in desk.orders())
+    assert _placed(desk) == {}
