@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from app.domain.errors import ProtocolError
 from app.domain.ids import ClientOrderId
 from app.domain.orders import OrderStatus, OrderType, Side, TimeInForce
 from app.domain.ports import BrokerAdapter, OrderRequest
-from app.domain.reports import FaultClass, OrderReport, Outcome, WriteResult
+from app.domain.reports import FaultClass, OrderReport, Outcome, Read, WriteResult
 from brokers.mt5.gateway import Mt5Gateway
 from tests.contract.mt5.house import PASSWORD, AgentProcess, DayClock, Simulator, credentials
 from tests.waiting import eventually
@@ -58,8 +58,15 @@ class Bench:
 
     def found(self) -> list[OrderReport]:
         """Return what a clean read of the orders tells of this test's id."""
-        read = self.gateway.request_orders()
-        assert read.clean
+        reads: list[Read[Sequence[OrderReport]]] = []
+
+        def is_clean() -> bool:
+            # A read in the middle of a change disagrees with itself and says so.
+            reads.append(self.gateway.request_orders())
+            return reads[-1].clean
+
+        eventually(is_clean)
+        read = reads[-1]
         return [order for order in read.data if order.tag == self.order_id]
 
     def placed(self) -> int:
