@@ -23,15 +23,21 @@ from app.db.orders import move_order
 from app.db.session import Database
 from app.db.shards import in_shard
 from app.domain.accounts import AccountMode, BrokerCode, TradingState, may_open_exposure, strictest
-from app.domain.errors import InvalidInputError, SessionExpiredError, UnavailableError
+from app.domain.errors import (
+    BrokerError,
+    ConfigError,
+    InvalidInputError,
+    SessionExpiredError,
+    UnavailableError,
+)
 from app.domain.ids import AccountId, InstrumentId
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
 from app.domain.ports import Clock
-from app.domain.reports import FaultClass, Outcome, WriteResult
+from app.domain.reports import FaultClass, WriteResult
 from app.infra.rate_limit import OrderBudget
 from app.services.execution import Execution
 from app.services.gateways import Gateways
-from app.services.lanes.failures import log_failure, refused_by_us
+from app.services.lanes.failures import found_no_way, log_failure, refused_by_us
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.wakes import Wakes
 from app.services.lanes.warmth import Warmth
@@ -139,8 +145,8 @@ class EntryLane:
             request = order_request(order, self._contracts.get(order.day, InstrumentId(order.instrument_id)))
             gateway = self._gateways.get(account_id)
             result = gateway.submit_order(request, timeout_s=self._settings.order_timeout_s)
-        except SessionExpiredError as e:
-            result = WriteResult(outcome=Outcome.NOT_SENT, fault=FaultClass.AUTH_EXPIRED, message=str(e))
+        except (BrokerError, ConfigError) as e:
+            result = found_no_way(e)
         except InvalidInputError as e:
             log.error("entry_refused_by_adapter", order_id=order_id, error=str(e))  # noqa: TRY400  no fault of code
             result = refused_by_us(e)

@@ -33,17 +33,17 @@ from app.db.orders import leg_of, move_order
 from app.db.session import Database
 from app.domain.errors import (
     BrokerError,
+    ConfigError,
     InvalidInputError,
     InvariantError,
     NotFoundError,
-    SessionExpiredError,
 )
 from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
 from app.domain.instruments import Venue
 from app.domain.markets import market_at
 from app.domain.orders import OrderEventKind, OrderRole, OrderType, TimeInForce
 from app.domain.ports import BrokerGateway, Clock, OrderChange
-from app.domain.reports import FaultClass, Gap, OrderReport, Outcome, WriteResult
+from app.domain.reports import FaultClass, Gap, OrderReport, WriteResult
 from app.domain.risk.exits import (
     ANY_MEANS,
     CancelExit,
@@ -58,7 +58,7 @@ from app.infra.marks import is_feed_fresh, read_marks
 from app.infra.rate_limit import OrderBudget
 from app.services.execution import Execution
 from app.services.gateways import Gateways
-from app.services.lanes.failures import log_failure, refused_by_us
+from app.services.lanes.failures import found_no_way, log_failure, refused_by_us
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
 from app.services.lanes.wakes import Wakes
@@ -216,8 +216,10 @@ class ExitLane:
     def _means_of(self, account_id: AccountId) -> ExitMeans:
         try:
             can = self._gateways.get(account_id).capabilities()
-        except SessionExpiredError:
-            return ANY_MEANS  # nothing leaves without a session; the step is taken again with one
+        except (BrokerError, ConfigError):
+            # One account without a way to its broker must not end the exits of the others (I8); what is
+            # decided for it does not leave either, and is decided again.
+            return ANY_MEANS
         return ExitMeans(
             changes_in_place=can.changes_in_place,
             rests_stops=can.rests_stops and OrderType.STOP_LIMIT in can.order_types,
@@ -311,15 +313,21 @@ class ExitLane:
         """Make one committed call. Runs in a pool thread."""
         try:
             result = call.make(self._gateways.get(call.account_id))
-            if result.fault is FaultClass.AUTH_EXPIRED:
-                self._gateways.refresh(call.account_id)
-        except SessionExpiredError as e:
-            result = WriteResult(outcome=Outcome.NOT_SENT, fault=FaultClass.AUTH_EXPIRED, message=str(e))
+        except (BrokerError, ConfigError) as e:
+            result = found_no_way(e)
         except InvalidInputError as e:
             log.error("exit_refused_by_adapter", order_id=call.order_id, error=str(e))  # noqa: TRY400  no fault of code
             result = refused_by_us(e)
         self._outcomes.put((call, result))
         wakes.set()
+        if result.fault is FaultClass.AUTH_EXPIRED:
+            self._refresh(call.account_id)
+
+    def _refresh(self, account_id: AccountId) -> None:
+        try:
+            self._gateways.refresh(account_id)
+        except (BrokerError, ConfigError) as e:
+            log.warning("broker_session_missing", account_id=account_id, error=str(e))
 
     def _record_outcomes(self) -> None:
         batches: dict[OrderEventKind, list[tuple[int, WriteResult]]] = {}

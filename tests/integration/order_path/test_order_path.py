@@ -12,8 +12,10 @@ from app.db.controls import request_exits
 from app.db.leases import LeaseLostError, release_lease
 from app.db.models import AccountRow, LoginRow, OrderRow
 from app.domain.accounts import AccountMode, LoginReason, LoginStatus
-from app.domain.ids import BrokerOrderId, InstrumentId
+from app.domain.errors import UnavailableError
+from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
 from app.domain.orders import OrderRole, OrderStatus
+from app.domain.ports import BrokerGateway
 from app.domain.reports import Outcome, WriteResult
 from app.infra.names import FEED_STATE_KEY, RunKind
 from tasks.container import Container
@@ -260,3 +262,27 @@ def test_an_order_that_the_adapter_refuses_ends_at_once_as_not_sent(desk: Desk) 
     assert all("LIMIT" in order.reject_reason for order in _entries(desk))
     assert not any(order.was_unknown for order in desk.orders())
     assert _placed(desk) == {}
+
+
+def test_an_account_without_a_way_to_its_broker_leaves_the_others_their_exits(desk: Desk) -> None:
+    """Its gateway cannot be restored (I8): the lane goes on, and the account's own stop ends as not sent."""
+    with desk.running(RunKind.ENTRIES, RunKind.BOOKS), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop)
+        desk.wait_for(lambda: len(_entries(desk, OrderStatus.FILLED)) == 4)
+    cut_off, sound = (deployment.account_id for deployment in desk.deployments)
+    desk.parts.gateways.close()
+    restore = desk.parts.gateways.get
+
+    def get(account_id: AccountId) -> BrokerGateway:
+        if account_id == cut_off:
+            raise UnavailableError("the session record cannot be read")
+        return restore(account_id)
+
+    desk.parts.gateways.get = get  # type: ignore[method-assign]  # no broker refuses to be restored
+    with desk.running(RunKind.EXITS):
+        desk.wait_for(
+            lambda: desk.count_orders(account_id=sound, role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2
+        )
+        desk.wait_for(
+            lambda: desk.count_orders(account_id=cut_off, role=OrderRole.STOP, status=OrderStatus.REJECTED)
+        )
