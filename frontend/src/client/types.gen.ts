@@ -245,7 +245,7 @@ export type Command = {
  *
  * Name what a person can order.
  */
-export type CommandKind = 'KILL_SWITCH' | 'SQUARE_OFF' | 'TRIGGER_PHASE' | 'RETRY_LOGIN' | 'PAUSE_DEPLOYMENT' | 'RESUME_DEPLOYMENT';
+export type CommandKind = 'KILL_SWITCH' | 'SQUARE_OFF' | 'TRIGGER_PHASE' | 'RETRY_LOGIN' | 'PAUSE_DEPLOYMENT' | 'RESUME_DEPLOYMENT' | 'RESOLVE_UNKNOWN';
 
 /**
  * CommandStatus
