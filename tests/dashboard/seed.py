@@ -71,6 +71,7 @@ CALL = f"NIFTY-20261124-{STRIKE}-CE.NSE"
 PUT = f"NIFTY-20261124-{STRIKE}-PE.NSE"
 PREMIUMS = {CALL: Decimal("142.35"), PUT: Decimal("128.60")}
 LOT = Decimal(75)
+LATE_ORDERS = timedelta(seconds=90)
 COIN = "BTCUSDT.BINANCE"
 EUROS = "EURUSD.MT5"
 ABROAD = {COIN: Decimal("97512.4"), EUROS: Decimal("1.0848")}
@@ -384,7 +385,7 @@ def seed_unknown(session: Session, person: Person, *, wall: datetime, lookalike:
     for ago_s in range(40, 0, -1):
         looked_at = wall - timedelta(seconds=ago_s)
         for look in (look_for_tag(is_clean=ago_s != 20), stranger, trades):
-            deadline = row.submitted_wall + timedelta(seconds=90)
+            deadline = row.submitted_wall + LATE_ORDERS
             add_look(
                 session,
                 row.id,
