@@ -46,12 +46,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_order_evidence")),
     )
     op.create_index(op.f("ix_order_evidence_order_id"), "order_evidence", ["order_id"], unique=False)
+    op.create_index(
+        "ix_orders_unknown", "orders", ["account_id"], unique=False, postgresql_where=sa.text("is_unknown")
+    )
     _make_append_only()
 
 
 def downgrade() -> None:
     """Undo the step, for development; in production we only move forward."""
     op.execute("SET LOCAL lock_timeout = '5s'")
+    op.drop_index("ix_orders_unknown", table_name="orders", postgresql_where=sa.text("is_unknown"))
     op.drop_table("order_evidence")
     op.execute("DROP FUNCTION refuse_other_evidence()")
     _set_command_kinds(_KINDS)

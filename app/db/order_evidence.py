@@ -1,5 +1,6 @@
 """Record what looks for an UNKNOWN order showed. Callers hold the transaction and lock the orders."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import select
@@ -70,9 +71,11 @@ def unknown_orders_of(session: Session, account_id: AccountId) -> list[OrderRow]
     return list(session.scalars(statement))
 
 
-def bound_ids(session: Session, account_id: AccountId) -> frozenset[BrokerOrderId]:
-    """Return the broker's numbers of all orders that are ours."""
+def known_numbers(
+    session: Session, account_id: AccountId, numbers: Collection[BrokerOrderId]
+) -> frozenset[BrokerOrderId]:
+    """Return which of these broker order ids belong to orders of ours."""
     statement = select(OrderRow.broker_order_id).where(
-        OrderRow.account_id == account_id, OrderRow.broker_order_id.is_not(None)
+        OrderRow.account_id == account_id, OrderRow.broker_order_id.in_(numbers)
     )
     return frozenset(BrokerOrderId(str(number)) for number in session.scalars(statement))

@@ -106,11 +106,14 @@ class Settlement:
     is_confirmed: bool = False
 
     def __post_init__(self) -> None:
-        if (self.fate is Fate.PLACED) != bool(self.broker_order_id):
+        number = self.broker_order_id
+        if (self.fate is Fate.PLACED) != (number is not None):
             raise InvalidInputError(
                 f"expected the broker's order number for {Fate.PLACED} and none for {Fate.NOT_PLACED}, "
-                f"got {self.fate} with {self.broker_order_id!r}"
+                f"got {self.fate} with {number!r}"
             )
+        if number is not None and (not number or number != number.strip()):
+            raise InvalidInputError(f"expected the broker's order number without blanks, got {number!r}")
         if len(self.reason.strip()) < REASON_LENGTH:
             raise InvalidInputError(
                 f"reason: expected at least {REASON_LENGTH} characters, got {self.reason!r}"

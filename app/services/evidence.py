@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from app.db.models import OrderRow
-from app.db.order_evidence import add_look, bound_ids, sought_of, unknown_orders_of
+from app.db.order_evidence import add_look, known_numbers, sought_of, unknown_orders_of
 from app.db.orders import lock_orders
 from app.domain.errors import BrokerError
 from app.domain.ids import AccountId, BrokerOrderId
@@ -57,7 +57,9 @@ class Evidence:
     def note_trades(self, session: Session, account_id: AccountId, fills: Read[Sequence[FillReport]]) -> None:
         """Record what the account's trade book says about its orders with unknown outcome."""
         orders = unknown_orders_of(session, account_id)
-        known = bound_ids(session, account_id) if orders else frozenset()
+        if not orders:
+            return
+        known = known_numbers(session, account_id, {fill.broker_order_id for fill in fills.data})
         for order in orders:
             sought = sought_of(session, order)
             self._note(session, order, look_at_trades(sought, fills.data, known=known, is_clean=fills.clean))

@@ -74,6 +74,7 @@ class OrderRow(Stamped, Base):
             postgresql_where=text(f"role <> '{OrderRole.ENTRY}' AND {_OPEN}"),
         ),
         Index("ix_orders_open", "account_id", "role", postgresql_where=text(_OPEN)),
+        Index("ix_orders_unknown", "account_id", postgresql_where=text("is_unknown")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

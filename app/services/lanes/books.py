@@ -128,7 +128,8 @@ class BooksRun:
 
     def _sync_orders(self, gateway: BrokerGateway, account_id: AccountId) -> None:
         asked = self._clock.wall()
-        read = self._read_orders(gateway, account_id)
+        overdue_since = asked - timedelta(seconds=self._settings.order_timeout_s) - OVERDUE_AFTER
+        read = self._read_orders(gateway, account_id, overdue_since=overdue_since)
         foreign = self._execution.apply_reports(account_id, read.data, source="books")
         if foreign:
             with self._database.begin() as session:
@@ -137,9 +138,8 @@ class BooksRun:
         not_placed_after = timedelta(
             seconds=self._settings.not_placed_after_s or gateway.capabilities().not_placed_after_s
         )
-        overdue = timedelta(seconds=self._settings.order_timeout_s) + OVERDUE_AFTER
         with self._database.begin() as session:
-            orders = unresolved_orders(session, account_id, sent_before=asked - overdue)
+            orders = unresolved_orders(session, account_id, sent_before=overdue_since)
             seen = BookRead(
                 asked=asked, is_clean=read.clean, strangers=foreign, not_placed_after=not_placed_after
             )
@@ -148,10 +148,18 @@ class BooksRun:
         for order_id in doubtful:
             self._weigh(order_id, asked, is_clean=read.clean, not_placed_after=not_placed_after)
 
-    def _read_orders(self, gateway: BrokerGateway, account_id: AccountId) -> Read[Sequence[OrderReport]]:
+    def _read_orders(
+        self, gateway: BrokerGateway, account_id: AccountId, *, overdue_since: datetime
+    ) -> Read[Sequence[OrderReport]]:
+        """Read the book; while it is unreadable, admit what is unknown all the same (I3)."""
         try:
             return gateway.request_orders()
         except BrokerError as e:
+            with self._database.begin() as session:
+                unresolved = unresolved_orders(session, account_id, sent_before=overdue_since)
+                order_ids = [row.id for row in unresolved]
+            for order_id in order_ids:
+                self._execution.mark_unknown(order_id)
             with self._database.begin() as session:
                 self._evidence.note_unreadable(session, account_id, e)
             raise

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from app.db.controls import request_exits
 from app.db.models import AlarmRow, AuditRow, OrderEvidenceRow, OrderRow
@@ -141,8 +141,6 @@ def test_the_two_reads_that_prove_absence_are_evidence(desk: Desk) -> None:
 
 def test_a_book_that_cannot_be_read_is_evidence_that_proves_nothing(desk: Desk) -> None:
     lose(desk)
-    with desk.database.begin() as session:
-        session.execute(update(OrderRow).where(OrderRow.status == "SUBMITTED").values(is_unknown=True))
     inject(desk, kind="outage", endpoint="reports")
 
     with desk.running(RunKind.BOOKS):

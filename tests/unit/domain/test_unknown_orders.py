@@ -171,7 +171,8 @@ def test_placed_needs_a_lookalike_of_that_number() -> None:
     ("fate", "number", "reason", "words"),
     [
         (Fate.PLACED, None, REASON, "expected the broker's order number"),
-        (Fate.PLACED, "", REASON, "expected the broker's order number"),
+        (Fate.PLACED, "", REASON, "without blanks"),
+        (Fate.PLACED, " B1", REASON, "without blanks"),
         (Fate.NOT_PLACED, "B1", REASON, "none for NOT_PLACED"),
         (Fate.NOT_PLACED, None, "a" * 9 + "   ", "at least 10 characters"),
     ],
