@@ -47,10 +47,10 @@ def show(order: Order) -> None:
         (f"{event.wall:%H:%M:%S.%f}"[:-3], event.kind, event.source, _words(event.details))
         for event in events
     ]
-    print_table(("AT", "EVENT", "FROM", "DETAILS"), told, empty="Nothing happened to it.")
+    print_table(("AT (UTC)", "EVENT", "FROM", "DETAILS"), told, empty="Nothing happened to it.")
     say("")
     looks = [(_span(e), e.source, e.looks, _worth(e), e.seen) for e in case.evidence]
-    print_table(("AT", "SOURCE", "LOOKS", "WORTH", "SEEN"), looks, empty="Nobody has looked for it yet.")
+    print_table(("AT (UTC)", "SOURCE", "LOOKS", "WORTH", "SEEN"), looks, empty="Nobody has looked yet.")
 
 
 @commands.command()
@@ -89,7 +89,8 @@ def _say_order(case: UnknownCase) -> None:
     say(f"{_wish(case)} {row.instrument_id} at {row.price or row.trigger_price or 'the market'}")
     say(f"account {row.user_name}/{row.account_name} at {row.broker}, deployment {row.deployment_name}")
     if row.is_unknown:
-        say(f"absence counts as proof from {case.standing.provable_from or 'a time not known yet'}")
+        deadline = case.standing.provable_from
+        say(f"absence counts as proof from {f'{deadline:%H:%M:%S} UTC' if deadline else 'a time to come'}")
         say(f"clean reads without it: {row.clean_misses} of {CLEAN_MISSES_NEEDED}")
     say(f"next: {case.next_step}\n")
 

@@ -1,5 +1,6 @@
 """The console of unknown outcomes: scoped, for staff to settle, and never against the evidence unasked."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -123,6 +124,19 @@ def test_an_order_that_was_placed_is_bound_once_however_often_it_is_said(world: 
     assert [e["seen"] for e in settled["evidence"] if e["source"] == "OPERATOR"] == [
         f"ops says that it was placed as broker order {STRANGER}: {REASON}"
     ]
+
+
+def test_many_who_say_the_same_at_once_settle_it_once(world: World, order_id: int) -> None:
+    headers, body = world.headers("ops"), {"fate": "PLACED", "broker_order_id": STRANGER, "reason": REASON}
+
+    def say_it(_: int) -> httpx.Response:
+        return world.client.post(f"{LIST}/{order_id}/resolution", json=body, headers=headers)
+
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(say_it, range(16)))
+
+    assert {reply.status_code for reply in replies} == {202}
+    assert sorted(reply.json()["result"]["changed"] for reply in replies) == [False] * 15 + [True]
 
 
 def test_a_lookalike_speaks_against_not_placed_until_it_is_confirmed(world: World, order_id: int) -> None:
