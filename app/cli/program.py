@@ -7,7 +7,7 @@ from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from typer.core import TyperGroup
 
-from app.cli import accounts, audit, demo, deployments, imports, keys, sessions, up, upkeep, users
+from app.cli import accounts, audit, demo, deployments, imports, keys, sessions, unknown, up, upkeep, users
 from app.domain.errors import AppError, ConfigError, InvalidInputError
 
 # Modules with a Typer called `commands`; a name puts them under one word, None at the top.
@@ -22,6 +22,7 @@ GROUPS: tuple[tuple[str | None, typer.Typer], ...] = (
     ("deployments", deployments.commands),
     ("keys", keys.commands),
     ("session", sessions.commands),
+    ("unknown", unknown.commands),
 )
 
 EXIT_FAILED = 1

@@ -59,6 +59,15 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
               AND n.submitted_wall < coalesce((SELECT min(later.wall) FROM order_events later
                      WHERE later.order_id = u.id AND later.id > e.id AND later.kind <> 'OUTCOME_UNKNOWN'),
                      'infinity')""",
+        """SELECT 'order ' || o.client_order_id, 'it was given up after '
+                  || coalesce((SELECT sum(l.looks) FROM order_evidence l
+                                WHERE l.order_id = o.id AND l.source = 'TAG' AND l.is_proof), 0)
+                  || ' clean read(s) without it, not 2'
+             FROM orders o JOIN order_events e
+               ON e.order_id = o.id AND e.kind = 'NOT_SENT' AND e.source = 'resolver'
+            WHERE o.day = :day
+              AND coalesce((SELECT sum(l.looks) FROM order_evidence l
+                             WHERE l.order_id = o.id AND l.source = 'TAG' AND l.is_proof), 0) < 2""",
     ),
     "I4": (
         """SELECT 'order ' || o.client_order_id,
@@ -148,6 +157,10 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
         """SELECT 'deployment ' || d.id, 'nobody is recorded as having added it'
              FROM deployments d WHERE NOT EXISTS (SELECT 1 FROM audit_log g
                   WHERE g.subject = 'deployment ' || d.id AND g.action = 'deployment.added')""",
+        """SELECT 'order ' || o.client_order_id, 'nobody is recorded as having settled it'
+             FROM orders o JOIN order_events e ON e.order_id = o.id AND e.source = 'operator'
+            WHERE o.day = :day AND NOT EXISTS (SELECT 1 FROM audit_log g
+                  WHERE g.subject = 'order:' || o.id AND g.action = 'resolve_unknown')""",
     ),
     "I15": (
         """SELECT 'account ' || a.id, 'it is live and nobody is recorded as having switched it'

@@ -49,6 +49,12 @@ class ConflictError(AppError):
     http_status = 409
 
 
+class EvidenceAgainstError(ConflictError):
+    """The evidence speaks against what a person says; a second confirmation overrules it."""
+
+    code = "evidence_against"
+
+
 class ForbiddenError(AppError):
     """The caller may not do this."""
 

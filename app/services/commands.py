@@ -13,9 +13,10 @@ from app.db.scope import DataScope
 from app.domain.commands import CommandKind, CommandStatus, ControlAction
 from app.domain.deployments import DeploymentState
 from app.domain.errors import ForbiddenError, NotFoundError, UnavailableError
-from app.domain.ids import AccountId, DeploymentId, UserId
+from app.domain.ids import AccountId, DeploymentId, OrderId, UserId
 from app.domain.phases import Phase
-from app.domain.users import Role
+from app.domain.unknown_orders import Settlement
+from app.domain.users import Actor, Role
 from app.infra.names import TaskName
 from app.services.risk_control import (
     STATE_AFTER,
@@ -27,6 +28,7 @@ from app.services.risk_control import (
     set_trading_state,
     square_off_deployment,
 )
+from app.services.unknown_orders import settle_unknown
 
 log = structlog.get_logger()
 
@@ -139,6 +141,29 @@ def order_login(
         payload=payload,
         reason=reason,
     )
+
+
+def order_settlement(
+    session: Session, caller: Caller, order_id: OrderId, settlement: Settlement, *, moment: Moment
+) -> int:
+    """Settle an order with unknown outcome in this transaction, audited; return the command's id."""
+    actor = Actor(name=caller.name, role=caller.role, origin=caller.origin, user_id=caller.user_id)
+    settled = settle_unknown(session, actor, order_id, settlement, moment=moment)
+    command_id = add_command(
+        session,
+        CommandKind.RESOLVE_UNKNOWN,
+        user_id=caller.user_id,
+        actor=caller.name,
+        payload={
+            "order_id": order_id,
+            "fate": settlement.fate,
+            "broker_order_id": settlement.broker_order_id,
+        },
+        reason=settlement.reason,
+    )
+    result = {"order_status": settled.status, "changed": settled.is_news}
+    finish_command(session, command_id, status=CommandStatus.DONE, result=result)
+    return command_id
 
 
 def dispatch(queue: TaskSender, command_id: int) -> bool:

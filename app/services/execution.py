@@ -24,6 +24,7 @@ from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, UserId
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
 from app.domain.ports import Clock
 from app.domain.reports import FaultClass, OrderReport, Outcome, WriteResult
+from app.services.evidence import Evidence
 from app.services.news import News, order_news
 
 log = structlog.get_logger()
@@ -48,6 +49,7 @@ class Execution:
         self._database = database
         self._clock = clock
         self._news = news
+        self._evidence = Evidence(clock)
 
     def apply_submit_outcomes(self, outcomes: Sequence[tuple[int, WriteResult]], *, source: str) -> None:
         """Record how sending ended for a batch of orders, by order id."""
@@ -185,6 +187,7 @@ class Execution:
             # REJECTED here means "proven not placed" and the venue says otherwise: believe the venue.
             self._move(session, row, _K.ACCEPTED, source=source, details={"found": report.broker_order_id})
         if was_unknown:
+            self._evidence.note_found(session, row, report.broker_order_id, source=source)
             log.info("unknown_resolved", order_id=row.id, found=True, source=source)
         return True
 

@@ -4,6 +4,7 @@ import './app/lists.css';
 import './components/table.css';
 import './features/accounts/accounts.css';
 import './features/day/day.css';
+import './features/unknown/unknown.css';
 
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';

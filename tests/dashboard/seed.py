@@ -22,10 +22,12 @@ from app.db.models import (
     PhaseRunRow,
     UserRow,
 )
+from app.db.order_evidence import add_look
 from app.domain.accounts import LoginReason, LoginStatus
-from app.domain.ids import InstrumentId
+from app.domain.ids import BrokerOrderId, InstrumentId
 from app.domain.instruments import venue_of
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
+from app.domain.unknown_orders import EvidenceSource, Look, look_for_tag
 from app.domain.users import Role
 from app.infra.names import BEAT_STATE_KEY, FEED_STATE_KEY, MARKS_KEY, WORKERS_KEY, QueueName, RunKind
 from app.infra.passwords import hash_password
@@ -69,6 +71,7 @@ CALL = f"NIFTY-20261124-{STRIKE}-CE.NSE"
 PUT = f"NIFTY-20261124-{STRIKE}-PE.NSE"
 PREMIUMS = {CALL: Decimal("142.35"), PUT: Decimal("128.60")}
 LOT = Decimal(75)
+LATE_ORDERS = timedelta(seconds=90)
 COIN = "BTCUSDT.BINANCE"
 EUROS = "EURUSD.MT5"
 ABROAD = {COIN: Decimal("97512.4"), EUROS: Decimal("1.0848")}
@@ -351,6 +354,47 @@ def add_order(
         ts_init=moment,
     )
     _add_sent(session, row)
+    return row
+
+
+def seed_unknown(session: Session, person: Person, *, wall: datetime, lookalike: str = "") -> OrderRow:
+    """Add an entry that nobody answered and that is looked for; `lookalike` is a stranger in the book."""
+    row = add_order(
+        session,
+        person,
+        key=f"unknown-{person.account_id}",
+        instrument=PUT,
+        side=Side.SELL,
+        status=OrderStatus.SUBMITTED,
+        price=PREMIUMS[PUT],
+        filled=Decimal(0),
+        moment=at(10, 11, 12),
+    )
+    row.broker_order_id, row.is_unknown, row.was_unknown = None, True, True
+    row.submitted_wall = wall - timedelta(seconds=48)
+    told = {"outcome": "UNKNOWN", "fault": "unknown", "message": "no answer within 5 s"}
+    unanswered = {"kind": OrderEventKind.OUTCOME_UNKNOWN, "source": "entry_lane", "details": told}
+    session.add(OrderEventRow(order_id=row.id, ts_init=at(10, 11, 17), **unanswered))
+    ids = (BrokerOrderId(lookalike),) if lookalike else ()
+    seen = f"An order of unknown origin resembles it: broker order {lookalike}." if lookalike else ""
+    nothing = "No order of unknown origin resembles it."
+    stranger = Look(source=EvidenceSource.ORDERS, is_clean=True, seen=seen or nothing, broker_order_ids=ids)
+    trades = Look(
+        source=EvidenceSource.TRADES, is_clean=True, seen="No trade of unknown origin resembles it."
+    )
+    for ago_s in range(40, 0, -1):
+        looked_at = wall - timedelta(seconds=ago_s)
+        for look in (look_for_tag(is_clean=ago_s != 20), stranger, trades):
+            deadline = row.submitted_wall + LATE_ORDERS
+            add_look(
+                session,
+                row.id,
+                look,
+                now=at(10, 12) - timedelta(seconds=ago_s),
+                wall=looked_at,
+                provable_from=deadline if look.source is EvidenceSource.TAG else None,
+            )
+            session.flush()
     return row
 
 

@@ -3,20 +3,23 @@
 import argparse
 import tempfile
 import threading
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 import redis
 import uvicorn
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from api.main import WEBSOCKETS, create_app
 from app.config import Settings
-from app.db.models import LegRow
+from app.db.models import LegRow, OrderRow
+from app.db.order_evidence import add_look
 from app.db.session import Database
 from app.domain.orders import OrderRole, OrderStatus, Side
+from app.domain.unknown_orders import look_for_tag
 from app.infra.clock import VirtualClock
 from app.infra.engines.engines import ensure_engines, stop_engines
 from app.infra.live_state import LiveState
@@ -27,6 +30,7 @@ from tests.dashboard.seed import (
     ABROAD,
     CALL,
     HOLDINGS,
+    LATE_ORDERS,
     LOT,
     PREMIUMS,
     Person,
@@ -36,6 +40,7 @@ from tests.dashboard.seed import (
     move,
     seed_day,
     seed_people,
+    seed_unknown,
 )
 
 _TURN_S = 0.5
@@ -62,6 +67,7 @@ class Market(threading.Thread):
             beat(self._valkey, self._marks, now=self._clock.now())
             if turn % 4 == 0:
                 with self._database.begin() as session:
+                    look_on(session, now=self._clock.now(), wall=self._clock.wall())
                     person = self._trade(session, turn)
                 self._news.tell_user(person.user_id, "order", {"turn": turn})
 
@@ -87,6 +93,16 @@ class Market(threading.Thread):
             reject_reason="RMS: margin exceeds by 1,204.50" if turn // 4 % 3 == 2 else "",
         )
         return person
+
+
+def look_on(session: Session, *, now: datetime, wall: datetime) -> None:
+    """Do what the book readers do: look for the orders that nobody answered."""
+    for order in session.scalars(select(OrderRow).where(OrderRow.is_unknown).with_for_update()):
+        if order.submitted_wall is not None:
+            deadline = order.submitted_wall + LATE_ORDERS
+            add_look(
+                session, order.id, look_for_tag(is_clean=True), now=now, wall=wall, provable_from=deadline
+            )
 
 
 def obey(database: Database, stop: threading.Event) -> None:
@@ -119,6 +135,9 @@ def _serve(home: Path, database_url: str, redis_url: str, *, port: int, accounts
     with database.begin() as session:
         people = seed_people(session, count=accounts)
         seed_day(session, people)
+        wall = datetime.now(UTC)
+        for person, lookalike in zip(people[12:14], ("261120000777", ""), strict=False):
+            seed_unknown(session, person, wall=wall, lookalike=lookalike)
     clock = VirtualClock.create(home / "clock", at=at(10, 12), rate=1.0)
     valkey = redis.Redis.from_url(redis_url, decode_responses=True)
     at_home = [person for number, person in enumerate(people) if number not in HOLDINGS]

@@ -45,6 +45,16 @@ BREACHES = [
         + _SECOND_ENTRY.format(signal=1, leg=1, role="ENTRY", sent="now()"),
         "was unknown",
     ),
+    (
+        "I3",
+        (
+            "INSERT INTO order_events (order_id, kind, source, details, ts_init) "
+            "VALUES (1, 'NOT_SENT', 'resolver', '{}', now());"
+            "INSERT INTO order_evidence (order_id, source, is_clean, is_proof, seen, broker_order_ids, "
+            "ts_init, first_wall, last_wall) VALUES (1, 'TAG', true, true, '', '[]', now(), now(), now())"
+        ),
+        "after 1 clean read(s) without it",
+    ),
     ("I4", "UPDATE orders SET filled_qty = 0 WHERE id = 1", "its fills"),
     ("I4", "UPDATE legs SET net_qty = -130", "its fills add up to"),
     (
@@ -92,6 +102,14 @@ BREACHES = [
         "I14",
         "INSERT INTO accounts (user_id, name, broker) VALUES (1, 'sneaked', 'kotak_neo')",
         "having opened it",
+    ),
+    (
+        "I14",
+        (
+            "INSERT INTO order_events (order_id, kind, source, details, ts_init) "
+            "VALUES (1, 'NOT_SENT', 'operator', '{}', now())"
+        ),
+        "having settled it",
     ),
     ("I15", "UPDATE accounts SET mode = 'LIVE' WHERE id = 1", "having switched it"),
     ("I15", "UPDATE accounts SET broker = 'paper' WHERE id = 1", "of a live one"),

@@ -20,7 +20,15 @@ from app.db.models.people import (
     TotpUseRow,
     UserRow,
 )
-from app.db.models.trading import BrokerTradeRow, FillRow, LegRow, OrderEventRow, OrderRow, SignalRow
+from app.db.models.trading import (
+    BrokerTradeRow,
+    FillRow,
+    LegRow,
+    OrderEventRow,
+    OrderEvidenceRow,
+    OrderRow,
+    SignalRow,
+)
 
 __all__ = [
     "AccountRow",
@@ -41,6 +49,7 @@ __all__ = [
     "LegRow",
     "LoginRow",
     "OrderEventRow",
+    "OrderEvidenceRow",
     "OrderRow",
     "PhaseRunRow",
     "SignalRow",

@@ -14,10 +14,12 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Stamped, one_of
 from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
+from app.domain.unknown_orders import EvidenceSource
 
 _OPEN = "status NOT IN (" + ", ".join(f"'{s.value}'" for s in sorted(TERMINAL)) + ")"
 
@@ -72,6 +74,7 @@ class OrderRow(Stamped, Base):
             postgresql_where=text(f"role <> '{OrderRole.ENTRY}' AND {_OPEN}"),
         ),
         Index("ix_orders_open", "account_id", "role", postgresql_where=text(_OPEN)),
+        Index("ix_orders_unknown", "account_id", postgresql_where=text("is_unknown")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -128,6 +131,30 @@ class OrderEventRow(Base):
     details: Mapped[dict[str, Any]]
     ts_init: Mapped[datetime]
     wall: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class OrderEvidenceRow(Base):
+    """Record what a look for an UNKNOWN order showed (I3); append-only, but an equal look is counted.
+
+    `is_proof` marks clean looks after `provable_from`, when absence counts. `_wall` columns are the
+    machine's time, `ts_init` the platform's at the first look.
+    """
+
+    __tablename__ = "order_evidence"
+    __table_args__ = (one_of("source", EvidenceSource), CheckConstraint("looks > 0", name="looks_positive"))
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
+    source: Mapped[str]
+    is_clean: Mapped[bool]
+    is_proof: Mapped[bool]
+    seen: Mapped[str]
+    broker_order_ids: Mapped[list[str]] = mapped_column(JSONB)
+    provable_from: Mapped[datetime | None]
+    looks: Mapped[int] = mapped_column(server_default="1")
+    ts_init: Mapped[datetime]
+    first_wall: Mapped[datetime]
+    last_wall: Mapped[datetime]
 
 
 class FillRow(Base):

@@ -34,7 +34,8 @@ from app.domain.reconciliation import (
     count_miss,
     resolve_unknown,
 )
-from app.domain.reports import OrderReport
+from app.domain.reports import OrderReport, Read
+from app.services.evidence import BookRead, Evidence
 from app.services.execution import Execution, alarm_foreign_orders
 from app.services.gateways import Gateways
 from app.services.lanes.failures import log_failure
@@ -69,6 +70,7 @@ class BooksRun:
         self._execution = execution
         self._gateways = gateways
         self._news = news
+        self._evidence = Evidence(clock)
         self._read_at: dict[AccountId, float] = {}
         self._busy: set[AccountId] = set()
         self._differences: dict[AccountId, tuple[PositionDiff, ...]] = {}
@@ -120,12 +122,14 @@ class BooksRun:
         fills = gateway.request_fills()
         with self._database.begin() as session:
             save_broker_trades(session, account_id, day, fills.data)
+            self._evidence.note_trades(session, account_id, fills)
         self._compare_positions(gateway, account_id, day)
         self._reads += 1
 
     def _sync_orders(self, gateway: BrokerGateway, account_id: AccountId) -> None:
         asked = self._clock.wall()
-        read = gateway.request_orders()
+        overdue_since = asked - timedelta(seconds=self._settings.order_timeout_s) - OVERDUE_AFTER
+        read = self._read_orders(gateway, account_id, overdue_since=overdue_since)
         foreign = self._execution.apply_reports(account_id, read.data, source="books")
         if foreign:
             with self._database.begin() as session:
@@ -134,11 +138,31 @@ class BooksRun:
         not_placed_after = timedelta(
             seconds=self._settings.not_placed_after_s or gateway.capabilities().not_placed_after_s
         )
-        overdue = timedelta(seconds=self._settings.order_timeout_s) + OVERDUE_AFTER
         with self._database.begin() as session:
-            doubtful = [row.id for row in unresolved_orders(session, account_id, sent_before=asked - overdue)]
+            orders = unresolved_orders(session, account_id, sent_before=overdue_since)
+            seen = BookRead(
+                asked=asked, is_clean=read.clean, strangers=foreign, not_placed_after=not_placed_after
+            )
+            self._evidence.note_orders(session, orders, seen)
+            doubtful = [row.id for row in orders]
         for order_id in doubtful:
             self._weigh(order_id, asked, is_clean=read.clean, not_placed_after=not_placed_after)
+
+    def _read_orders(
+        self, gateway: BrokerGateway, account_id: AccountId, *, overdue_since: datetime
+    ) -> Read[Sequence[OrderReport]]:
+        """Read the book; while it is unreadable, admit what is unknown all the same (I3)."""
+        try:
+            return gateway.request_orders()
+        except BrokerError as e:
+            with self._database.begin() as session:
+                unresolved = unresolved_orders(session, account_id, sent_before=overdue_since)
+                order_ids = [row.id for row in unresolved]
+            for order_id in order_ids:
+                self._execution.mark_unknown(order_id)
+            with self._database.begin() as session:
+                self._evidence.note_unreadable(session, account_id, e)
+            raise
 
     def _withdraw_revived(
         self, gateway: BrokerGateway, account_id: AccountId, reports: Sequence[OrderReport]

@@ -11,6 +11,7 @@ import { Verdict } from '../features/day/verdict';
 import { OrdersTable } from '../features/orders/orders-table';
 import { PositionsTable } from '../features/positions/positions-table';
 import { RunsPanel } from '../features/runs/runs-panel';
+import { UnknownPanel } from '../features/unknown/unknown-panel';
 import { describeProblem } from '../lib/problem';
 import { Shell } from './shell';
 
@@ -41,6 +42,7 @@ export function TodayPage() {
           <Timeline phases={day.phases} canTrigger={isStaff} />
         </>
       )}
+      <UnknownPanel canResolve={isStaff} />
       <div className="columns">
         <div className="column">
           <LoginMatrix />

@@ -245,7 +245,7 @@ export type Command = {
  *
  * Name what a person can order.
  */
-export type CommandKind = 'KILL_SWITCH' | 'SQUARE_OFF' | 'TRIGGER_PHASE' | 'RETRY_LOGIN' | 'PAUSE_DEPLOYMENT' | 'RESUME_DEPLOYMENT';
+export type CommandKind = 'KILL_SWITCH' | 'SQUARE_OFF' | 'TRIGGER_PHASE' | 'RETRY_LOGIN' | 'PAUSE_DEPLOYMENT' | 'RESUME_DEPLOYMENT' | 'RESOLVE_UNKNOWN';
 
 /**
  * CommandStatus
@@ -332,6 +332,65 @@ export type Deployment = {
  * Say whether a deployment is asked for signals. Exits work in every state.
  */
 export type DeploymentState = 'ACTIVE' | 'PAUSED' | 'HALTED';
+
+/**
+ * EvidenceEntry
+ *
+ * Show what a source answered; `looks` equal answers from `first_wall` to `last_wall` (machine time).
+ */
+export type EvidenceEntry = {
+    /**
+     * Id
+     */
+    id: number;
+    source: EvidenceSource;
+    /**
+     * Is Clean
+     */
+    is_clean: boolean;
+    /**
+     * Is Proof
+     */
+    is_proof: boolean;
+    /**
+     * Seen
+     */
+    seen: string;
+    /**
+     * Broker Order Ids
+     */
+    broker_order_ids: Array<string>;
+    /**
+     * Looks
+     */
+    looks: number;
+    /**
+     * Ts Init
+     */
+    ts_init: string;
+    /**
+     * First Wall
+     */
+    first_wall: string;
+    /**
+     * Last Wall
+     */
+    last_wall: string;
+};
+
+/**
+ * EvidenceSource
+ *
+ * Say where a look found its answer: books and trades by what they list, the stream by what it told.
+ */
+export type EvidenceSource = 'TAG' | 'ORDERS' | 'TRADES' | 'STREAM' | 'OPERATOR';
+
+/**
+ * Fate
+ *
+ * Say what became of an order, as a person knows it.
+ */
+export type Fate = 'PLACED' | 'NOT_PLACED';
 
 /**
  * FindingInfo
@@ -1314,6 +1373,29 @@ export type SessionInfo = {
 export type SessionKind = 'REGULAR' | 'SPECIAL' | 'INJECTED';
 
 /**
+ * SettleUnknown
+ *
+ * Say what became of an order: PLACED as `broker_order_id`, or NOT_PLACED.
+ *
+ * `is_confirmed` says for the second time that you have asked the broker; it overrules the evidence.
+ */
+export type SettleUnknown = {
+    fate: Fate;
+    /**
+     * Broker Order Id
+     */
+    broker_order_id?: string | null;
+    /**
+     * Reason
+     */
+    reason: string;
+    /**
+     * Is Confirmed
+     */
+    is_confirmed?: boolean;
+};
+
+/**
  * Severity
  *
  * Say how urgent a finding is; the worst one is the day's verdict.
@@ -1440,6 +1522,141 @@ export type Token = {
  * Say what may leave: everything, only exits, or nothing but exits by a person's order.
  */
 export type TradingState = 'ACTIVE' | 'REDUCING' | 'HALTED';
+
+/**
+ * UnknownOrder
+ *
+ * Show one order with unknown outcome; `at_stake` is its value at its own price, in `currency`.
+ */
+export type UnknownOrder = {
+    /**
+     * Id
+     */
+    id: number;
+    /**
+     * User Id
+     */
+    user_id: number;
+    /**
+     * User Name
+     */
+    user_name: string;
+    /**
+     * Account Id
+     */
+    account_id: number;
+    /**
+     * Account Name
+     */
+    account_name: string;
+    broker: BrokerCode;
+    /**
+     * Deployment Name
+     */
+    deployment_name: string;
+    /**
+     * Client Order Id
+     */
+    client_order_id: string;
+    /**
+     * Broker Order Id
+     */
+    broker_order_id: string | null;
+    /**
+     * Instrument Id
+     */
+    instrument_id: string;
+    side: Side;
+    role: OrderRole;
+    order_type: OrderType;
+    /**
+     * Quantity
+     */
+    quantity: string;
+    /**
+     * Price
+     */
+    price: string | null;
+    /**
+     * Trigger Price
+     */
+    trigger_price: string | null;
+    status: OrderStatus;
+    /**
+     * Is Unknown
+     */
+    is_unknown: boolean;
+    /**
+     * Reject Reason
+     */
+    reject_reason: string;
+    /**
+     * Ts Init
+     */
+    ts_init: string;
+    /**
+     * Submitted Wall
+     */
+    submitted_wall: string | null;
+    /**
+     * Age S
+     */
+    age_s: number | null;
+    /**
+     * At Stake
+     */
+    at_stake: string | null;
+    currency: Currency;
+    /**
+     * Clean Misses
+     */
+    clean_misses: number;
+    /**
+     * Misses Needed
+     */
+    misses_needed: number;
+    /**
+     * Provable From
+     */
+    provable_from: string | null;
+    /**
+     * Provable In S
+     */
+    provable_in_s: number | null;
+    /**
+     * Looked At
+     */
+    looked_at: string | null;
+    /**
+     * Missed At
+     */
+    missed_at: string | null;
+    /**
+     * Lookalikes
+     */
+    lookalikes: Array<string>;
+    /**
+     * Next Step
+     */
+    next_step: string;
+};
+
+/**
+ * UnknownOrderWithEvidence
+ *
+ * Show an order, everything that happened to it, and every look for it, oldest first.
+ */
+export type UnknownOrderWithEvidence = {
+    order: UnknownOrder;
+    /**
+     * Events
+     */
+    events: Array<OrderEvent>;
+    /**
+     * Evidence
+     */
+    evidence: Array<EvidenceEntry>;
+};
 
 /**
  * ValidationError
@@ -1979,6 +2196,105 @@ export type ListPositionsResponses = {
 };
 
 export type ListPositionsResponse = ListPositionsResponses[keyof ListPositionsResponses];
+
+export type ListUnknownOrdersData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/unknown-orders';
+};
+
+export type ListUnknownOrdersErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListUnknownOrdersError = ListUnknownOrdersErrors[keyof ListUnknownOrdersErrors];
+
+export type ListUnknownOrdersResponses = {
+    /**
+     * Response List Unknown Orders
+     *
+     * Successful Response
+     */
+    200: Array<UnknownOrder>;
+};
+
+export type ListUnknownOrdersResponse = ListUnknownOrdersResponses[keyof ListUnknownOrdersResponses];
+
+export type ShowUnknownOrderData = {
+    body?: never;
+    path: {
+        /**
+         * Order Id
+         */
+        order_id: number;
+    };
+    query?: never;
+    url: '/api/v1/unknown-orders/{order_id}';
+};
+
+export type ShowUnknownOrderErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ShowUnknownOrderError = ShowUnknownOrderErrors[keyof ShowUnknownOrderErrors];
+
+export type ShowUnknownOrderResponses = {
+    /**
+     * Successful Response
+     */
+    200: UnknownOrderWithEvidence;
+};
+
+export type ShowUnknownOrderResponse = ShowUnknownOrderResponses[keyof ShowUnknownOrderResponses];
+
+export type ResolveUnknownOrderData = {
+    body: SettleUnknown;
+    path: {
+        /**
+         * Order Id
+         */
+        order_id: number;
+    };
+    query?: never;
+    url: '/api/v1/unknown-orders/{order_id}/resolution';
+};
+
+export type ResolveUnknownOrderErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ResolveUnknownOrderError = ResolveUnknownOrderErrors[keyof ResolveUnknownOrderErrors];
+
+export type ResolveUnknownOrderResponses = {
+    /**
+     * Successful Response
+     */
+    202: Command;
+};
+
+export type ResolveUnknownOrderResponse = ResolveUnknownOrderResponses[keyof ResolveUnknownOrderResponses];
 
 export type ShowDayData = {
     body?: never;

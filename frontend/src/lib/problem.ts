@@ -5,3 +5,8 @@ export function describeProblem(error: unknown): string {
   }
   return 'The server did not answer. Check the connection and try again.';
 }
+
+/** Whether a request failed for this stable reason. */
+export function hasProblemCode(error: unknown, code: string): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
+}

@@ -12,14 +12,23 @@ READ_BY_EVERYBODY = {
     "/api/v1/deployments",
     "/api/v1/orders",
     "/api/v1/positions",
+    "/api/v1/unknown-orders",
     "/api/v1/alarms",
     "/api/v1/audit",
     "/api/v1/summary",
     "/api/v1/health",
     "/api/v1/phases",
 }
-READ_BY_ID = {"/api/v1/orders/{order_id}", "/api/v1/commands/{command_id}"}
-STAFF_ONLY = {"/api/v1/runs", "/api/v1/phases/{phase}/trigger"}
+READ_BY_ID = {
+    "/api/v1/orders/{order_id}",
+    "/api/v1/unknown-orders/{order_id}",
+    "/api/v1/commands/{command_id}",
+}
+STAFF_ONLY = {
+    "/api/v1/runs",
+    "/api/v1/phases/{phase}/trigger",
+    "/api/v1/unknown-orders/{order_id}/resolution",
+}
 ACTS_ON_OWN = {
     "/api/v1/logins/{account_id}/retry",
     "/api/v1/deployments/{deployment_id}/pause",

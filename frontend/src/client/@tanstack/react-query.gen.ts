@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen';
-import { health, killSwitch, listAccounts, listAlarms, listAudit, listDeployments, listLogins, listOrders, listPhases, listPnl, listPositions, listRuns, type Options, pauseDeployment, renewToken, resumeDeployment, retryLogin, showCommand, showDay, showMe, showOrder, signIn, squareOff, triggerPhase } from '../sdk.gen';
-import type { HealthData, HealthError, HealthResponse, KillSwitchData, KillSwitchError, KillSwitchResponse, ListAccountsData, ListAccountsError, ListAccountsResponse, ListAlarmsData, ListAlarmsError, ListAlarmsResponse, ListAuditData, ListAuditError, ListAuditResponse, ListDeploymentsData, ListDeploymentsError, ListDeploymentsResponse, ListLoginsData, ListLoginsError, ListLoginsResponse, ListOrdersData, ListOrdersError, ListOrdersResponse, ListPhasesData, ListPhasesError, ListPhasesResponse, ListPnlData, ListPnlError, ListPnlResponse, ListPositionsData, ListPositionsError, ListPositionsResponse, ListRunsData, ListRunsError, ListRunsResponse, PauseDeploymentData, PauseDeploymentError, PauseDeploymentResponse, RenewTokenData, RenewTokenError, RenewTokenResponse, ResumeDeploymentData, ResumeDeploymentError, ResumeDeploymentResponse, RetryLoginData, RetryLoginError, RetryLoginResponse, ShowCommandData, ShowCommandError, ShowCommandResponse, ShowDayData, ShowDayError, ShowDayResponse, ShowMeData, ShowMeError, ShowMeResponse, ShowOrderData, ShowOrderError, ShowOrderResponse, SignInData, SignInError, SignInResponse, SquareOffData, SquareOffError, SquareOffResponse, TriggerPhaseData, TriggerPhaseError, TriggerPhaseResponse } from '../types.gen';
+import { health, killSwitch, listAccounts, listAlarms, listAudit, listDeployments, listLogins, listOrders, listPhases, listPnl, listPositions, listRuns, listUnknownOrders, type Options, pauseDeployment, renewToken, resolveUnknownOrder, resumeDeployment, retryLogin, showCommand, showDay, showMe, showOrder, showUnknownOrder, signIn, squareOff, triggerPhase } from '../sdk.gen';
+import type { HealthData, HealthError, HealthResponse, KillSwitchData, KillSwitchError, KillSwitchResponse, ListAccountsData, ListAccountsError, ListAccountsResponse, ListAlarmsData, ListAlarmsError, ListAlarmsResponse, ListAuditData, ListAuditError, ListAuditResponse, ListDeploymentsData, ListDeploymentsError, ListDeploymentsResponse, ListLoginsData, ListLoginsError, ListLoginsResponse, ListOrdersData, ListOrdersError, ListOrdersResponse, ListPhasesData, ListPhasesError, ListPhasesResponse, ListPnlData, ListPnlError, ListPnlResponse, ListPositionsData, ListPositionsError, ListPositionsResponse, ListRunsData, ListRunsError, ListRunsResponse, ListUnknownOrdersData, ListUnknownOrdersError, ListUnknownOrdersResponse, PauseDeploymentData, PauseDeploymentError, PauseDeploymentResponse, RenewTokenData, RenewTokenError, RenewTokenResponse, ResolveUnknownOrderData, ResolveUnknownOrderError, ResolveUnknownOrderResponse, ResumeDeploymentData, ResumeDeploymentError, ResumeDeploymentResponse, RetryLoginData, RetryLoginError, RetryLoginResponse, ShowCommandData, ShowCommandError, ShowCommandResponse, ShowDayData, ShowDayError, ShowDayResponse, ShowMeData, ShowMeError, ShowMeResponse, ShowOrderData, ShowOrderError, ShowOrderResponse, ShowUnknownOrderData, ShowUnknownOrderError, ShowUnknownOrderResponse, SignInData, SignInError, SignInResponse, SquareOffData, SquareOffError, SquareOffResponse, TriggerPhaseData, TriggerPhaseError, TriggerPhaseResponse } from '../types.gen';
 
 /**
  * Sign In
@@ -373,6 +373,65 @@ export const listPositionsOptions = (options?: Options<ListPositionsData>) => qu
     },
     queryKey: listPositionsQueryKey(options)
 });
+
+export const listUnknownOrdersQueryKey = (options?: Options<ListUnknownOrdersData>) => createQueryKey('listUnknownOrders', options);
+
+/**
+ * List Unknown Orders
+ *
+ * Return the orders whose outcome is unknown, of any day, oldest first.
+ */
+export const listUnknownOrdersOptions = (options?: Options<ListUnknownOrdersData>) => queryOptions<ListUnknownOrdersResponse, ListUnknownOrdersError, ListUnknownOrdersResponse, ReturnType<typeof listUnknownOrdersQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listUnknownOrders({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listUnknownOrdersQueryKey(options)
+});
+
+export const showUnknownOrderQueryKey = (options: Options<ShowUnknownOrderData>) => createQueryKey('showUnknownOrder', options);
+
+/**
+ * Show Unknown Order
+ *
+ * Return an order that is or was unknown: what was asked and answered, and each look for it.
+ */
+export const showUnknownOrderOptions = (options: Options<ShowUnknownOrderData>) => queryOptions<ShowUnknownOrderResponse, ShowUnknownOrderError, ShowUnknownOrderResponse, ReturnType<typeof showUnknownOrderQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await showUnknownOrder({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: showUnknownOrderQueryKey(options)
+});
+
+/**
+ * Resolve Unknown Order
+ *
+ * Say what became of an order; staff only, refused while the evidence speaks against it.
+ */
+export const resolveUnknownOrderMutation = (options?: Partial<Options<ResolveUnknownOrderData>>): UseMutationOptions<ResolveUnknownOrderResponse, ResolveUnknownOrderError, Options<ResolveUnknownOrderData>> => {
+    const mutationOptions: UseMutationOptions<ResolveUnknownOrderResponse, ResolveUnknownOrderError, Options<ResolveUnknownOrderData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await resolveUnknownOrder({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
 
 export const showDayQueryKey = (options?: Options<ShowDayData>) => createQueryKey('showDay', options);
 
