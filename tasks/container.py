@@ -145,6 +145,7 @@ class Container:
             vault=self.vault,
             adapters=self.adapter,
             execution=self.execution,
+            breakers=self.breakers,
             news=self.news,
             paper=self.paper,
         )

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from fractions import Fraction
 
 from app.domain.errors import BrokerError, UnavailableError
 from app.domain.ids import AccountId
@@ -51,7 +52,7 @@ class BreakerPolicy:
     calls_per_account: int = 4
     minimum_calls: int = 5
     minimum_accounts: int = 2
-    fault_fraction: float = 0.5
+    fault_fraction: Fraction = Fraction(1, 2)
     first_open: timedelta = timedelta(seconds=5)
     longest_open: timedelta = timedelta(seconds=60)
     probes: int = 2

@@ -112,7 +112,7 @@ class Breakers:
         """Raise an alarm for each breaker that is not CLOSED, and clear those of the others. Idempotent."""
         try:
             failing = {
-                f"{broker}:{endpoints}": _message(broker, endpoints)
+                f"{broker}:{endpoints}": failing_message(broker, endpoints)
                 for (broker, endpoints), breaker in self._store.read_all().items()
                 if breaker.state is not BreakerState.CLOSED
             }
@@ -135,5 +135,6 @@ _CONSEQUENCES = {
 }
 
 
-def _message(broker: BrokerCode, endpoints: EndpointClass) -> str:
+def failing_message(broker: BrokerCode, endpoints: EndpointClass) -> str:
+    """Say in a sentence what a breaker that is not CLOSED means."""
     return f"{broker} fails {endpoints.lower()} of several accounts: {_CONSEQUENCES[endpoints]}"

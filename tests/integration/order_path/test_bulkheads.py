@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from redis import Redis
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.db.controls import request_exits
-from app.db.models import AlarmRow, OrderRow
-from app.domain.accounts import BrokerCode
+from app.db.models import AlarmRow, LoginRow, OrderRow
+from app.domain.accounts import BrokerCode, LoginStatus
 from app.domain.breaker import BreakerState, EndpointClass
 from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId
 from app.domain.orders import OrderRole, OrderStatus
@@ -208,3 +208,21 @@ def test_periodic_reads_stop_while_reports_fail_and_a_doubtful_account_is_looked
         before = reads("AA001"), reads("AA002", "AA003")
         desk.wait_for(lambda: reads("AA001") >= before[0] + 10, 60)
         assert reads("AA002", "AA003") - before[1] <= 5, "as many as of the other, were the breaker closed"
+
+
+def test_logins_are_tried_by_probes_only_while_the_broker_fails_them(desk: Desk) -> None:
+    desk.enroll(1)
+    _fault(desk, kind="outage", endpoint="login")
+
+    def log_in() -> dict[str, int]:
+        desk.clock.set(desk.clock.now() + timedelta(seconds=30), rate=1.0)  # a TOTP code serves once
+        with desk.database.begin() as session:
+            session.execute(update(LoginRow).values(status=LoginStatus.PENDING))
+        return desk.parts.logins.log_in(TODAY, [d.account_id for d in desk.deployments])
+
+    for _ in range(2):  # those of the morning that went well are in the window, unless the machine is slow
+        log_in()
+    assert _state(desk, EndpointClass.LOGINS) is BreakerState.OPEN
+    asked = len(desk.broker.get("requests"))
+    assert log_in()["held"] >= 1, "all of them, unless the time of the probes has come"
+    assert len(desk.broker.get("requests")) - asked <= 2
