@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 
-from app.domain.errors import BrokerError, UnavailableError
+from app.domain.errors import BrokerError, EgressDownError, UnavailableError
 from app.domain.ids import AccountId
 from app.domain.reports import FaultClass, Outcome, WriteResult
 
@@ -169,6 +169,7 @@ def write_evidence(account_id: AccountId, asked_at: datetime, result: WriteResul
 
 def read_evidence(account_id: AccountId, asked_at: datetime, error: BrokerError | None) -> Evidence | None:
     """Return what a read says about its broker by the fault it ended in, None for one that succeeded."""
-    if error is None or isinstance(error, UnavailableError):
-        return Evidence(account_id=account_id, asked_at=asked_at, is_against=error is not None)
+    is_fault = isinstance(error, UnavailableError) and not isinstance(error, EgressDownError)
+    if error is None or is_fault:
+        return Evidence(account_id=account_id, asked_at=asked_at, is_against=is_fault)
     return None

@@ -51,9 +51,7 @@ log = structlog.get_logger()
 _POLL_S = 0.25
 _DOUBT_PERIOD_S = 0.5
 _DOUBT_AFTER = timedelta(seconds=1)
-_READS_PER_BROKER = 12
-# Accounts whose last read failed: were they to hang, the sound ones keep their threads.
-_SUSPECT_READS_PER_BROKER = 4
+_READS_PER_BROKER = 16
 
 
 class BooksRun:
@@ -78,7 +76,6 @@ class BooksRun:
         self._breakers = breakers
         self._news = news
         self._heard: queue.SimpleQueue[Evidence | None] = queue.SimpleQueue()
-        self._suspects: set[AccountId] = set()
         self._read_at: dict[AccountId, float] = {}
         self._busy: set[AccountId] = set()
         self._differences: dict[AccountId, tuple[PositionDiff, ...]] = {}
@@ -87,15 +84,11 @@ class BooksRun:
 
     def run(self, lease: Lease, wakes: Wakes, *, day: date) -> dict[str, Any]:
         """Work until the lease ends."""
-        broker_of = self._gateways.broker_of
-        sound = Bounds(broker_of=broker_of, per_broker=_READS_PER_BROKER, per_account=1)
-        suspect = Bounds(broker_of=broker_of, per_broker=_SUSPECT_READS_PER_BROKER, per_account=1)
-        with Bulkhead("books", sound) as bulkhead, Bulkhead("books-suspect", suspect) as suspects:
+        bounds = Bounds(broker_of=self._gateways.broker_of, per_broker=_READS_PER_BROKER, per_account=1)
+        with Bulkhead("books", bounds) as bulkhead:
             while lease.is_valid():
                 self._tell_breakers()
-                due = self._due(lease)
-                self._start(bulkhead, [i for i in due if i not in self._suspects], day)
-                self._start(suspects, [i for i in due if i in self._suspects], day)
+                self._start(bulkhead, self._due(lease), day)
                 lease.progress = {"reads": self._reads}
                 wakes.wait(_POLL_S)
         self._tell_breakers()
@@ -139,27 +132,24 @@ class BooksRun:
             heard.append(self._heard.get())
         self._breakers.hear(EndpointClass.READS, heard)
 
-    def _sync_guarded(self, account_id: AccountId, day: date) -> None:
+    def _sync_guarded(self, account_id: AccountId, day: date) -> Evidence | None:
         asked_at = self._clock.wall()
+        fault: BrokerError | None = None
         try:
             self._sync(account_id, day)
         except SessionExpiredError as e:
-            self._note_read(account_id, asked_at, e)
+            fault = e
             self._send_back_to_login(account_id, day)
         except BrokerError as e:
-            self._note_read(account_id, asked_at, e)
+            fault = e
             log.warning("books_unreadable", account_id=account_id, error=str(e))
-        else:
-            self._note_read(account_id, asked_at, None)
         finally:
             with self._lock:
                 self._busy.discard(account_id)
                 self._read_at[account_id] = self._clock.monotonic()
-
-    def _note_read(self, account_id: AccountId, asked_at: datetime, fault: BrokerError | None) -> None:
-        self._heard.put(read_evidence(account_id, asked_at, fault))
-        with self._lock:
-            (self._suspects.discard if fault is None else self._suspects.add)(account_id)
+        evidence = read_evidence(account_id, asked_at, fault)
+        self._heard.put(evidence)
+        return evidence
 
     def _sync(self, account_id: AccountId, day: date) -> None:
         gateway = self._gateways.get(account_id)

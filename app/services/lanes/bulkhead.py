@@ -5,7 +5,7 @@ never waits in an executor's queue, from which it would leave late.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
@@ -15,6 +15,7 @@ from typing import Self
 import structlog
 
 from app.domain.accounts import BrokerCode
+from app.domain.breaker import Evidence
 from app.domain.errors import InvariantError
 from app.domain.ids import AccountId
 
@@ -24,31 +25,51 @@ log = structlog.get_logger()
 BrokerOf = Callable[[AccountId], BrokerCode]
 
 
+Call = Callable[[], Evidence | None]
+"""Makes a call and returns what it says about its broker."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Say how many calls may be under way at once, and which broker an account is at."""
+    """Say how many calls may be under way at once, and which broker an account is at.
+
+    A quarter of a broker's seats is kept for accounts whose last call was answered: where many accounts hang,
+    but not all, they hold the others up once and no longer.
+    """
 
     broker_of: BrokerOf
     per_broker: int
     per_account: int
+
+    @property
+    def for_suspects(self) -> int:
+        """How many seats are left to the accounts that the broker left without an answer."""
+        return self.per_broker - self.per_broker // 4
 
 
 class Seats:
     """Hold the seats that were free at one moment; taking one does not start anything yet."""
 
     def __init__(
-        self, by_broker: Mapping[BrokerCode, int], by_account: Mapping[AccountId, int], bounds: Bounds
+        self,
+        bounds: Bounds,
+        *,
+        by_broker: Mapping[BrokerCode, int],
+        by_account: Mapping[AccountId, int],
+        suspects: Collection[AccountId],
     ) -> None:
+        self._bounds = bounds
         self._by_broker = Counter(by_broker)
         self._by_account = Counter(by_account)
-        self._bounds = bounds
+        self._suspects = frozenset(suspects)
 
     def has(self, account_id: AccountId) -> bool:
         """Whether a call of this account could start."""
-        broker = self._bounds.broker_of(account_id)
+        bounds = self._bounds
+        seats = bounds.for_suspects if account_id in self._suspects else bounds.per_broker
         return (
-            self._by_broker[broker] < self._bounds.per_broker
-            and self._by_account[account_id] < self._bounds.per_account
+            self._by_broker[bounds.broker_of(account_id)] < seats
+            and self._by_account[account_id] < bounds.per_account
         )
 
     def takes(self, account_id: AccountId) -> bool:
@@ -67,8 +88,7 @@ class Seats:
 class Bulkhead:
     """Make calls in threads, within bounds for each broker and each account.
 
-    One owner looks at the seats and starts calls, so a seat that it saw free stays free for it; calls end in
-    any thread.
+    One owner looks at the seats and starts calls, at most as many as it took seats; calls end in any thread.
     """
 
     def __init__(self, name: str, bounds: Bounds) -> None:
@@ -78,6 +98,7 @@ class Bulkhead:
         self._lock = Lock()
         self._by_broker: Counter[BrokerCode] = Counter()
         self._by_account: Counter[AccountId] = Counter()
+        self._suspects: set[AccountId] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -94,25 +115,34 @@ class Bulkhead:
     def seats(self) -> Seats:
         """Return the seats of this moment."""
         with self._lock:
-            return Seats(self._by_broker, +self._by_account, self._bounds)
+            return Seats(
+                self._bounds,
+                by_broker=self._by_broker,
+                by_account=+self._by_account,
+                suspects=self._suspects,
+            )
 
-    def start(self, account_id: AccountId, call: Callable[[], None]) -> None:
+    def start(self, account_id: AccountId, call: Call) -> None:
         """Start a call for which a seat was taken; a fault that ends it is logged."""
-        if not self.seats().has(account_id):
-            raise InvariantError(f"account {account_id}: expected a free seat, found none")
         broker = self._bounds.broker_of(account_id)
         with self._lock:
+            is_full = self._by_account[account_id] >= self._bounds.per_account
+            if is_full or self._by_broker[broker] >= self._bounds.per_broker:
+                raise InvariantError(f"account {account_id}: expected a free seat, found none")
             self._by_broker[broker] += 1
             self._by_account[account_id] += 1
         self._pool.submit(self._call, account_id, call).add_done_callback(_log_failure)
 
-    def _call(self, account_id: AccountId, call: Callable[[], None]) -> None:
+    def _call(self, account_id: AccountId, call: Call) -> None:
+        evidence = None
         try:
-            call()
+            evidence = call()
         finally:
             with self._lock:
                 self._by_broker[self._bounds.broker_of(account_id)] -= 1
                 self._by_account[account_id] -= 1
+                if evidence is not None:
+                    (self._suspects.add if evidence.is_against else self._suspects.discard)(account_id)
 
 
 def _log_failure(future: "Future[None]") -> None:

@@ -6,8 +6,10 @@ from typing import Self
 
 import structlog
 
+from app.domain.breaker import Evidence, read_evidence
 from app.domain.errors import BrokerError
 from app.domain.ids import AccountId
+from app.domain.ports import Clock
 from app.services.execution import Execution
 from app.services.gateways import Gateways
 from app.services.lanes.bulkhead import Bounds, Bulkhead
@@ -20,7 +22,8 @@ _READS_PER_BROKER = 8
 class CatchUps:
     """Remember which accounts have missed news, and read their books when a thread is free. One owner."""
 
-    def __init__(self, gateways: Gateways, execution: Execution) -> None:
+    def __init__(self, gateways: Gateways, execution: Execution, clock: Clock) -> None:
+        self._clock = clock
         self._gateways = gateways
         self._execution = execution
         self._behind: set[AccountId] = set()
@@ -46,10 +49,12 @@ class CatchUps:
             self._behind.discard(account_id)
             self._bulkhead.start(account_id, partial(self._read, account_id))
 
-    def _read(self, account_id: AccountId) -> None:
+    def _read(self, account_id: AccountId) -> Evidence | None:
+        asked_at = self._clock.wall()
         try:
             read = self._gateways.get(account_id).request_orders()
         except BrokerError as e:
             log.warning("catch_up_failed", account_id=account_id, error=str(e))
-            return
+            return read_evidence(account_id, asked_at, e)
         self._execution.apply_reports(account_id, read.data, source="gap")
+        return read_evidence(account_id, asked_at, None)

@@ -205,7 +205,7 @@ class EntryLane:
         if order.signal_id is not None:
             session.get_one(SignalRow, order.signal_id).is_expired = True
 
-    def _send(self, order_id: int, account_id: AccountId, wakes: Wakes) -> None:
+    def _send(self, order_id: int, account_id: AccountId, wakes: Wakes) -> Evidence | None:
         """Make the one network call of a claimed order. Runs in a pool thread."""
         with self._database.begin() as session:
             order = session.get_one(OrderRow, order_id)
@@ -230,6 +230,7 @@ class EntryLane:
         wakes.set()
         if result.fault is FaultClass.AUTH_EXPIRED:
             self._refresh(account_id)
+        return evidence
 
     def _refresh(self, account_id: AccountId) -> None:
         try:

@@ -135,7 +135,7 @@ class ExitLane:
         )
         with (
             Warmth(self._gateways, self._clock) as warmth,
-            CatchUps(self._gateways, self._execution) as catch_ups,
+            CatchUps(self._gateways, self._execution, self._clock) as catch_ups,
             Bulkhead("exit", bounds) as bulkhead,
         ):
             while lease.is_valid():
@@ -331,7 +331,7 @@ class ExitLane:
         details = {"price": str(row.price), "trigger": str(row.trigger_price), "quantity": str(row.quantity)}
         move_order(session, row, kind, source="exit_lane", now=now, wall=wall, details=details)
 
-    def _make(self, call: _Call, wakes: Wakes) -> None:
+    def _make(self, call: _Call, wakes: Wakes) -> Evidence | None:
         """Make one committed call. Runs in a pool thread."""
         evidence = None
         try:
@@ -348,6 +348,7 @@ class ExitLane:
         wakes.set()
         if result.fault is FaultClass.AUTH_EXPIRED:
             self._refresh(call.account_id)
+        return evidence
 
     def _refresh(self, account_id: AccountId) -> None:
         try:

@@ -19,6 +19,7 @@ from app.domain.breaker import (
 )
 from app.domain.errors import (
     BrokerError,
+    EgressDownError,
     ProtocolError,
     RateLimitedError,
     SessionExpiredError,
@@ -195,6 +196,7 @@ def test_a_clock_that_was_set_back_holds_nobody_for_longer() -> None:
         (Outcome.NOT_SENT, FaultClass.AUTH_EXPIRED, None),
         (Outcome.NOT_SENT, FaultClass.AUTH_DENIED, None),
         (Outcome.NOT_SENT, FaultClass.IP_DENIED, None),
+        (Outcome.NOT_SENT, FaultClass.EGRESS_DOWN, None),
     ],
 )
 def test_only_faults_of_the_broker_speak_against_it(
@@ -212,6 +214,7 @@ def test_only_faults_of_the_broker_speak_against_it(
     [
         (None, False),
         (UnavailableError("no answer"), True),
+        (EgressDownError("no way out"), None),
         (SessionExpiredError("over"), None),
         (RateLimitedError("slow down", retry_after_s=1), None),
         (ProtocolError("a row of this account"), None),

@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from app.domain.accounts import BrokerCode
+from app.domain.breaker import Evidence
 from app.domain.errors import InvariantError
 from app.domain.ids import AccountId
 from app.services.lanes.bulkhead import Bounds, Bulkhead
@@ -14,7 +16,7 @@ from tests.waiting import eventually
 HUNG, SOUND, ELSEWHERE = AccountId(1), AccountId(2), AccountId(103)
 BOUNDS = Bounds(
     broker_of=lambda account: BrokerCode.PAPER if account > 100 else BrokerCode.KOTAK_NEO,
-    per_broker=3,
+    per_broker=4,
     per_account=2,
 )
 
@@ -57,11 +59,11 @@ def test_an_account_that_hangs_leaves_seats_to_the_others(
 def test_a_broker_that_hangs_leaves_threads_to_the_others(
     bulkhead: Bulkhead, answer: threading.Event
 ) -> None:
-    for account in (1, 2, 3):
+    for account in (1, 2, 3, 4):
         _hang(bulkhead, AccountId(account), answer)
     done = threading.Event()
 
-    assert not bulkhead.seats().has(AccountId(4))
+    assert not bulkhead.seats().has(AccountId(5))
     bulkhead.start(ELSEWHERE, done.set)
     assert done.wait(10)
 
@@ -70,7 +72,7 @@ def test_seats_taken_in_one_look_count_before_anything_starts(bulkhead: Bulkhead
     seats = bulkhead.seats()
 
     assert [seats.takes(HUNG) for _ in range(3)] == [True, True, False]
-    assert [seats.takes(AccountId(account)) for account in (2, 3)] == [True, False]
+    assert [seats.takes(AccountId(account)) for account in (2, 3, 4)] == [True, True, False]
     assert bulkhead.seats().has(HUNG), "what was only looked at binds nobody"
 
 
@@ -97,3 +99,22 @@ def test_a_seat_is_free_again_when_its_call_has_ended_however_it_ended(
         return seats.takes(HUNG) and seats.takes(HUNG)
 
     eventually(has_both)
+
+
+def test_accounts_without_an_answer_leave_a_quarter_of_the_seats_to_the_others(
+    bulkhead: Bulkhead, answer: threading.Event
+) -> None:
+    suspect, other = AccountId(11), AccountId(12)
+
+    def says(*, against: bool) -> None:
+        evidence = Evidence(account_id=suspect, asked_at=datetime.now(UTC), is_against=against)
+        bulkhead.start(suspect, lambda: evidence)
+
+    says(against=True)
+    for account in (1, 2, 3):
+        _hang(bulkhead, AccountId(account), answer)
+
+    eventually(lambda: bulkhead.seats().has(other))
+    assert not bulkhead.seats().has(suspect)
+    says(against=False)
+    eventually(lambda: bulkhead.seats().has(suspect))
