@@ -117,7 +117,8 @@ class BooksRun:
             periods = {i: _DOUBT_PERIOD_S if i in doubtful else period_s for i in account_ids}
             due = [i for i in account_ids if self._read_at[i] + periods[i] <= now and i not in self._busy]
             due.sort(key=lambda i: (i not in doubtful, self._read_at[i]))
-        gates = {BrokerCode(broker): self._gate(BrokerCode(broker)) for broker in lease.spec["brokers"]}
+        brokers = {self._gateways.broker_of(i) for i in due if i not in doubtful}
+        gates = {broker: self._gate(broker) for broker in brokers}
         return [i for i in due if i in doubtful or gates[self._gateways.broker_of(i)](i)]
 
     def _gate(self, broker: BrokerCode) -> Gate:

@@ -16,6 +16,7 @@ from app.domain.orders import OrderRole, OrderStatus
 from app.domain.ports import BrokerGateway
 from app.infra.breaker_store import BreakerStore
 from app.infra.names import RunKind
+from app.infra.rate_limit import OrderBudget
 from app.services.breakers import Breakers
 from tests.integration.order_path.desk import TODAY, Desk
 
@@ -110,6 +111,20 @@ def test_a_flood_of_an_account_that_hangs_delays_nobody_and_is_refused_in_words(
     assert {order.reject_reason.partition(":")[0] for order in refused} == {"not sent in time"}
     assert any("have no answer yet" in order.reject_reason for order in refused)
     assert not _seen_by_broker(desk, [order.client_order_id for order in refused])
+
+
+def test_a_flood_that_its_budget_holds_back_hides_nobody(desk: Desk) -> None:
+    """Both accounts may send one order a second, so the other's leave beside the flood's."""
+    with desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop)
+    desk.parts.__dict__["budget"] = OrderBudget(desk.parts.valkey, per_second=1)
+    flood = _line_up(desk, 520, account=1)
+    others = _line_up(desk, 2, account=2)
+
+    with desk.running(RunKind.ENTRIES):
+        desk.wait_for(lambda: len(set(_seen_by_broker(desk, others))) == 2)
+
+    assert len(_seen_by_broker(desk, flood)) <= 10
 
 
 def test_an_exit_does_not_wait_behind_a_hanging_entry_of_its_account(desk: Desk) -> None:

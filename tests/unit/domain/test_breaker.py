@@ -81,6 +81,11 @@ def test_one_account_never_opens_it_alone(accounts: list[int], state: BreakerSta
     assert heard(Breaker(), said(accounts)).state is state
 
 
+def test_an_account_that_fails_among_few_others_that_are_answered_does_not_open_it() -> None:
+    assert heard(Breaker(), said([1] * 4) + said([2], against=False)).state is CLOSED
+    assert heard(Breaker(), said([1] * 3 + [3]) + said([2], against=False)).state is OPEN
+
+
 def test_a_flooding_account_is_no_louder_than_the_others() -> None:
     news = said([1] * 100) + said(range(2, 4)) + said(range(4, 10), against=False)
     breaker = heard(Breaker(), news)
