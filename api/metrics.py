@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
 from app.domain.accounts import LoginStatus
+from app.domain.breaker import BreakerState
 from app.services.overview import Day, age_s
 
 
@@ -54,6 +55,15 @@ class DayCollector:
         for name, length in beats.queues.items():
             queues.add_metric([name], length)
         yield queues
+        breakers = GaugeMetricFamily(
+            "openbell_breaker",
+            "1 for the state that a breaker is in",
+            labels=["broker", "endpoints", "state"],
+        )
+        for (broker, endpoints), breaker in self._day.breakers.items():
+            for state in BreakerState:
+                breakers.add_metric([broker, endpoints, state], int(breaker.state is state))
+        yield breakers
 
 
 def render(day: Day) -> bytes:

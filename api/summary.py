@@ -2,6 +2,7 @@
 
 from api.schemas.day import (
     AccountCounts,
+    BreakerInfo,
     FindingInfo,
     Health,
     LoopCounts,
@@ -58,6 +59,15 @@ def show_health(day: Day, settings: Settings) -> Health:
         beat_age_s=None if beats is None else age_s(beats.beat_wall, wall),
         workers=[Process(name=name, age_s=age_s(at, wall) or 0.0) for name, at in sorted(workers.items())],
         queues=[QueueLength(name=name, length=length) for name, length in queues.items()],
+        breakers=[
+            BreakerInfo(
+                broker=broker,
+                endpoints=endpoints,
+                state=breaker.state,
+                since=breaker.since if breaker.open_for else None,
+            )
+            for (broker, endpoints), breaker in day.breakers.items()
+        ],
         flower_url=flower_url(settings),
     )
 

@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     read_timeout_s: float = Field(default=5.0, gt=0)
     not_placed_after_s: float | None = Field(default=None, gt=0)
     """How long after sending two clean reads may prove an order absent; unset -> the adapter's own value."""
+    breaker_open_s: float = Field(default=5.0, gt=0)
+    """How long a breaker stays open at first; it doubles up to a minute while the broker goes on failing."""
     reconcile_period_s: float = Field(default=5.0, gt=0)
     lease_ttl_s: float = Field(default=3.0, gt=0.2)
     run_length_s: float = Field(default=900.0, gt=1)

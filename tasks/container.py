@@ -19,12 +19,14 @@ from app.domain.instruments import Venue
 from app.domain.markets import MARKETS, Market
 from app.domain.phases import Phase
 from app.domain.ports import BrokerAdapter, Clock
+from app.infra.breaker_store import BreakerStore
 from app.infra.calendars import load_calendar
 from app.infra.clock import open_clock
 from app.infra.engines.engines import Engines, ensure_engines
 from app.infra.rate_limit import OrderBudget
 from app.infra.streams import connect
 from app.infra.vault import Vault
+from app.services.breakers import Breakers
 from app.services.credentials import open_vault
 from app.services.execution import Execution
 from app.services.gateways import Gateways
@@ -127,6 +129,13 @@ class Container:
         return OrderBudget(self.valkey, per_second=self.settings.orders_per_second)
 
     @cached_property
+    def breakers(self) -> Breakers:
+        """The breakers of all brokers, shared with the other processes."""
+        return Breakers(
+            BreakerStore(self.valkey), self.clock, self.settings, broker_of=self.gateways.broker_of
+        )
+
+    @cached_property
     def logins(self) -> Logins:
         """Logging in."""
         return Logins(
@@ -136,6 +145,7 @@ class Container:
             vault=self.vault,
             adapters=self.adapter,
             execution=self.execution,
+            breakers=self.breakers,
             news=self.news,
             paper=self.paper,
         )

@@ -84,6 +84,7 @@ def _run_entries(parts: Container, lease: Lease) -> dict[str, Any]:
         execution=parts.execution,
         gateways=parts.gateways,
         budget=parts.budget,
+        breakers=parts.breakers,
         contracts=parts.contracts,
     )
     wakes = Wakes()
@@ -99,6 +100,7 @@ def _run_exits(parts: Container, lease: Lease) -> dict[str, Any]:
         execution=parts.execution,
         gateways=parts.gateways,
         budget=parts.budget,
+        breakers=parts.breakers,
         contracts=parts.contracts,
         valkey=parts.valkey,
     )
@@ -114,6 +116,7 @@ def _run_books(parts: Container, lease: Lease) -> dict[str, Any]:
         clock=parts.clock,
         execution=parts.execution,
         gateways=parts.gateways,
+        breakers=parts.breakers,
         news=parts.news,
     )
     wakes = Wakes()

@@ -10,8 +10,10 @@ from tasks.container import container
 
 @celery_app.task(name=TaskName.SUPERVISE, soft_time_limit=30, time_limit=40)
 def supervise() -> None:
-    """Start what lost its holder, and send again what the queue lost."""
-    database = container().database
+    """Start what lost its holder, send again what the queue lost, tell of brokers that fail."""
+    parts = container()
+    database = parts.database
+    parts.breakers.align_alarms(database)
     dispatch_lapsed(database, celery_app)
     dispatch_waiting_commands(database, TaskQueue(celery_app))
 

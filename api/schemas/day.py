@@ -4,6 +4,8 @@ from datetime import date, datetime
 from typing import Any
 
 from api.schemas.base import Asked, DecimalStr, Reason, Shown
+from app.domain.accounts import BrokerCode
+from app.domain.breaker import BreakerState, EndpointClass
 from app.domain.calendar import SessionKind
 from app.domain.commands import CommandKind, CommandStatus, ControlAction, ControlScope
 from app.domain.markets import Currency
@@ -88,6 +90,18 @@ class QueueLength(Shown):
     length: int
 
 
+class BreakerInfo(Shown):
+    """Show what is held back at a broker that fails for several accounts.
+
+    `since` is machine time; null for a breaker that has never opened.
+    """
+
+    broker: BrokerCode
+    endpoints: EndpointClass
+    state: BreakerState
+    since: datetime | None
+
+
 class Health(Shown):
     """Show the state of the machinery; ages in real seconds, null when never heard."""
 
@@ -98,6 +112,7 @@ class Health(Shown):
     beat_age_s: float | None
     workers: list[Process]
     queues: list[QueueLength]
+    breakers: list[BreakerInfo]
     flower_url: str
 
 

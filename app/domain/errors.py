@@ -6,6 +6,7 @@ AppError
 ├── NotFound / Conflict / Forbidden / InvalidInput    carry an HTTP status
 └── BrokerError
     ├── Unavailable             surely not accepted; may be tried again
+    │   └── EgressDown          no way out of this machine from the account's address
     ├── OutcomeUnknown          perhaps accepted; reconcile, never resend
     ├── RateLimited             not accepted; wait `retry_after_s`
     ├── SessionExpired          log in again
@@ -81,6 +82,12 @@ class UnavailableError(BrokerError):
 
     code = "broker_unavailable"
     http_status = 503
+
+
+class EgressDownError(UnavailableError):
+    """The account's source address is not ours or leads nowhere; the broker has no part in it."""
+
+    code = "egress_down"
 
 
 class OutcomeUnknownError(BrokerError):

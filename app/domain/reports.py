@@ -34,6 +34,7 @@ class FaultClass(StrEnum):
     AUTH_EXPIRED = "auth_expired"
     AUTH_DENIED = "auth_denied"
     IP_DENIED = "ip_denied"
+    EGRESS_DOWN = "egress_down"
     THROTTLED = "throttled"
     BROKER_DOWN = "broker_down"
     UNKNOWN = "unknown"

@@ -1,6 +1,6 @@
 """Read what the running processes say about themselves in Valkey: marks, feed, beat, workers, queues."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,8 +9,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import redis
 
+from app.domain.accounts import BrokerCode
+from app.domain.breaker import Breaker, EndpointClass
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Venue
+from app.infra.breaker_store import BreakerStore
 from app.infra.marks import read_marks
 from app.infra.names import ALL_QUEUES, BEAT_STATE_KEY, FEED_STATE_KEY, WORKERS_KEY
 
@@ -46,6 +49,10 @@ class LiveState:
         """Return the latest price of each instrument that has one; nothing while Valkey is away."""
         ids = [InstrumentId(i) for i in sorted(set(instrument_ids))]
         return {i: tick.last for i, tick in read_marks(self._data, ids).items()}
+
+    def breakers(self) -> Mapping[tuple[BrokerCode, EndpointClass], Breaker]:
+        """Return the breakers of which something is known."""
+        return BreakerStore(self._data).read_all()
 
     def heartbeats(self, *, venue: Venue) -> Heartbeats:
         """Return the processes' last signs of life and the queues' lengths."""

@@ -25,6 +25,7 @@ class Gateways:
         self._adapters = adapters
         self._lock = threading.Lock()
         self._known: dict[AccountId, tuple[int, BrokerGateway]] = {}
+        self._brokers: dict[AccountId, BrokerCode] = {}
 
     def get(self, account_id: AccountId) -> BrokerGateway:
         """Return the account's gateway.
@@ -54,6 +55,13 @@ class Gateways:
         if known is not None:
             known[1].close()
         return gateway
+
+    def broker_of(self, account_id: AccountId) -> BrokerCode:
+        """Return the broker of an account, which never changes."""
+        if account_id not in self._brokers:
+            with self._database.begin() as session:
+                self._brokers[account_id] = get_account_for_staff(session, account_id).broker
+        return self._brokers[account_id]
 
     def stored_session(self, account_id: AccountId) -> BrokerSession:
         """Return the account's open broker session as data.

@@ -13,6 +13,7 @@ from app.db.credentials import drop_broker_session, spend_totp_window
 from app.db.day import claim_login, record_login
 from app.db.session import Database
 from app.domain.accounts import BrokerAccount, BrokerCode, LoginReason, LoginStatus, may_open_exposure
+from app.domain.breaker import EndpointClass, Witness
 from app.domain.entry_checks import needs_totp
 from app.domain.errors import (
     BrokerError,
@@ -24,6 +25,7 @@ from app.domain.errors import (
 from app.domain.ids import AccountId
 from app.domain.ports import BrokerSession, Clock, Credentials
 from app.infra.vault import Vault
+from app.services.breakers import Breakers
 from app.services.credentials import load_credentials, save_broker_session
 from app.services.execution import Execution
 from app.services.gateways import Adapters
@@ -35,6 +37,7 @@ log = structlog.get_logger()
 TOTP_WINDOW_S = 30
 _BACK_OFF_S = (2, 4, 8, 15, 30)
 _PERSON_NEEDED_RETRY_S = 60
+_BROKER_AT_FAULT = frozenset({LoginReason.TIMEOUT, LoginReason.BROKER_DOWN})
 _PERSON_NEEDED = frozenset(
     {LoginReason.BAD_CREDENTIALS, LoginReason.IP_DENIED, LoginReason.NO_CREDENTIALS, LoginReason.PAPER_MODE}
 )
@@ -61,6 +64,7 @@ class Logins:
         vault: Vault,
         adapters: Adapters,
         execution: Execution,
+        breakers: Breakers,
         news: News,
         paper: Paper,
     ) -> None:
@@ -70,13 +74,15 @@ class Logins:
         self._vault = vault
         self._adapters = adapters
         self._execution = execution
+        self._breakers = breakers
         self._news = news
         self._paper = paper
 
     def log_in(self, day: date, account_ids: Sequence[AccountId]) -> dict[str, int]:
         """Log a batch of accounts in concurrently; return how many ended in which status.
 
-        Idempotent: an account that is ready, or that another task is logging in, is left alone.
+        Idempotent: an account that is ready, or that another task is logging in, is left alone. While a
+        broker fails logins of several accounts, all but a few probes are held for a later call.
         """
         width = max(1, min(self._settings.login_concurrency, len(account_ids)))
         with ThreadPoolExecutor(width, thread_name_prefix="login") as pool:
@@ -86,12 +92,16 @@ class Logins:
     def _log_in_one(self, day: date, account_id: AccountId) -> str:
         hold = timedelta(seconds=self._settings.login_timeout_s * 3)
         with self._database.begin() as session:
+            account = get_account_for_staff(session, account_id)
+        if not self._may_try(account):
+            return "held"
+        with self._database.begin() as session:
             if not claim_login(session, account_id, day, now=self._clock.now(), hold=hold):
                 return "skipped"
-            account = get_account_for_staff(session, account_id)
-        started = self._clock.monotonic()
+        started, asked_at = self._clock.monotonic(), self._clock.wall()
         outcome = self._try(account, day)
         took_ms = round((self._clock.monotonic() - started) * 1000)
+        self._breakers.hear(EndpointClass.LOGINS, [_witness(account_id, asked_at, outcome)])
         with self._database.begin() as session:
             record_login(
                 session,
@@ -106,6 +116,12 @@ class Logins:
             )
         self._announce(account, outcome, took_ms)
         return outcome.status
+
+    def _may_try(self, account: BrokerAccount) -> bool:
+        try:
+            return self._breakers.gate(account.broker, EndpointClass.LOGINS)(account.account_id)
+        except UnavailableError:
+            return True  # a login opens no exposure, and the exits need it
 
     def _try(self, account: BrokerAccount, day: date) -> LoginOutcome:
         is_simulated = self._settings.is_simulated(account.broker)
@@ -205,6 +221,14 @@ class Logins:
 
 def _failed(reason: LoginReason, detail: str) -> LoginOutcome:
     return LoginOutcome(status=LoginStatus.FAILED, reason=reason, detail=detail)
+
+
+def _witness(account_id: AccountId, asked_at: datetime, outcome: LoginOutcome) -> Witness | None:
+    """Return what a login says about its broker; a refusal concerns the account alone."""
+    is_against = outcome.reason in _BROKER_AT_FAULT
+    if not is_against and outcome.status is not LoginStatus.READY:
+        return None
+    return Witness(account_id=account_id, asked_at=asked_at, is_against=is_against)
 
 
 def _reason_of(error: BrokerError) -> LoginReason:

@@ -1,6 +1,6 @@
 """Judge the day in one look: healthy, or what needs a person and why."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -14,12 +14,14 @@ from app.db.views import AnyRow
 from app.db.views.accounts import read_accounts, read_deployments, read_logins
 from app.db.views.day import read_alarms, read_runs
 from app.db.views.trading import count_orders, read_legs
-from app.domain.accounts import LoginStatus, TradingState, strictest
+from app.domain.accounts import BrokerCode, LoginStatus, TradingState, strictest
+from app.domain.breaker import Breaker, BreakerState, EndpointClass
 from app.domain.calendar import Calendar, TradingSession
 from app.domain.deployments import DeploymentState
 from app.domain.instruments import Venue
 from app.domain.orders import OrderStatus
 from app.infra.live_state import Heartbeats, LiveState
+from app.services.breakers import failing_message
 from app.services.pnl import LegPnl, PnlSum, add_up, value_leg
 from app.services.risk_control import Moment
 from app.services.timeline import PhaseState, PhaseView, phases_of, session_of
@@ -63,6 +65,7 @@ class Day:
     heartbeats: Heartbeats | None
     """None while Valkey cannot be reached."""
     marks: dict[str, Any] = field(default_factory=dict)
+    breakers: Mapping[tuple[BrokerCode, EndpointClass], Breaker] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
@@ -112,7 +115,7 @@ def read_day(
     """Read everything that the verdict rests on; Valkey may be away."""
     trading = session_of(session, calendar, day=moment.day)
     legs = read_legs(session, scope, day=moment.day)
-    heartbeats, marks = _live(live, (leg.instrument_id for leg in legs if leg.net_qty != 0))
+    heartbeats, marks, breakers = _live(live, (leg.instrument_id for leg in legs if leg.net_qty != 0))
     start = moment.now if trading is None else trading.open_at
     alarms = read_alarms(session, scope, since=start)
     return Day(
@@ -128,14 +131,17 @@ def read_day(
         open_alarms=sum(alarm.cleared_at is None for alarm in alarms),
         heartbeats=heartbeats,
         marks=marks,
+        breakers=breakers,
     )
 
 
-def _live(live: LiveState, instruments: Iterable[str]) -> tuple[Heartbeats | None, dict[str, Any]]:
+def _live(
+    live: LiveState, instruments: Iterable[str]
+) -> tuple[Heartbeats | None, dict[str, Any], Mapping[tuple[BrokerCode, EndpointClass], Breaker]]:
     try:
-        return live.heartbeats(venue=Venue.NSE), dict(live.marks(instruments))
+        return live.heartbeats(venue=Venue.NSE), dict(live.marks(instruments)), live.breakers()
     except redis.RedisError:
-        return None, {}  # shown as a finding: the page must work while Valkey is away
+        return None, {}, {}  # shown as a finding: the page must work while Valkey is away
 
 
 def age_s(wall: float | None, now: datetime) -> float | None:
@@ -145,7 +151,13 @@ def age_s(wall: float | None, now: datetime) -> float | None:
 
 def findings(day: Day) -> list[Finding]:
     """Return what needs a person, the worst first."""
-    found = [*_engine_findings(day), *_phase_findings(day), *_trading_findings(day), *_account_findings(day)]
+    found = [
+        *_engine_findings(day),
+        *_breaker_findings(day),
+        *_phase_findings(day),
+        *_trading_findings(day),
+        *_account_findings(day),
+    ]
     return sorted(found, key=lambda finding: finding.severity is not Severity.TROUBLE)
 
 
@@ -174,6 +186,12 @@ def _engine_findings(day: Day) -> Iterable[Finding]:
     dead = [run.name for run in day.runs if run.is_wanted and not run.is_alive]
     if dead:
         yield _trouble("run_dead", f"Runs without a holder: {', '.join(dead)}.")
+
+
+def _breaker_findings(day: Day) -> Iterable[Finding]:
+    for (broker, endpoints), breaker in day.breakers.items():
+        if breaker.state is not BreakerState.CLOSED:
+            yield _trouble("breaker_open", failing_message(broker, endpoints))
 
 
 def _phase_findings(day: Day) -> Iterable[Finding]:

@@ -23,7 +23,7 @@ _LIVE_STREAMS = {
     "futures": "wss://fstream.binance.com/",
 }
 _CONNECT_CAP_S = 3.0
-_MAX_CONNECTIONS = 4
+_MAX_CONNECTIONS = 8
 _DEAD_ADDRESS = frozenset(
     {errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES}
 )

@@ -7,6 +7,7 @@ import urllib3
 
 from app.domain.errors import (
     BrokerError,
+    EgressDownError,
     ProtocolError,
     RateLimitedError,
     SessionExpiredError,
@@ -64,10 +65,10 @@ def _not_once(reply: Reply) -> WriteResult:
 
 
 def _by_fault(fault: BaseException | None) -> WriteResult:
-    if never_left(fault) or is_egress_fault(fault):
-        return WriteResult(
-            outcome=Outcome.NOT_SENT, fault=FaultClass.BROKER_DOWN, message=f"no connection: {_name(fault)}"
-        )
+    is_ours = is_egress_fault(fault)
+    if never_left(fault) or is_ours:
+        why = FaultClass.EGRESS_DOWN if is_ours else FaultClass.BROKER_DOWN
+        return WriteResult(outcome=Outcome.NOT_SENT, fault=why, message=f"no connection: {_name(fault)}")
     return _unknown(f"no reply: {_name(fault)}", fault=FaultClass.BROKER_DOWN)
 
 
@@ -158,8 +159,9 @@ def read_fault(reply: Reply) -> BrokerError | None:
     if reply.wire.refused_for_s is not None:
         return RateLimitedError("held back by our own budget", retry_after_s=reply.wire.refused_for_s)
     if status is None:
-        way = "egress_down: no way out" if is_egress_fault(reply.wire.fault) else "the broker did not answer"
-        return UnavailableError(f"{way}: {_name(reply.wire.fault)}")
+        if is_egress_fault(reply.wire.fault):
+            return EgressDownError(f"egress_down: no way out: {_name(reply.wire.fault)}")
+        return UnavailableError(f"the broker did not answer: {_name(reply.wire.fault)}")
     return _refused_read(reply, status, code)
 
 

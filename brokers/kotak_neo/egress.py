@@ -17,7 +17,7 @@ _CONNECT_CAP_S = 3.0
 _POOL_CAP_S = 1.0
 # Kotak's idle limit is not documented; gateways commonly close after 60 s.
 _KEEPALIVE_S = 50.0
-_MAX_CONNECTIONS = 4
+_MAX_CONNECTIONS = 8
 _DEAD_ADDRESS = frozenset(
     {errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES}
 )

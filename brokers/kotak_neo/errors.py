@@ -6,6 +6,7 @@ import httpx
 
 from app.domain.errors import (
     BrokerError,
+    EgressDownError,
     ProtocolError,
     RateLimitedError,
     SessionExpiredError,
@@ -70,9 +71,8 @@ def _never_left(reply: Reply) -> WriteResult:
 
 def _by_fault(fault: BaseException | None) -> WriteResult:
     if isinstance(fault, NEVER_LEFT):
-        return WriteResult(
-            outcome=Outcome.NOT_SENT, fault=FaultClass.BROKER_DOWN, message=f"no connection: {_name(fault)}"
-        )
+        why = FaultClass.EGRESS_DOWN if is_egress_fault(fault) else FaultClass.BROKER_DOWN
+        return WriteResult(outcome=Outcome.NOT_SENT, fault=why, message=f"no connection: {_name(fault)}")
     return _unknown(f"no reply: {_name(fault)}", fault=FaultClass.BROKER_DOWN)
 
 
@@ -171,10 +171,7 @@ def read_nested_rows(reply: Reply) -> Sequence[Mapping[str, object]] | None:
 def _read_fault(reply: Reply) -> BrokerError | None:
     status, code = reply.wire.status, code_of(reply.value)
     if status is None:
-        if reply.wire.attempts == 0 and _never_left(reply).fault is FaultClass.AUTH_EXPIRED:
-            return SessionExpiredError("the SDK holds no session")
-        way = "egress_down: no way out" if is_egress_fault(reply.fault) else "the broker did not answer"
-        return UnavailableError(f"{way}: {_name(reply.fault)}")
+        return _no_answer(reply)
     if status == 429 or code == 429:
         return RateLimitedError(
             f"the broker throttles: {reason_text(reply)}",
@@ -185,6 +182,14 @@ def _read_fault(reply: Reply) -> BrokerError | None:
     if status >= 500:
         return UnavailableError(f"HTTP {status}: {reason_text(reply)}")
     return None
+
+
+def _no_answer(reply: Reply) -> BrokerError:
+    if reply.wire.attempts == 0 and _never_left(reply).fault is FaultClass.AUTH_EXPIRED:
+        return SessionExpiredError("the SDK holds no session")
+    if is_egress_fault(reply.fault):
+        return EgressDownError(f"egress_down: no way out: {_name(reply.fault)}")
+    return UnavailableError(f"the broker did not answer: {_name(reply.fault)}")
 
 
 def is_ok(body: Mapping[str, object]) -> bool:

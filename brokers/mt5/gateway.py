@@ -23,7 +23,7 @@ from brokers.mt5.errors import classify_write, read_body
 from brokers.mt5.evidence import SeenToday
 from brokers.mt5.protocol import TradeAction
 from brokers.mt5.requests import ORDER_TYPES, Fields, cancel_fields, modify_fields, submit_fields, ticket_of
-from brokers.mt5.rpc import AgentClient
+from brokers.mt5.rpc import AgentClient, Lane
 from brokers.mt5.server_time import ServerClock, day_start
 from brokers.mt5.session import SessionRecord
 from brokers.mt5.stream import BooksStream
@@ -123,7 +123,7 @@ class Mt5Gateway:
         return self._stream.events()
 
     def warm_up(self) -> None:
-        self._read("account")
+        self._read("account", lane=Lane.ORDERS)
 
     def close(self) -> None:
         self._client.close()
@@ -138,10 +138,11 @@ class Mt5Gateway:
         self, action: TradeAction, fields: Fields, *, timeout_s: float, asked: BrokerOrderId | None
     ) -> WriteResult:
         body = {**fields, "is_live_allowed": self._is_live_allowed}
-        return classify_write(self._client.call(action, body, timeout_s=timeout_s), asked=asked)
+        reply = self._client.call(action, body, timeout_s=timeout_s, lane=Lane.ORDERS)
+        return classify_write(reply, asked=asked)
 
-    def _read(self, name: str, **arguments: object) -> Row:
-        body = read_body(self._client.call(name, arguments, timeout_s=_READ_TIMEOUT_S))
+    def _read(self, name: str, *, lane: Lane = Lane.READS, **arguments: object) -> Row:
+        body = read_body(self._client.call(name, arguments, timeout_s=_READ_TIMEOUT_S, lane=lane))
         note_time(
             self._server_clock,
             row(body.get("time"), "time"),

@@ -5,6 +5,7 @@ import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 import httpx
 
@@ -27,6 +28,13 @@ NEVER_LEFT = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
+
+
+class Lane(StrEnum):
+    """Name the two connection pools: a slow report must never hold up an order."""
+
+    ORDERS = "ORDERS"
+    READS = "READS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,25 +64,14 @@ class AgentClient:
     def __init__(self, *, url: str, token: str, tls: ssl.SSLContext, egress: str) -> None:
         self.egress = egress
         self._numbers = itertools.count(1)
-        self._client = httpx.Client(
-            base_url=url,
-            headers={"Authorization": f"Bearer {token}"},
-            follow_redirects=False,
-            trust_env=False,
-            transport=httpx.HTTPTransport(
-                verify=tls,
-                local_address=egress or None,
-                limits=httpx.Limits(
-                    max_connections=_MAX_CONNECTIONS,
-                    max_keepalive_connections=_MAX_CONNECTIONS,
-                    keepalive_expiry=_KEEPALIVE_S,
-                ),
-            ),
-        )
+        self._pools = {lane: _new_pool(url, token=token, tls=tls, egress=egress) for lane in Lane}
 
-    def call(self, name: str, body: Mapping[str, object], *, timeout_s: float) -> Reply:
+    def call(
+        self, name: str, body: Mapping[str, object], *, timeout_s: float, lane: Lane = Lane.READS
+    ) -> Reply:
         """Ask the agent one thing; nothing is ever asked twice. Faults come back as values."""
-        if self._client.is_closed:
+        pool = self._pools[lane]
+        if pool.is_closed:
             return Reply(fault=httpx.ConnectError("the gateway was closed"), text="the gateway was closed")
         nonce = next(self._numbers)
         asked = {**body, "nonce": nonce, "timeout_s": timeout_s * _HEAD_START}
@@ -82,14 +79,33 @@ class AgentClient:
             timeout_s, connect=min(timeout_s, _CONNECT_CAP_S), pool=min(timeout_s, _POOL_CAP_S)
         )
         try:
-            response = self._client.post(f"/v1/{name}", content=json.dumps(asked), timeout=limits)
+            response = pool.post(f"/v1/{name}", content=json.dumps(asked), timeout=limits)
         except httpx.HTTPError as e:
             return Reply(fault=e, text=f"{type(e).__name__} {e}".strip()[:200])
         return _reply(response, asked)
 
     def close(self) -> None:
         """Close the pooled connections."""
-        self._client.close()
+        for pool in self._pools.values():
+            pool.close()
+
+
+def _new_pool(url: str, *, token: str, tls: ssl.SSLContext, egress: str) -> httpx.Client:
+    return httpx.Client(
+        base_url=url,
+        headers={"Authorization": f"Bearer {token}"},
+        follow_redirects=False,
+        trust_env=False,
+        transport=httpx.HTTPTransport(
+            verify=tls,
+            local_address=egress or None,
+            limits=httpx.Limits(
+                max_connections=_MAX_CONNECTIONS,
+                max_keepalive_connections=_MAX_CONNECTIONS,
+                keepalive_expiry=_KEEPALIVE_S,
+            ),
+        ),
+    )
 
 
 def _reply(response: httpx.Response, asked: Mapping[str, object]) -> Reply:

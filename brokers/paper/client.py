@@ -10,7 +10,7 @@ import httpx
 _CONNECT_CAP_S = 3.0
 _POOL_CAP_S = 1.0
 _KEEPALIVE_S = 50.0
-_MAX_CONNECTIONS = 4
+_MAX_CONNECTIONS = 8
 _DEAD_ADDRESS = frozenset(
     {errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES}
 )

@@ -6,6 +6,7 @@ import httpx
 
 from app.domain.errors import (
     BrokerError,
+    EgressDownError,
     ProtocolError,
     RateLimitedError,
     SessionExpiredError,
@@ -73,9 +74,8 @@ def classify_write(reply: Reply, *, asked: BrokerOrderId | None = None) -> Write
 
 def _by_fault(fault: httpx.HTTPError | None) -> WriteResult:
     if isinstance(fault, NEVER_LEFT):
-        return WriteResult(
-            outcome=Outcome.NOT_SENT, fault=FaultClass.BROKER_DOWN, message=f"no connection: {_name(fault)}"
-        )
+        why = FaultClass.EGRESS_DOWN if is_egress_fault(fault) else FaultClass.BROKER_DOWN
+        return WriteResult(outcome=Outcome.NOT_SENT, fault=why, message=f"no connection: {_name(fault)}")
     return _unknown(f"no reply: {_name(fault)}", fault=FaultClass.BROKER_DOWN)
 
 
@@ -126,10 +126,9 @@ def read_body(reply: Reply) -> Mapping[str, object]:
 
 def _read_fault(reply: Reply) -> BrokerError | None:
     if reply.status is None:
-        way = (
-            "egress_down: no way out" if is_egress_fault(reply.fault) else "the paper exchange did not answer"
-        )
-        return UnavailableError(f"{way}: {_name(reply.fault)}")
+        if is_egress_fault(reply.fault):
+            return EgressDownError(f"egress_down: no way out: {_name(reply.fault)}")
+        return UnavailableError(f"the paper exchange did not answer: {_name(reply.fault)}")
     fault = _NOT_TAKEN.get((reply.status, error_code(reply)))
     if fault is FaultClass.THROTTLED:
         return RateLimitedError(_text(reply), retry_after_s=reply.retry_after_s or _RETRY_AFTER_S)

@@ -1,9 +1,10 @@
 """Compare our ledger with the brokers' books, resolve unknown outcomes by evidence (I3, I4)."""
 
+import queue
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -24,7 +25,9 @@ from app.db.day import reopen_login
 from app.db.exits import accounts_with_session
 from app.db.orders import lock_orders
 from app.db.session import Database
-from app.domain.errors import BrokerError, SessionExpiredError
+from app.domain.accounts import BrokerCode
+from app.domain.breaker import EndpointClass, Witness, witness_of_read
+from app.domain.errors import BrokerError, SessionExpiredError, UnavailableError
 from app.domain.ids import AccountId, BrokerOrderId
 from app.domain.ports import BrokerGateway, Clock
 from app.domain.reconciliation import (
@@ -35,10 +38,11 @@ from app.domain.reconciliation import (
     resolve_unknown,
 )
 from app.domain.reports import OrderReport, Read
+from app.services.breakers import Breakers, Gate
 from app.services.evidence import BookRead, Evidence
 from app.services.execution import Execution, alarm_foreign_orders
 from app.services.gateways import Gateways
-from app.services.lanes.failures import log_failure
+from app.services.lanes.bulkhead import Bounds, Bulkhead
 from app.services.lanes.wakes import Wakes
 from app.services.news import News
 from app.services.runs import Lease
@@ -48,7 +52,7 @@ log = structlog.get_logger()
 _POLL_S = 0.25
 _DOUBT_PERIOD_S = 0.5
 _DOUBT_AFTER = timedelta(seconds=1)
-_THREADS = 12
+_READS_PER_BROKER = 16
 
 
 class BooksRun:
@@ -62,6 +66,7 @@ class BooksRun:
         clock: Clock,
         execution: Execution,
         gateways: Gateways,
+        breakers: Breakers,
         news: News,
     ) -> None:
         self._settings = settings
@@ -69,8 +74,10 @@ class BooksRun:
         self._clock = clock
         self._execution = execution
         self._gateways = gateways
+        self._breakers = breakers
         self._news = news
         self._evidence = Evidence(clock)
+        self._heard: queue.SimpleQueue[Witness | None] = queue.SimpleQueue()
         self._read_at: dict[AccountId, float] = {}
         self._busy: set[AccountId] = set()
         self._differences: dict[AccountId, tuple[PositionDiff, ...]] = {}
@@ -79,42 +86,73 @@ class BooksRun:
 
     def run(self, lease: Lease, wakes: Wakes, *, day: date) -> dict[str, Any]:
         """Work until the lease ends."""
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="books") as pool:
+        bounds = Bounds(broker_of=self._gateways.broker_of, per_broker=_READS_PER_BROKER, per_account=1)
+        with Bulkhead("books", bounds) as bulkhead:
             while lease.is_valid():
-                for account_id in self._due(lease):
-                    pool.submit(self._sync_guarded, account_id, day).add_done_callback(log_failure)
+                self._tell_breakers()
+                self._start(bulkhead, self._due(lease), day)
                 lease.progress = {"reads": self._reads}
                 wakes.wait(_POLL_S)
+        self._tell_breakers()
         return {"reads": self._reads}
 
+    def _start(self, bulkhead: Bulkhead, due: Sequence[AccountId], day: date) -> None:
+        """Start the reads that find a seat; the others are due again at the next look."""
+        seats = bulkhead.seats()
+        for account_id in due:
+            if seats.takes(account_id):
+                with self._lock:
+                    self._busy.add(account_id)
+                bulkhead.start(account_id, partial(self._sync_guarded, account_id, day))
+
     def _due(self, lease: Lease) -> list[AccountId]:
+        """Return the accounts whose books should be read now: those in doubt first, then by age."""
         now = self._clock.monotonic()
         with self._database.begin() as session:
             account_ids = accounts_with_session(session, lease.spec)
             doubtful = accounts_with_doubt(session, lease.spec, older_than=self._clock.wall() - _DOUBT_AFTER)
-        due = []
+        period_s = self._settings.reconcile_period_s
         with self._lock:
             for position, account_id in enumerate(account_ids):
                 # The first reads are spread over the period: no burst at the start of a run.
-                spread = self._settings.reconcile_period_s * position / len(account_ids)
-                read_at = self._read_at.setdefault(account_id, now - spread)
-                period_s = _DOUBT_PERIOD_S if account_id in doubtful else self._settings.reconcile_period_s
-                if read_at + period_s <= now and account_id not in self._busy:
-                    self._busy.add(account_id)
-                    due.append(account_id)
-        return due
+                self._read_at.setdefault(account_id, now - period_s * position / len(account_ids))
+            periods = {i: _DOUBT_PERIOD_S if i in doubtful else period_s for i in account_ids}
+            due = [i for i in account_ids if self._read_at[i] + periods[i] <= now and i not in self._busy]
+            due.sort(key=lambda i: (i not in doubtful, self._read_at[i]))
+        brokers = {self._gateways.broker_of(i) for i in due if i not in doubtful}
+        gates = {broker: self._gate(broker) for broker in brokers}
+        return [i for i in due if i in doubtful or gates[self._gateways.broker_of(i)](i)]
 
-    def _sync_guarded(self, account_id: AccountId, day: date) -> None:
+    def _gate(self, broker: BrokerCode) -> Gate:
+        try:
+            return self._breakers.gate(broker, EndpointClass.READS)
+        except UnavailableError:
+            return _everybody  # reading opens no exposure
+
+    def _tell_breakers(self) -> None:
+        heard = []
+        while not self._heard.empty():
+            heard.append(self._heard.get())
+        self._breakers.hear(EndpointClass.READS, heard)
+
+    def _sync_guarded(self, account_id: AccountId, day: date) -> Witness | None:
+        asked_at = self._clock.wall()
+        fault: BrokerError | None = None
         try:
             self._sync(account_id, day)
-        except SessionExpiredError:
+        except SessionExpiredError as e:
+            fault = e
             self._send_back_to_login(account_id, day)
         except BrokerError as e:
+            fault = e
             log.warning("books_unreadable", account_id=account_id, error=str(e))
         finally:
             with self._lock:
                 self._busy.discard(account_id)
                 self._read_at[account_id] = self._clock.monotonic()
+        witness = witness_of_read(account_id, asked_at, fault)
+        self._heard.put(witness)
+        return witness
 
     def _sync(self, account_id: AccountId, day: date) -> None:
         gateway = self._gateways.get(account_id)
@@ -238,3 +276,7 @@ class BooksRun:
             expire_broker_session(session, account_id, now=self._clock.now())
             reopen_login(session, account_id, day)
         self._news.tell_ops("login", {"account_id": account_id, "status": "PENDING"})
+
+
+def _everybody(_: AccountId) -> bool:
+    return True

@@ -3,15 +3,20 @@
 The order row is the outbox. A claim moves INITIALIZED to SUBMITTED and is committed before the
 network call; only the claimer may send, so a crash in between leaves SUBMITTED, which is resolved by
 evidence and never sent again (I1, I2).
+
+What cannot leave at once is not claimed: it waits in the table, is judged again at each look, and ends
+EXPIRED with the reason why it had to wait.
 """
 
 import queue
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import false, func, or_, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -23,21 +28,18 @@ from app.db.orders import move_order
 from app.db.session import Database
 from app.db.shards import in_shard
 from app.domain.accounts import AccountMode, BrokerCode, TradingState, may_open_exposure, strictest
-from app.domain.errors import (
-    BrokerError,
-    ConfigError,
-    InvalidInputError,
-    SessionExpiredError,
-    UnavailableError,
-)
+from app.domain.breaker import EndpointClass, Witness, witness_of_write
+from app.domain.errors import BrokerError, ConfigError, InvalidInputError, UnavailableError
 from app.domain.ids import AccountId, InstrumentId
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
 from app.domain.ports import Clock
 from app.domain.reports import FaultClass, WriteResult
 from app.infra.rate_limit import OrderBudget
+from app.services.breakers import Breakers, Gate
 from app.services.execution import Execution
 from app.services.gateways import Gateways
-from app.services.lanes.failures import found_no_way, log_failure, refused_by_us
+from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
+from app.services.lanes.failures import came_too_late, found_no_way, refused_by_us
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.wakes import Wakes
 from app.services.lanes.warmth import Warmth
@@ -47,13 +49,34 @@ log = structlog.get_logger()
 
 _POLL_S = 0.25
 _CLAIM_LIMIT = 500
-_THREADS = 48
+_CALLS_PER_BROKER = 48
+# Not more than an adapter has connections for orders: a claimed order must not wait for one.
+_CALLS_PER_ACCOUNT = 4
+# How many waiting orders of one account are looked at: about what it may send in a second.
+_LOOK_PER_ACCOUNT = 8
+_NO_SEAT = "too many calls of its account or broker have no answer yet"
+_BEHIND_OTHERS = "earlier orders of its account had to leave first"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    order_id: int
+    result: WriteResult
+    witness: Witness | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Doors:
+    """What one look at the table may give away: seats, and the breaker's leave."""
+
+    seats: Seats
+    gate: Gate
 
 
 class EntryLane:
     """Send approved entries of the accounts in one shard."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a composition root hands over the parts
         self,
         *,
         settings: Settings,
@@ -62,6 +85,7 @@ class EntryLane:
         execution: Execution,
         gateways: Gateways,
         budget: OrderBudget,
+        breakers: Breakers,
         contracts: ContractBook,
     ) -> None:
         self._settings = settings
@@ -70,22 +94,29 @@ class EntryLane:
         self._execution = execution
         self._gateways = gateways
         self._budget = budget
+        self._breakers = breakers
         self._contracts = contracts
-        self._outcomes: queue.SimpleQueue[tuple[int, WriteResult]] = queue.SimpleQueue()
+        self._bounds = Bounds(
+            broker_of=gateways.broker_of, per_broker=_CALLS_PER_BROKER, per_account=_CALLS_PER_ACCOUNT
+        )
+        self._outcomes: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+        self._held: dict[BrokerCode, dict[int, str]] = {}
         self._sent = 0
 
     def run(self, lease: Lease, wakes: Wakes) -> dict[str, Any]:
         """Work until the lease ends; calls in flight are finished and recorded."""
+        brokers = [BrokerCode(broker) for broker in lease.spec["brokers"]]
         with (
             Warmth(self._gateways, self._clock) as warmth,
-            ThreadPoolExecutor(_THREADS, thread_name_prefix="entry") as pool,
+            Bulkhead("entry", self._bounds) as bulkhead,
         ):
             while lease.is_valid():
                 self._record_outcomes()
                 if warmth.is_due():
                     warmth.keep(self._accounts(lease))
-                for order_id, account_id in self._claim(lease):
-                    pool.submit(self._send, order_id, account_id, wakes).add_done_callback(log_failure)
+                for broker in brokers:
+                    for order_id, account_id in self._claim(lease, broker, bulkhead.seats()):
+                        bulkhead.start(account_id, partial(self._send, order_id, account_id, wakes))
                 lease.progress = {"sent": self._sent}
                 wakes.wait(_POLL_S)
         self._record_outcomes()
@@ -95,95 +126,166 @@ class EntryLane:
         with self._database.begin() as session:
             return accounts_with_session(session, lease.spec)
 
-    def _claim(self, lease: Lease) -> list[tuple[int, AccountId]]:
-        """Move what may leave to SUBMITTED in one transaction for the whole shard (group commit)."""
-        now, wall = self._clock.now(), self._clock.wall()
-        claimed: list[tuple[int, AccountId]] = []
+    def _claim(self, lease: Lease, broker: BrokerCode, seats: Seats) -> list[tuple[int, AccountId]]:
+        """Move what may leave to one broker to SUBMITTED in one transaction (group commit)."""
         try:
             with self._database.begin() as session:
                 check_fence(session, lease.name, fence=lease.fence)
-                for order, account, state in _candidates(session, lease.spec):
-                    kind = self._verdict(order, account, state)
-                    if kind is None:
-                        continue
-                    if kind is OrderEventKind.EXPIRED and order.signal_id is not None:
-                        session.get_one(SignalRow, order.signal_id).is_expired = True
-                    order.fence = lease.fence
-                    move_order(session, order, kind, source="entry_lane", now=now, wall=wall)
-                    if kind is OrderEventKind.SUBMITTED:
-                        order.submitted_wall = wall
-                        claimed.append((order.id, AccountId(order.account_id)))
+                return self._claim_waiting(session, lease, broker, seats)
         except LeaseLostError:
             log.warning("claim_refused", run=lease.name, fence=lease.fence)
-            return []
         except OperationalError as e:
             # Nothing was committed, so nothing is sent; the next pass sees the same orders.
             log.warning("claim_postponed", run=lease.name, error=type(e.orig).__name__)
-            return []
+        return []
+
+    def _claim_waiting(
+        self, session: Session, lease: Lease, broker: BrokerCode, seats: Seats
+    ) -> list[tuple[int, AccountId]]:
+        now, wall = self._clock.now(), self._clock.wall()
+        spec = {**lease.spec, "brokers": [broker]}
+        waiting = _candidates(session, spec, now=now, passing_over=seats.full_accounts())
+        doors = _Doors(seats, self._gate(broker) if waiting else _nobody)
+        claimed: list[tuple[int, AccountId]] = []
+        held: dict[int, str] = {}
+        for order, account, state in waiting:
+            kind = self._refusal(order, account, state)
+            if kind is None:
+                why = self._why_held(order, doors)
+                if why is not None:
+                    held[order.id] = why
+                    continue
+                kind = OrderEventKind.SUBMITTED
+                order.submitted_wall = wall
+                claimed.append((order.id, AccountId(order.account_id)))
+            elif kind is OrderEventKind.EXPIRED:
+                self._note_expired(session, order, seats)
+            order.fence = lease.fence
+            move_order(session, order, kind, source="entry_lane", now=now, wall=wall)
+        self._held[broker] = held
         return claimed
 
-    def _verdict(self, order: OrderRow, account: AccountRow, state: TradingState) -> OrderEventKind | None:
+    def _gate(self, broker: BrokerCode) -> Gate:
+        try:
+            return self._breakers.gate(broker, EndpointClass.ORDERS)
+        except UnavailableError:
+            return _nobody  # fail closed: the orders wait and expire by themselves
+
+    def _refusal(self, order: OrderRow, account: AccountRow, state: TradingState) -> OrderEventKind | None:
+        """Return how an order ends that must not leave any more, or None."""
         broker = BrokerCode(account.broker)
         is_simulated = self._settings.is_simulated(broker)
         if not may_open_exposure(broker, AccountMode(account.mode), is_simulated=is_simulated):
             log.error("entry_of_a_paper_account_refused", order_id=order.id, account_id=account.id)
             return OrderEventKind.CANCELED
-        if order.valid_until is not None and order.valid_until < self._clock.now():
+        if _is_over(order, self._clock.now()):
             return OrderEventKind.EXPIRED
-        if not state.allows_entries:
-            return OrderEventKind.CANCELED
-        try:
-            return OrderEventKind.SUBMITTED if self._budget.take_for_entry(order.account_id) else None
-        except UnavailableError:
-            return None  # no budget, no entry; the order waits and expires by itself
+        return None if state.allows_entries else OrderEventKind.CANCELED
 
-    def _send(self, order_id: int, account_id: AccountId, wakes: Wakes) -> None:
+    def _why_held(self, order: OrderRow, doors: _Doors) -> str | None:
+        """Return why an order must wait in the table, or None when it takes its seat and leaves now."""
+        account_id = AccountId(order.account_id)
+        if not doors.seats.has(account_id):
+            return _NO_SEAT
+        if not doors.gate(account_id):
+            return "the broker fails orders of several accounts, its breaker is open"
+        try:
+            if not self._budget.take_for_entry(account_id):
+                return "the order budget of its account was used up"
+        except UnavailableError as e:
+            return str(e)
+        doors.seats.takes(account_id)
+        return None
+
+    def _note_expired(self, session: Session, order: OrderRow, seats: Seats) -> None:
+        account_id = AccountId(order.account_id)
+        unseen = _BEHIND_OTHERS if seats.has(account_id) else _NO_SEAT
+        why = self._held.get(self._gateways.broker_of(account_id), {}).get(order.id, unseen)
+        order.reject_reason = f"not sent in time: {why}"
+        if order.signal_id is not None:
+            session.get_one(SignalRow, order.signal_id).is_expired = True
+
+    def _send(self, order_id: int, account_id: AccountId, wakes: Wakes) -> Witness | None:
         """Make the one network call of a claimed order. Runs in a pool thread."""
         with self._database.begin() as session:
             order = session.get_one(OrderRow, order_id)
+        witness = None
         try:
             request = order_request(order, self._contracts.get(order.day, InstrumentId(order.instrument_id)))
             gateway = self._gateways.get(account_id)
-            result = gateway.submit_order(request, timeout_s=self._settings.order_timeout_s)
+            # Whatever was waited for since the claim, a connection or a frozen process: nothing leaves late.
+            if _is_over(order, self._clock.now()):
+                result = came_too_late()
+            else:
+                asked_at = self._clock.wall()
+                result = gateway.submit_order(request, timeout_s=self._settings.order_timeout_s)
+                witness = witness_of_write(account_id, asked_at, result)
         except (BrokerError, ConfigError) as e:
             result = found_no_way(e)
         except InvalidInputError as e:
             log.error("entry_refused_by_adapter", order_id=order_id, error=str(e))  # noqa: TRY400  no fault of code
             result = refused_by_us(e)
+        self._sent += 1
+        self._outcomes.put(_Answer(order_id, result, witness))
+        wakes.set()
         if result.fault is FaultClass.AUTH_EXPIRED:
             self._refresh(account_id)
-        self._sent += 1
-        self._outcomes.put((order_id, result))
-        wakes.set()
+        return witness
 
     def _refresh(self, account_id: AccountId) -> None:
         try:
             self._gateways.refresh(account_id)
-        except SessionExpiredError:
-            log.warning("broker_session_missing", account_id=account_id)
+        except (BrokerError, ConfigError) as e:
+            log.warning("broker_session_missing", account_id=account_id, error=str(e))
 
     def _record_outcomes(self) -> None:
-        batch: list[tuple[int, WriteResult]] = []
+        answers: list[_Answer] = []
         while not self._outcomes.empty():
-            batch.append(self._outcomes.get())
-        self._execution.apply_submit_outcomes(batch, source="entry_lane")
+            answers.append(self._outcomes.get())
+        self._execution.apply_submit_outcomes(
+            [(answer.order_id, answer.result) for answer in answers], source="entry_lane"
+        )
+        self._breakers.hear(EndpointClass.ORDERS, (answer.witness for answer in answers))
+
+
+def _nobody(_: AccountId) -> bool:
+    return False
+
+
+def _is_over(order: OrderRow, now: datetime) -> bool:
+    return order.valid_until is not None and order.valid_until < now
 
 
 def _candidates(
-    session: Session, spec: dict[str, Any]
-) -> Iterable[tuple[OrderRow, AccountRow, TradingState]]:
-    statement = (
-        select(OrderRow, AccountRow, UserRow.trading_state)
-        .join(AccountRow, AccountRow.id == OrderRow.account_id)
-        .join(UserRow, UserRow.id == OrderRow.user_id)
+    session: Session, spec: dict[str, Any], *, now: datetime, passing_over: Sequence[AccountId]
+) -> list[tuple[OrderRow, AccountRow, TradingState]]:
+    """Lock and return waiting entries, the first few of each account, so that a flood hides nobody.
+
+    Accounts passed over cannot send now; only what is over is returned of theirs.
+    """
+    is_over = func.coalesce(OrderRow.valid_until < now, false())
+    place = func.row_number().over(partition_by=(OrderRow.account_id, is_over), order_by=OrderRow.id)
+    waiting = (
+        select(OrderRow.id, place.label("place"))
         .where(
             OrderRow.role == OrderRole.ENTRY,
             OrderRow.status == OrderStatus.INITIALIZED,
             in_shard(OrderRow.account_id, spec),
+            or_(is_over, OrderRow.account_id.not_in(passing_over)),
         )
+        .subquery()
+    )
+    statement = (
+        select(OrderRow, AccountRow, UserRow.trading_state)
+        .join(AccountRow, AccountRow.id == OrderRow.account_id)
+        .join(UserRow, UserRow.id == OrderRow.user_id)
+        .join(waiting, waiting.c.id == OrderRow.id)
+        .where(OrderRow.status == OrderStatus.INITIALIZED, waiting.c.place <= _LOOK_PER_ACCOUNT)
         .order_by(OrderRow.id)
         .limit(_CLAIM_LIMIT)
         .with_for_update(of=OrderRow)
     )
-    for order, account, user_state in session.execute(statement):
-        yield order, account, strictest(TradingState(account.trading_state), TradingState(user_state))
+    return [
+        (order, account, strictest(TradingState(account.trading_state), TradingState(user_state)))
+        for order, account, user_state in session.execute(statement)
+    ]

@@ -7,9 +7,9 @@ position to be protected (I5, I6, I7).
 
 import queue
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -31,6 +31,7 @@ from app.db.legs import note_exposed, note_protected
 from app.db.models import OrderRow
 from app.db.orders import leg_of, move_order
 from app.db.session import Database
+from app.domain.breaker import EndpointClass, Witness, witness_of_write
 from app.domain.errors import (
     BrokerError,
     ConfigError,
@@ -56,9 +57,12 @@ from app.domain.risk.exits import (
 from app.domain.sizing import resting_time_in_force
 from app.infra.marks import is_feed_fresh, read_marks
 from app.infra.rate_limit import OrderBudget
+from app.services.breakers import Breakers
 from app.services.execution import Execution
 from app.services.gateways import Gateways
-from app.services.lanes.failures import found_no_way, log_failure, refused_by_us
+from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
+from app.services.lanes.catch_ups import CatchUps
+from app.services.lanes.failures import found_no_way, refused_by_us
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
 from app.services.lanes.wakes import Wakes
@@ -68,7 +72,9 @@ from app.services.runs import Lease
 log = structlog.get_logger()
 
 _POLL_S = 0.2
-_THREADS = 48
+_CALLS_PER_BROKER = 48
+# Not more than an adapter has connections for orders; an account that hangs leaves the others theirs.
+_CALLS_PER_ACCOUNT = 8
 _ENTRY_PATIENCE = timedelta(seconds=10)
 
 
@@ -80,6 +86,13 @@ class _Call:
     order_id: int
     account_id: AccountId
     make: Callable[[BrokerGateway], WriteResult]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    call: _Call
+    result: WriteResult
+    witness: Witness | None
 
 
 class ExitLane:
@@ -94,6 +107,7 @@ class ExitLane:
         execution: Execution,
         gateways: Gateways,
         budget: OrderBudget,
+        breakers: Breakers,
         contracts: ContractBook,
         valkey: Any,  # noqa: ANN401  redis-py's generics differ between sync and async
     ) -> None:
@@ -103,26 +117,35 @@ class ExitLane:
         self._execution = execution
         self._gateways = gateways
         self._budget = budget
+        self._breakers = breakers
         self._contracts = contracts
         self._valkey = valkey
-        self._outcomes: queue.SimpleQueue[tuple[_Call, WriteResult]] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+        self._seats: Seats
         self._steps = 0
 
     def run(self, lease: Lease, wakes: Wakes) -> dict[str, Any]:
         """Work until the lease ends; calls in flight are finished and recorded."""
         streams = AccountStreams(self._gateways, wakes)
         streams.start()
+        bounds = Bounds(
+            broker_of=self._gateways.broker_of,
+            per_broker=_CALLS_PER_BROKER,
+            per_account=_CALLS_PER_ACCOUNT,
+        )
         with (
             Warmth(self._gateways, self._clock) as warmth,
-            ThreadPoolExecutor(_THREADS, thread_name_prefix="exit") as pool,
+            CatchUps(self._gateways, self._execution, self._clock) as catch_ups,
+            Bulkhead("exit", bounds) as bulkhead,
         ):
             while lease.is_valid():
                 if warmth.is_due():
                     warmth.keep(self._look_around(lease, streams))
-                self._apply_news(streams, pool)
+                self._apply_news(streams, catch_ups)
+                catch_ups.start()
                 self._record_outcomes()
-                for call in self._take_steps(lease):
-                    pool.submit(self._make, call, wakes).add_done_callback(log_failure)
+                for call in self._take_steps(lease, bulkhead.seats()):
+                    bulkhead.start(call.account_id, partial(self._make, call, wakes))
                 lease.progress = {"steps": self._steps}
                 wakes.wait(_POLL_S)
             streams.stop()
@@ -142,14 +165,14 @@ class ExitLane:
         streams.follow(account_ids)
         return account_ids
 
-    def _apply_news(self, streams: AccountStreams, pool: ThreadPoolExecutor) -> None:
+    def _apply_news(self, streams: AccountStreams, catch_ups: CatchUps) -> None:
         reports: dict[AccountId, list[OrderReport]] = {}
         while not streams.news.empty():
             account_id, event = streams.news.get()
             if isinstance(event, OrderReport):
                 reports.setdefault(account_id, []).append(event)
             elif isinstance(event, Gap):
-                pool.submit(self._catch_up, account_id).add_done_callback(log_failure)
+                catch_ups.need(account_id)
         for account_id, batch in reports.items():
             try:
                 self._execution.apply_reports(account_id, batch, source="stream")
@@ -157,17 +180,9 @@ class ExitLane:
                 # One account's impossible news must not end the exits of the others (I8); its books go on.
                 log.exception("news_refused", account_id=account_id, error=str(e))
 
-    def _catch_up(self, account_id: AccountId) -> None:
-        """Read the book after a gap: the stream may have missed anything."""
-        try:
-            read = self._gateways.get(account_id).request_orders()
-        except BrokerError as e:
-            log.warning("catch_up_failed", account_id=account_id, error=str(e))
-            return
-        self._execution.apply_reports(account_id, read.data, source="gap")
-
-    def _take_steps(self, lease: Lease) -> list[_Call]:
-        """Commit one step for each leg that needs one; return the calls to make."""
+    def _take_steps(self, lease: Lease, seats: Seats) -> list[_Call]:
+        """Commit one step for each leg that needs one and has a seat; return the calls to make."""
+        self._seats = seats
         try:
             with self._database.begin() as session:
                 check_fence(session, lease.name, fence=lease.fence)
@@ -176,7 +191,9 @@ class ExitLane:
                 calls = [call for w in work if (call := self._step(session, w, marks, lease)) is not None]
                 late = self._clock.wall() - _ENTRY_PATIENCE
                 entries = entries_to_cancel(session, lease.spec, sent_before=late)
-                calls += [self._cancel(session, row) for row in entries]
+                calls += [
+                    self._cancel(session, row) for row in entries if seats.takes(AccountId(row.account_id))
+                ]
         except LeaseLostError:
             log.warning("step_refused", run=lease.name, fence=lease.fence)
             return []
@@ -209,9 +226,14 @@ class ExitLane:
             return None
         if step is None or (work.live is None and work.is_backing_off(wall)):
             return None
-        if not self._budget.take_for_exit(work.leg.account_id):
+        if not self._may_send(AccountId(work.leg.account_id)):
             return None
         return self._commit_step(session, work, step, lease)
+
+    def _may_send(self, account_id: AccountId) -> bool:
+        """Take what a call needs to leave now: a seat, then one request of the account's budget."""
+        has_both = self._seats.has(account_id) and self._budget.take_for_exit(account_id)
+        return has_both and self._seats.takes(account_id)
 
     def _means_of(self, account_id: AccountId) -> ExitMeans:
         try:
@@ -309,19 +331,24 @@ class ExitLane:
         details = {"price": str(row.price), "trigger": str(row.trigger_price), "quantity": str(row.quantity)}
         move_order(session, row, kind, source="exit_lane", now=now, wall=wall, details=details)
 
-    def _make(self, call: _Call, wakes: Wakes) -> None:
+    def _make(self, call: _Call, wakes: Wakes) -> Witness | None:
         """Make one committed call. Runs in a pool thread."""
+        witness = None
         try:
-            result = call.make(self._gateways.get(call.account_id))
+            gateway = self._gateways.get(call.account_id)
+            asked_at = self._clock.wall()
+            result = call.make(gateway)
+            witness = witness_of_write(call.account_id, asked_at, result)
         except (BrokerError, ConfigError) as e:
             result = found_no_way(e)
         except InvalidInputError as e:
             log.error("exit_refused_by_adapter", order_id=call.order_id, error=str(e))  # noqa: TRY400  no fault of code
             result = refused_by_us(e)
-        self._outcomes.put((call, result))
+        self._outcomes.put(_Answer(call, result, witness))
         wakes.set()
         if result.fault is FaultClass.AUTH_EXPIRED:
             self._refresh(call.account_id)
+        return witness
 
     def _refresh(self, account_id: AccountId) -> None:
         try:
@@ -331,9 +358,11 @@ class ExitLane:
 
     def _record_outcomes(self) -> None:
         batches: dict[OrderEventKind, list[tuple[int, WriteResult]]] = {}
+        witness: list[Witness | None] = []
         while not self._outcomes.empty():
-            call, result = self._outcomes.get()
-            batches.setdefault(call.kind, []).append((call.order_id, result))
+            answer = self._outcomes.get()
+            batches.setdefault(answer.call.kind, []).append((answer.call.order_id, answer.result))
+            witness.append(answer.witness)
         record: dict[OrderEventKind, Callable[[Sequence[tuple[int, WriteResult]]], None]] = {
             OrderEventKind.SUBMITTED: lambda b: self._execution.apply_submit_outcomes(b, source="exit_lane"),
             OrderEventKind.UPDATE_REQUESTED: lambda b: self._execution.apply_change_outcomes(
@@ -345,3 +374,4 @@ class ExitLane:
         }
         for kind, batch in batches.items():
             record[kind](batch)
+        self._breakers.hear(EndpointClass.ORDERS, witness)

@@ -1,20 +1,7 @@
-"""Make faults in pool threads visible, and our own refusals an outcome."""
-
-from concurrent.futures import Future
-
-import structlog
+"""Turn what kept a request from leaving into its outcome: it was not sent."""
 
 from app.domain.errors import BrokerError, ConfigError, InvalidInputError, SessionExpiredError
 from app.domain.reports import FaultClass, Outcome, WriteResult
-
-log = structlog.get_logger()
-
-
-def log_failure(future: "Future[None]") -> None:
-    """Say when a call of a pool ended with a fault; what it was about is resolved by evidence."""
-    error = future.exception()
-    if error is not None:
-        log.error("lane_call_failed", error=repr(error), exc_info=error)
 
 
 def refused_by_us(error: InvalidInputError) -> WriteResult:
@@ -27,3 +14,9 @@ def found_no_way(error: BrokerError | ConfigError) -> WriteResult:
     is_over = isinstance(error, SessionExpiredError)
     fault = FaultClass.AUTH_EXPIRED if is_over else FaultClass.BROKER_DOWN
     return WriteResult(outcome=Outcome.NOT_SENT, fault=fault, message=str(error))
+
+
+def came_too_late() -> WriteResult:
+    """Return the outcome of an entry whose time was over when its call was about to leave (I12)."""
+    message = "its time was over before it could leave"
+    return WriteResult(outcome=Outcome.NOT_SENT, fault=FaultClass.INVALID, message=message)

@@ -5,7 +5,7 @@ for the connection: seconds instead of milliseconds, at the one moment that matt
 """
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -31,6 +31,7 @@ class Warmth:
         self._clock = clock
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="warmth")
         self._warmed: dict[AccountId, float] = {}
+        self._waiting: dict[AccountId, Future[None]] = {}
         self._looked = float("-inf")
 
     def __enter__(self) -> Self:
@@ -53,9 +54,12 @@ class Warmth:
         """Start warming up the accounts that are cold; returns at once."""
         now = self._clock.monotonic()
         for account_id in account_ids:
+            waiting = self._waiting.get(account_id)
+            if waiting is not None and not waiting.done():
+                continue  # an account waits once at most: a broker that hangs makes no heap
             if now - self._warmed.get(account_id, float("-inf")) >= _AGAIN_AFTER_S:
                 self._warmed[account_id] = now
-                self._pool.submit(self._warm, account_id)
+                self._waiting[account_id] = self._pool.submit(self._warm, account_id)
 
     def _warm(self, account_id: AccountId) -> None:
         try:

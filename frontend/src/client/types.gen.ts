@@ -192,6 +192,30 @@ export type AuditEntry = {
 };
 
 /**
+ * BreakerInfo
+ *
+ * Show what is held back at a broker that fails for several accounts.
+ *
+ * `since` is machine time; null for a breaker that has never opened.
+ */
+export type BreakerInfo = {
+    broker: BrokerCode;
+    endpoints: EndpointClass;
+    state: BreakerState;
+    /**
+     * Since
+     */
+    since: string | null;
+};
+
+/**
+ * BreakerState
+ *
+ * Say whether calls leave: all of them, none, or a few that find out.
+ */
+export type BreakerState = 'CLOSED' | 'OPEN' | 'HALF_OPEN';
+
+/**
  * BrokerCode
  *
  * Name the broker behind an account.
@@ -334,6 +358,13 @@ export type Deployment = {
 export type DeploymentState = 'ACTIVE' | 'PAUSED' | 'HALTED';
 
 /**
+ * EndpointClass
+ *
+ * Name what fails together at a broker: placing, changing and canceling; reports; logging in.
+ */
+export type EndpointClass = 'ORDERS' | 'READS' | 'LOGINS';
+
+/**
  * EvidenceEntry
  *
  * Show what a source answered; `looks` equal answers from `first_wall` to `last_wall` (machine time).
@@ -453,6 +484,10 @@ export type Health = {
      * Queues
      */
     queues: Array<QueueLength>;
+    /**
+     * Breakers
+     */
+    breakers: Array<BreakerInfo>;
     /**
      * Flower Url
      */

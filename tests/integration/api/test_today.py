@@ -1,5 +1,6 @@
 """What the page Today is told."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,10 @@ from typing import Any
 from sqlalchemy import delete, update
 
 from app.db.models import LeaseRow, LegRow, PhaseRunRow
+from app.domain.accounts import BrokerCode
+from app.domain.breaker import Breaker, BreakerState, EndpointClass
 from app.domain.numbers import ZERO
+from app.infra.breaker_store import BreakerStore
 from app.infra.names import FEED_STATE_KEY
 from tests.dashboard.seed import CALL, COIN, DAY, EUROS, at
 from tests.integration.api.conftest import NOWHERE, MakeWorld, World
@@ -114,6 +118,30 @@ def test_a_run_without_a_holder_is_trouble(world: World) -> None:
         session.execute(update(LeaseRow).where(LeaseRow.kind == "exits").values(expires_at=past))
 
     assert "run_dead" in _codes(world)
+
+
+def test_a_broker_whose_orders_fail_is_trouble_in_words_and_in_metrics(world: World) -> None:
+    opened = Breaker(
+        state=BreakerState.OPEN,
+        since=world.clock.wall(),
+        until=world.clock.wall() + timedelta(seconds=5),
+        open_for=timedelta(seconds=5),
+    )
+    store = BreakerStore(world.valkey)
+    store.change(BrokerCode.KOTAK_NEO, EndpointClass.ORDERS, lambda _: opened)
+    store.change(
+        BrokerCode.KOTAK_NEO, EndpointClass.READS, lambda _: replace(opened, state=BreakerState.CLOSED)
+    )
+
+    summary = _summary(world)
+    told = {finding["code"]: finding["message"] for finding in summary["findings"]}
+
+    assert "entries wait" in told["breaker_open"]
+    states = [(b["broker"], b["endpoints"], b["state"]) for b in summary["health"]["breakers"]]
+    assert states == [("kotak_neo", "ORDERS", "OPEN"), ("kotak_neo", "READS", "CLOSED")]
+    text = world.client.get("/metrics").text
+    assert 'openbell_breaker{broker="kotak_neo",endpoints="ORDERS",state="OPEN"} 1.0' in text
+    assert 'openbell_breaker{broker="kotak_neo",endpoints="READS",state="OPEN"} 0.0' in text
 
 
 def test_the_page_works_while_valkey_is_away(make_world: MakeWorld) -> None:

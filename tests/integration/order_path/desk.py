@@ -83,8 +83,8 @@ class Desk:
 
     def enroll(self, count: int) -> None:
         """Make users with an account and a deployment each, log them in and load the contracts."""
-        for number in range(1, count + 1):
-            self._add_user(number)
+        for _ in range(count):
+            self._add_user(len(self.deployments) + 1)
         self.market_day.login_batches(TODAY)
         self.parts.logins.log_in(TODAY, [d.account_id for d in self.deployments])
         self.market_day.after_logins(TODAY)
@@ -229,6 +229,7 @@ class Desk:
             "clock": self.clock,
             "execution": self.parts.execution,
             "gateways": self.parts.gateways,
+            "breakers": self.parts.breakers,
         }
         sending: dict[str, Any] = {**shared, "budget": self.parts.budget, "contracts": self.parts.contracts}
         if kind is RunKind.ENTRIES:
