@@ -11,12 +11,15 @@ import typer
 
 from app.demo.day import run_demo
 from app.demo.display import Display
-from app.demo.options import Bell, DemoOptions, Faults, parse_broken, parse_venues
+from app.demo.options import Bell, DemoOptions, Faults, parse_broken, parse_numbers, parse_venues
+from app.domain.instruments import Venue
+from app.domain.markets import MARKETS
 from app.infra.clock import SystemClock
 
 commands = typer.Typer()
 
 EXIT_FAILED = 1
+_ALL_VENUES = ",".join(MARKETS)
 EXIT_INTERRUPTED = 130
 
 _Accounts = Annotated[int, typer.Option(help="How many users, each with one account.")]
@@ -30,7 +33,7 @@ _Close = Annotated[
     datetime, typer.Option("--close", formats=["%H:%M"], help="Close of the session, for a shorter day.")
 ]
 _Seed = Annotated[int, typer.Option(help="Seed of prices, people and faults.")]
-_Faults = Annotated[Faults, typer.Option(help="How the broker behaves.")]
+_Faults = Annotated[Faults, typer.Option(help="How the brokers behave; each: one fault after the other.")]
 _Exit = Annotated[bool, typer.Option("--exit", help="End after the day; status 0 only if all is well.")]
 _Report = Annotated[Path | None, typer.Option(help="Write the report there, as JSON.")]
 _Journal = Annotated[Path | None, typer.Option(help="Write signals and intents there, to compare runs.")]
@@ -41,7 +44,11 @@ _Broken = Annotated[
     str, typer.Option(help="Accounts with a fault of their own, like bad_totp:1,hung_login:1,dead_egress:1.")
 ]
 _Bell = Annotated[Bell, typer.Option(help="Ring the bell once, twice, or 40 s late.")]
-_Venues = Annotated[str, typer.Option(help="Markets side by side: NSE,BINANCE,MT5.")]
+_Venues = Annotated[
+    str,
+    typer.Option(help="Markets side by side, like NSE,BINANCE,MT5; else NSE, with --faults each all."),
+]
+_Only = Annotated[str, typer.Option(help="With --faults each: numbers of the faults to play, like 2,13.")]
 _Module = Annotated[str | None, typer.Option(help="Module whose strategies each get a user of their own.")]
 
 
@@ -61,7 +68,8 @@ def demo(  # noqa: PLR0913  one option each
     broken: _Broken = "",
     bell: _Bell = Bell.ONCE,
     strategy_module: _Module = None,
-    venues: _Venues = "NSE",
+    venues: _Venues = "",
+    only: _Only = "",
 ) -> None:
     """Run a whole trading day on simulated brokers with real prices, and prove how it ended."""
     options = DemoOptions(
@@ -78,7 +86,8 @@ def demo(  # noqa: PLR0913  one option each
         broken=parse_broken(broken),
         bell=bell,
         strategy_module=strategy_module,
-        venues=parse_venues(venues),
+        venues=parse_venues(venues or (_ALL_VENUES if faults is Faults.EACH else Venue.NSE)),
+        only=parse_numbers(only),
     )
     if _run(options)["verdict"] != "ok":
         raise typer.Exit(EXIT_FAILED)

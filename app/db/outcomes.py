@@ -46,6 +46,7 @@ class LegOutcome:
     """Show one instrument of a deployment at the end."""
 
     account_id: int
+    deployment: str
     instrument_id: str
     symbol: str | None
     net_qty: Decimal
@@ -104,6 +105,16 @@ class Halt:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmOutcome:
+    """Show one alarm, open or cleared."""
+
+    code: str
+    subject: str
+    message: str
+    raised_at: datetime
+
+
 _ORDERS = text("""
 SELECT o.id AS order_id, o.client_order_id, o.account_id, u.name AS "user", d.name AS deployment,
        s.key AS signal_key, o.leg, o.part, o.attempt, o.instrument_id, i.broker_symbol AS symbol, o.side,
@@ -118,9 +129,11 @@ SELECT o.id AS order_id, o.client_order_id, o.account_id, u.name AS "user", d.na
  ORDER BY o.id
 """)
 _LEGS = text("""
-SELECT l.account_id, l.instrument_id, i.broker_symbol AS symbol, l.net_qty, l.cash, l.is_stopped,
-       l.exit_reason, l.unprotected_max_ms, l.exposed_since IS NOT NULL AND l.net_qty <> 0 AS is_exposed
-  FROM legs l LEFT JOIN instruments i ON i.as_of = l.day AND i.instrument_id = l.instrument_id
+SELECT l.account_id, d.name AS deployment, l.instrument_id, i.broker_symbol AS symbol, l.net_qty, l.cash,
+       l.is_stopped, l.exit_reason, l.unprotected_max_ms,
+       l.exposed_since IS NOT NULL AND l.net_qty <> 0 AS is_exposed
+  FROM legs l JOIN deployments d ON d.id = l.deployment_id
+  LEFT JOIN instruments i ON i.as_of = l.day AND i.instrument_id = l.instrument_id
  WHERE l.day = :day
 """)
 _LOGINS = text("""
@@ -148,7 +161,7 @@ SELECT 'account ' || a.name, a.trading_state || ' ' || a.state_reason
 UNION ALL
 SELECT 'user ' || u.name, u.trading_state FROM users u WHERE u.trading_state <> 'ACTIVE'
 """)
-_ALARMS = text("SELECT code || ' (' || subject || ')' AS what, message AS reason FROM alarms ORDER BY id")
+_ALARMS = text("SELECT code, subject, message, raised_at FROM alarms ORDER BY id")
 _TRADED = text("""
 SELECT f.account_id, i.broker_symbol AS symbol,
        sum(CASE WHEN f.side = 'BUY' THEN f.quantity ELSE 0 END) AS bought,
@@ -191,9 +204,9 @@ def halts(session: Session) -> list[Halt]:
     return [Halt(**_fields(row)) for row in session.execute(_HALTS)]
 
 
-def alarms_raised(session: Session) -> list[Halt]:
+def alarms_raised(session: Session) -> list[AlarmOutcome]:
     """Return every alarm, open and cleared, oldest first."""
-    return [Halt(**_fields(row)) for row in session.execute(_ALARMS)]
+    return [AlarmOutcome(**_fields(row)) for row in session.execute(_ALARMS)]
 
 
 def traded(session: Session, day: date) -> dict[tuple[int, str], tuple[Decimal, Decimal]]:

@@ -1,10 +1,11 @@
 """Gather the evidence at the end of the day and write it down."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.db.outcomes import (
+    AlarmOutcome,
     OrderOutcome,
     alarms_raised,
     halts,
@@ -21,6 +22,7 @@ from app.demo.journal import write_journal
 from app.demo.report import Day, write_report
 from app.demo.stage import Stage
 from app.services.audit import audit
+from app.services.execution import EXTERNAL_ORDER
 
 
 def close_day(stage: Stage, record: Record, *, took_s: float) -> dict[str, Any]:
@@ -30,6 +32,7 @@ def close_day(stage: Stage, record: Record, *, took_s: float) -> dict[str, Any]:
     with stage.database.begin() as session:
         orders = order_outcomes(session, day)
         signals = signal_outcomes(session, day)
+        alarms = alarms_raised(session)
         evidence = Day(
             options=stage.options,
             people=stage.people,
@@ -40,10 +43,11 @@ def close_day(stage: Stage, record: Record, *, took_s: float) -> dict[str, Any]:
             phases=phase_outcomes(session, day),
             signals=signals,
             halts=halts(session),
-            alarms=alarms_raised(session),
-            comparison=_compare(stage, orders, traded(session, day)),
+            alarms=alarms,
+            comparison=_compare(stage, orders, traded(session, day), alarms=alarms),
             placements=[row for market in stage.markets.values() for row in market.simulator.placements()],
             faults=_faults(stage),
+            fault_windows=stage.faults.seen,
             governor=record,
             restarts=_restarts(stage),
             breaches=[f"{f.invariant} {f.subject}: {f.message}" for f in findings],
@@ -57,7 +61,9 @@ def close_day(stage: Stage, record: Record, *, took_s: float) -> dict[str, Any]:
     return report
 
 
-def _compare(stage: Stage, orders: list[OrderOutcome], totals: Mapping[Any, Any]) -> Comparison:
+def _compare(
+    stage: Stage, orders: list[OrderOutcome], totals: Mapping[Any, Any], *, alarms: Sequence[AlarmOutcome]
+) -> Comparison:
     clients = {int(account_id): person.client for account_id, person in stage.people.items()}
     simulators = [market.simulator for market in stage.markets.values()]
     return compare(
@@ -66,7 +72,13 @@ def _compare(stage: Stage, orders: list[OrderOutcome], totals: Mapping[Any, Any]
         orders=[row for simulator in simulators for row in simulator.orders()],
         positions=[row for simulator in simulators for row in simulator.positions()],
         clients=clients,
+        noticed={_by_hand(alarm, clients) for alarm in alarms if alarm.code == EXTERNAL_ORDER},
     )
+
+
+def _by_hand(alarm: AlarmOutcome, clients: Mapping[int, str]) -> tuple[str, str]:
+    _account, account_id, number = alarm.subject.split(":", 2)
+    return clients[int(account_id)], number
 
 
 def _faults(stage: Stage) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Run the whole demo: house, people, simulator, stack, governor, report."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,12 @@ from app.db.session import Database
 from app.demo.closing import close_day
 from app.demo.display import Display
 from app.demo.driving import drive
+from app.demo.fault_desk import FaultDesk
+from app.demo.fault_schedule import FaultWindow, instants, plan_faults
 from app.demo.house import open_house
 from app.demo.markets import DemoMarket
 from app.demo.options import DemoOptions
-from app.demo.population import invent_people
+from app.demo.population import Person, invent_people, trading_by_the_clock
 from app.demo.setup import settle_people, sign_in_lines, trading_session
 from app.demo.simulators.control import SimulatorControl
 from app.demo.simulators.start import start_simulators
@@ -65,11 +67,12 @@ def _set_the_stage(options: DemoOptions, display: Display, stack: ExitStack) -> 
     database = Database(house.engines.database_url)
     stack.callback(database.close)
     registry = load_registry(house.settings.strategy_modules)
+    faults = plan_faults(session, options.only) if options.plays_each else ()
     display.say(f"Inventing {options.accounts} accounts.")
     people = settle_people(
         database,
         open_vault(house.settings, database),
-        people=invent_people(options, _under_test(registry) if options.strategy_module else ()),
+        people=_people(options, registry, faults, sessions),
         sessions=list(sessions.values()),
         book=registry,
     )
@@ -81,7 +84,7 @@ def _set_the_stage(options: DemoOptions, display: Display, stack: ExitStack) -> 
     markets = {venue: _open_market(sessions[venue], control, windows) for venue, control in controls.items()}
     for control in controls.values():
         stack.callback(control.close)
-    others = {phase.due_at for market in markets.values() for phase in market.phases}
+    others = {phase.due_at for market in markets.values() for phase in market.phases} | set(instants(faults))
     stage = Stage(
         options=options,
         house=house,
@@ -91,9 +94,20 @@ def _set_the_stage(options: DemoOptions, display: Display, stack: ExitStack) -> 
         people=people,
         timeline=lay_out(session, phases, windows, ticks=markets[Venue.NSE].ticks, others=others),
         display=display,
+        faults=FaultDesk(faults, controls),
     )
     _start_stack(stage)
     return stage
+
+
+def _people(
+    options: DemoOptions,
+    registry: Registry,
+    faults: Sequence[FaultWindow],
+    sessions: Mapping[Venue, TradingSession],
+) -> Sequence[Person]:
+    people = invent_people(options, _under_test(registry) if options.strategy_module else ())
+    return trading_by_the_clock(people, faults, sessions) if faults else people
 
 
 def _open_market(session: TradingSession, control: SimulatorControl, windows: Windows) -> DemoMarket:

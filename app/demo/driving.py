@@ -85,6 +85,10 @@ class _Watch:
 
 
 def _acts(stage: Stage) -> Mapping[datetime, Callable[[], None]]:
+    return {**_bell_acts(stage), **stage.faults.acts()}
+
+
+def _bell_acts(stage: Stage) -> Mapping[datetime, Callable[[], None]]:
     opens = stage.timeline.session.open_at
     before = next(start for start, end in stage.timeline.windows if start <= opens <= end)
     match stage.options.bell:

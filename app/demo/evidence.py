@@ -1,7 +1,7 @@
 """Compare our ledger with the books of the simulated broker, which knows nothing of us. Pure."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -20,6 +20,8 @@ class Comparison:
     lost: list[str] = field(default_factory=list)
     mismatched: list[str] = field(default_factory=list)
     open_at_end: list[str] = field(default_factory=list)
+    by_hand: list[str] = field(default_factory=list)
+    """Orders that a person placed in the broker's app: no difference, if the platform noticed them."""
 
 
 Book = Sequence[Mapping[str, Any]]
@@ -27,7 +29,13 @@ Traded = Mapping[tuple[int, str], tuple[Decimal, Decimal]]
 
 
 def compare(
-    ours: Sequence[OrderOutcome], traded: Traded, *, orders: Book, positions: Book, clients: Mapping[int, str]
+    ours: Sequence[OrderOutcome],
+    traded: Traded,
+    *,
+    orders: Book,
+    positions: Book,
+    clients: Mapping[int, str],
+    noticed: Collection[tuple[str, str]] = (),
 ) -> Comparison:
     """Return every difference.
 
@@ -37,11 +45,29 @@ def compare(
         orders: the broker's orders.
         positions: the broker's day positions.
         clients: the name of each account in the broker's books.
+        noticed: client and broker order id of each order for which an alarm says that we did not send it.
     """
     found = Comparison()
-    _compare_orders(ours, orders, clients, found)
-    _compare_positions(traded, positions, clients, found)
+    by_hand = [order for order in orders if (order["client"], order["broker_order_id"]) in noticed]
+    found.by_hand += [f"{order['client']}: order {order['broker_order_id']}" for order in by_hand]
+    _compare_orders(ours, [order for order in orders if order not in by_hand], clients, found)
+    _compare_positions(traded, _without(positions, by_hand), clients, found)
     return found
+
+
+def _without(positions: Book, by_hand: Book) -> Book:
+    """Return the positions as they would be without what a person traded."""
+    sums: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+    for order in by_hand:
+        sums[order["client"], order["symbol"], order["side"]] += Decimal(order["filled"])
+    return [
+        {
+            **row,
+            "bought": Decimal(row["bought"]) - sums[row["client"], row["symbol"], "BUY"],
+            "sold": Decimal(row["sold"]) - sums[row["client"], row["symbol"], "SELL"],
+        }
+        for row in positions
+    ]
 
 
 def _compare_orders(

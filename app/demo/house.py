@@ -25,6 +25,7 @@ from app.infra.migrations import migrate
 from app.infra.stack import free_port, is_free
 
 FOLDER = "demo"
+TIMED_TRADES = "app.demo.timed_trades"
 _NOT_PLACED_AFTER_S = 20.0
 """The simulator places a lost order at most 8 s late and hangs at most 8 s; Kotak's own bound is 90 s."""
 _ACCOUNTS_READ_PER_S = 15.0
@@ -102,7 +103,8 @@ def _furnish(
     start: datetime,
 ) -> House:
     ports = {venue: free_port() for venue in options.venues}
-    modules = () if options.strategy_module is None else (options.strategy_module,)
+    asked = (options.strategy_module, TIMED_TRADES if options.plays_each else None)
+    modules = tuple(module for module in asked if module is not None)
     settings = base.model_copy(
         update={
             "home": home,

@@ -17,6 +17,8 @@ class Faults(StrEnum):
     CALM = "calm"
     OPEN = "open"
     STORM = "storm"
+    EACH = "each"
+    """Calm, but for one fault after the other, each with minutes of its own."""
 
 
 class Breakage(StrEnum):
@@ -54,6 +56,8 @@ class DemoOptions:
     broken: Mapping[Breakage, int] = field(default_factory=dict)
     bell: Bell = Bell.ONCE
     strategy_module: str | None = None
+    only: tuple[int, ...] = ()
+    """Numbers of the faults to play one at a time; all of them when empty."""
     venues: tuple[Venue, ...] = (Venue.NSE,)
     """Markets of the day; NSE always, the others keep its hours beside it."""
 
@@ -67,10 +71,24 @@ class DemoOptions:
             raise InvalidInputError(f"--close: expected 09:45 to 15:30, got {self.closes:%H:%M}")
         if Venue.NSE not in self.venues:
             raise InvalidInputError("--venues: expected NSE among them, its hours are the demo's day")
+        if self.only and self.faults is not Faults.EACH:
+            raise InvalidInputError("--only: expected it together with --faults each")
+        if self.plays_each and self.strategy_module is not None:
+            raise InvalidInputError("--faults each: expected no --strategy-module, it trades by the clock")
         if sum(self.broken.values()) >= self.accounts:
             raise InvalidInputError(
                 f"--broken: expected fewer than the {self.accounts} accounts, got {sum(self.broken.values())}"
             )
+
+    @property
+    def plays_each(self) -> bool:
+        """Whether the faults are played one at a time."""
+        return self.faults is Faults.EACH
+
+    @property
+    def climate(self) -> str:
+        """Name of the simulators' profile."""
+        return Faults.CALM if self.plays_each else self.faults
 
 
 def parse_broken(text: str) -> dict[Breakage, int]:
@@ -84,6 +102,14 @@ def parse_broken(text: str) -> dict[Breakage, int]:
             )
         broken[Breakage(name)] = int(count)
     return broken
+
+
+def parse_numbers(text: str) -> tuple[int, ...]:
+    """Read "2,13". Raises InvalidInputError."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdigit() for part in parts):
+        raise InvalidInputError(f"--only: expected numbers of faults like 2,13, got {text!r}")
+    return tuple(dict.fromkeys(int(part) for part in parts))
 
 
 def parse_venues(text: str) -> tuple[Venue, ...]:

@@ -3,11 +3,15 @@
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from app.demo.fault_cases import AT_LOGIN
+from app.demo.fault_schedule import INSTRUMENTS, FaultWindow, first_trade_after_s
 from app.demo.options import Breakage, DemoOptions
 from app.domain.accounts import BrokerCode
+from app.domain.calendar_rules import TradingSession
 from app.domain.instruments import Venue
+from app.domain.markets import MARKETS
 from app.infra.stack import free_port
 
 _MOST_AGENTS = 3
@@ -76,6 +80,32 @@ def invent_people(options: DemoOptions, strategies: Sequence[str]) -> list[Perso
         placement = Placement(name="under-test", strategy=name, params={})
         people.append(_person(options.seed, options.accounts + offset, [placement], None))
     return people
+
+
+def trading_by_the_clock(
+    people: Sequence[Person], faults: Sequence[FaultWindow], sessions: Mapping[Venue, TradingSession]
+) -> list[Person]:
+    """Return the same people, each with trades of its own in the window of each fault."""
+    found = []
+    for person in people:
+        venue = next(venue for venue in sessions if person.broker in MARKETS[venue].brokers)
+        trading = (window for window in faults if window.case is not AT_LOGIN)
+        placements = [_timed(window, venue, sessions[venue]) for window in trading]
+        found.append(replace(person, placements=placements))
+    return found
+
+
+def _timed(window: FaultWindow, venue: Venue, session: TradingSession) -> Placement:
+    return Placement(
+        name=window.case.name,
+        strategy="timed_trades",
+        params={
+            "instrument": INSTRUMENTS[venue],
+            "first_after_s": first_trade_after_s(window, session),
+            "lots": 10 if venue is Venue.MT5 else 1,
+        },
+        limits=_SMALL_LOTS,
+    )
 
 
 def _elsewhere(options: DemoOptions) -> Iterator[Person]:

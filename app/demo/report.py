@@ -5,9 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.db.outcomes import Halt, LegOutcome, LoginOutcomeRow, OrderOutcome, PhaseOutcome, SignalOutcome
+from app.db.outcomes import (
+    AlarmOutcome,
+    Halt,
+    LegOutcome,
+    LoginOutcomeRow,
+    OrderOutcome,
+    PhaseOutcome,
+    SignalOutcome,
+)
 from app.demo.cash import in_words
 from app.demo.evidence import Comparison
+from app.demo.fault_desk import Seen
+from app.demo.fault_rows import fault_rows, never_struck
 from app.demo.governor import Record
 from app.demo.options import DemoOptions
 from app.demo.population import Person
@@ -34,11 +44,13 @@ class Day:
     phases: Sequence[PhaseOutcome]
     signals: Sequence[SignalOutcome]
     halts: Sequence[Halt]
-    alarms: Sequence[Halt]
+    alarms: Sequence[AlarmOutcome]
     comparison: Comparison
     placements: Sequence[Mapping[str, Any]]
     """Requests for new orders as the simulator saw them, in order of arrival."""
     faults: Mapping[str, Any]
+    fault_windows: Sequence[Seen]
+    """Faults that were played one at a time."""
     governor: Record
     restarts: Mapping[str, int]
     breaches: Sequence[str]
@@ -59,6 +71,9 @@ def write_report(day: Day) -> Json:
             "profile": day.options.faults,
             "injected": day.faults.get("injected", 0),
             "by_kind": day.faults.get("by_kind", {}),
+            "one_at_a_time": fault_rows(
+                day.fault_windows, orders=day.orders, legs=day.legs, alarms=day.alarms
+            ),
         },
         "logins": _logins(day),
         "bell": _bell(day),
@@ -73,7 +88,7 @@ def write_report(day: Day) -> Json:
         "verdict": "failed" if reasons else "ok",
         "reasons": reasons,
         "pnl": in_words((leg.instrument_id, leg.cash) for leg in day.legs),
-        "alarms": [{"what": alarm.what, "why": alarm.reason} for alarm in day.alarms],
+        "alarms": [{"what": f"{a.code} ({a.subject})", "why": a.message} for a in day.alarms],
         "phases": [_phase(phase) for phase in day.phases],
         **_driving(day),
     }
@@ -158,6 +173,7 @@ def _orders(day: Day) -> Json:
         "unknown_open": len(_unproven(day)),
         "duplicates": len(day.comparison.duplicates),
         "lost": len(day.comparison.lost),
+        "by_hand": len(day.comparison.by_hand),
         "by_status": _count(f"{order.role} {order.status}" for order in orders),
         "denials": _count(order.denial_code for order in orders if order.denial_code),
     }
@@ -189,6 +205,7 @@ def _reasons(day: Day) -> list[str]:
             "exposed", [f"{leg.symbol} of account {leg.account_id}" for leg in day.legs if leg.is_exposed]
         ),
         *_some("audit", day.breaches),
+        *_some("fault that hit nothing", never_struck(day.fault_windows)),
     ]
     ran = {phase.phase for phase in day.phases if phase.finished_at is not None}
     reasons += [f"phase {phase} did not run to its end" for phase in Phase if phase not in ran]

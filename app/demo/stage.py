@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.db.session import Database
 from app.demo.display import Display
+from app.demo.fault_desk import FaultDesk
 from app.demo.house import House
 from app.demo.markets import DemoMarket
 from app.demo.options import DemoOptions
@@ -27,3 +28,4 @@ class Stage:
     people: Mapping[AccountId, Person]
     timeline: Timeline
     display: Display
+    faults: FaultDesk

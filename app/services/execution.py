@@ -31,6 +31,8 @@ log = structlog.get_logger()
 
 _K, _S = OrderEventKind, OrderStatus
 _CHANGE_OVERDUE_S = 15.0
+EXTERNAL_ORDER = "external_order"
+"""Code of the alarm for an order that Openbell did not send."""
 
 # What a report's status says happened; statuses missing here carry no news by themselves.
 _NEWS_OF_STATUS = {
@@ -292,7 +294,7 @@ def alarm_foreign_orders(
     for report in reports:
         raise_alarm(
             session,
-            "external_order",
+            EXTERNAL_ORDER,
             subject=f"account:{account_id}:{report.broker_order_id}",
             message=f"{report.side} {report.quantity} {report.broker_symbol} was not sent by Openbell",
             user_id=None if user_id is None else UserId(user_id),

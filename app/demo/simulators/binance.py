@@ -17,7 +17,7 @@ def arguments(options: DemoOptions, people: Sequence[Person], folder: Path) -> t
     return (
         "brokers.simulators.binance",
         *("--date", options.day.isoformat(), "--accounts", str(file)),
-        *("--seed", str(options.seed), "--faults", options.faults),
+        *("--seed", str(options.seed), "--faults", options.climate),
     )
 
 

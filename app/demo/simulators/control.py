@@ -1,5 +1,6 @@
 """Speak to the control door of a simulated broker, whichever it is."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,6 +12,8 @@ import httpx
 from app.domain.errors import UnavailableError
 
 _TIMEOUT_S = 30.0
+_PATIENCE_S = 10.0
+_AGAIN_S = 0.1
 Row = Mapping[str, Any]
 
 
@@ -18,7 +21,8 @@ class SimulatorControl(ABC):
     """Set a simulator's clock and read its books. One thread at a time.
 
     Its books come in one form, whatever the broker's own words: an order has `client`, `tag`,
-    `broker_order_id`, `filled` (units) and `avg_px`; a position `client`, `symbol`, `bought` and `sold`.
+    `broker_order_id`, `symbol`, `side` (BUY, SELL), `filled` (units) and `avg_px`; a position `client`,
+    `symbol`, `bought` and `sold`. Conditional orders of a venue may lack symbol and side.
     """
 
     def __init__(self, url: str) -> None:
@@ -80,12 +84,20 @@ class SimulatorControl(ABC):
         return self._call("POST", path, body)
 
     def _call(self, method: str, path: str, body: object) -> Any:  # noqa: ANN401  JSON
-        try:
-            reply = self._client.request(method, path, json=body)
-            reply.raise_for_status()
-        except httpx.HTTPError as e:
-            raise UnavailableError(f"the simulator does not answer {method} {path}: {e}") from e
-        return reply.json()
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                reply = self._client.request(method, path, json=body)
+                reply.raise_for_status()
+            except httpx.TransportError as e:
+                # A fault of refused connections closes this door as well, for a few seconds.
+                if time.monotonic() > deadline:
+                    raise UnavailableError(f"the simulator does not answer {method} {path}: {e}") from e
+                time.sleep(_AGAIN_S)
+            except httpx.HTTPError as e:
+                raise UnavailableError(f"the simulator refuses {method} {path}: {e}") from e
+            else:
+                return reply.json()
 
 
 def totals(fills: Sequence[Row]) -> list[Row]:

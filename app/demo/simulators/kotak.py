@@ -8,6 +8,7 @@ from app.demo.population import Person
 from app.demo.simulators.control import Row, SimulatorControl
 from app.demo.simulators.process import write_accounts
 
+_SIDES = {"B": "BUY", "S": "SELL"}
 _PLACE = "/quick/order/rule/ms/place"
 
 
@@ -17,7 +18,7 @@ def arguments(options: DemoOptions, people: Sequence[Person], folder: Path) -> t
     return (
         "brokers.simulators.kotak",
         *("--date", options.day.isoformat(), "--accounts", str(file)),
-        *("--seed", str(options.seed), "--faults", options.faults),
+        *("--seed", str(options.seed), "--faults", options.climate),
     )
 
 
@@ -38,7 +39,9 @@ class KotakControl(SimulatorControl):
     """Read Kotak's books."""
 
     def orders(self) -> list[Row]:
-        return [{**row, "client": row["ucc"]} for row in self.get("/_sim/orders")]
+        return [
+            {**row, "client": row["ucc"], "side": _SIDES[row["side"]]} for row in self.get("/_sim/orders")
+        ]
 
     def positions(self) -> list[Row]:
         return [{**row, "client": row["ucc"]} for row in self.get("/_sim/positions")]

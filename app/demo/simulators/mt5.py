@@ -25,7 +25,7 @@ def arguments(options: DemoOptions, people: Sequence[Person], folder: Path) -> t
     return (
         "brokers.simulators.mt5",
         *("--start", f"{options.day.isoformat()}T00:00:00+00:00", "--accounts", str(file)),
-        *("--seed", str(options.seed), "--faults", options.faults),
+        *("--seed", str(options.seed), "--faults", options.climate),
     )
 
 

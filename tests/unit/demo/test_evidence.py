@@ -126,3 +126,19 @@ def test_what_is_open_in_our_ledger_alone_is_open() -> None:
     found = books(traded={(7, "NIFTYCE"): (Decimal(65), Decimal(130))})
 
     assert found.open_at_end == ["OB001 NIFTYCE: -65 open in our ledger"]
+
+
+def test_an_order_by_hand_is_no_difference_once_the_platform_noticed_it() -> None:
+    by_hand = {**THEIRS, "broker_order_id": "B9", "tag": "", "symbol": "NIFTYCE", "side": "BUY"}
+    book: dict[str, Any] = {
+        "orders": [THEIRS, by_hand],
+        "positions": [{**POSITION, "bought": 130}],
+        "clients": {7: "OB001"},
+    }
+
+    unnoticed = compare([OURS], TRADED, **book)
+    noticed = compare([OURS], TRADED, **book, noticed={("OB001", "B9")})
+
+    assert unnoticed.lost
+    assert unnoticed.open_at_end
+    assert noticed == Comparison(by_hand=["OB001: order B9"])
