@@ -13,6 +13,8 @@ GET  /_sim/faults     profile and what was injected, by kind.
 POST /_sim/faults     {"profile": name} and/or {"faults": [rule, ...]}, replacing the earlier ones;
                       a rule: {"kind", "rate", "endpoint", "ucc": [...], "count", "from", "to", "seconds"};
                       kinds and their meaning are in catalog.py and under "kinds" of GET /_sim/faults.
+POST /_sim/halt       {"until": ISO}: the exchange deletes every living order, refuses new ones and shows no
+                      prices until this virtual instant; answers how many orders it deleted.
 POST /_sim/accounts   one account or a list: adds, or changes the named fields; also login_hang, login_error.
 """
 
@@ -48,6 +50,7 @@ def control_routes(sim: Simulator) -> list[Route]:
         _control(sim, "GET", "/_sim/feeds", _feeds),
         _control(sim, "GET", "/_sim/faults", _get_faults),
         _control(sim, "POST", "/_sim/faults", _set_faults),
+        _control(sim, "POST", "/_sim/halt", _halt),
         _control(sim, "POST", "/_sim/accounts", _put_accounts),
     ]
 
@@ -219,6 +222,11 @@ def _do(sim: Simulator, deed: Mapping[str, Any]) -> int:
     if kind == "feed_cut":
         return sim.cut_feeds(uccs)
     return sim.refuse_connections(float(deed["seconds"]))
+
+
+async def _halt(sim: Simulator, request: Request) -> object:
+    body = await request.json()
+    return {"deleted": sim.exchange.halt(_instant(body["until"]))}
 
 
 async def _put_accounts(sim: Simulator, request: Request) -> object:
