@@ -100,7 +100,7 @@ def _run_exits(parts: Container, lease: Lease) -> dict[str, Any]:
         gateways=parts.gateways,
         budget=parts.budget,
         contracts=parts.contracts,
-        valkey=parts.valkey,
+        valkey=parts.impatient_valkey,
     )
     wakes = Wakes()
     with wakes.listening(parts.valkey, lease):
