@@ -1,6 +1,6 @@
 """Find the legs that need an exit step, with their one live exit order. Callers hold the transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -123,6 +123,14 @@ def _was_withdrawn() -> ColumnElement[bool]:
     return exists().where(
         OrderEventRow.order_id == OrderRow.id, OrderEventRow.kind == OrderEventKind.CANCEL_REQUESTED
     )
+
+
+def exposed_legs(session: Session, spec: Mapping[str, Any], *, since_before: datetime) -> Sequence[LegRow]:
+    """Return the shard's open legs that have been without protection since before a moment."""
+    statement = select(LegRow).where(
+        in_shard(LegRow.account_id, spec), LegRow.net_qty != 0, LegRow.exposed_since < since_before
+    )
+    return session.scalars(statement).all()
 
 
 def entries_to_cancel(session: Session, spec: dict[str, Any], *, sent_before: datetime) -> Sequence[OrderRow]:

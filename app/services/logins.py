@@ -15,6 +15,7 @@ from app.db.session import Database
 from app.domain.accounts import BrokerAccount, BrokerCode, LoginReason, LoginStatus, may_open_exposure
 from app.domain.entry_checks import needs_totp
 from app.domain.errors import (
+    AddressDeniedError,
     BrokerError,
     LoginRefusedError,
     NotFoundError,
@@ -210,6 +211,8 @@ def _failed(reason: LoginReason, detail: str) -> LoginOutcome:
 def _reason_of(error: BrokerError) -> LoginReason:
     if isinstance(error, LoginRefusedError):
         return LoginReason(error.reason)
+    if isinstance(error, AddressDeniedError):
+        return LoginReason.IP_DENIED
     if not isinstance(error, UnavailableError | RateLimitedError):
         return LoginReason.PROTOCOL
     text = str(error).lower()

@@ -24,7 +24,7 @@ from app.db.day import reopen_login
 from app.db.exits import accounts_with_session
 from app.db.orders import lock_orders
 from app.db.session import Database
-from app.domain.errors import BrokerError, SessionExpiredError
+from app.domain.errors import AddressDeniedError, BrokerError, SessionExpiredError
 from app.domain.ids import AccountId, BrokerOrderId
 from app.domain.ports import BrokerGateway, Clock
 from app.domain.reconciliation import (
@@ -40,6 +40,7 @@ from app.services.gateways import Gateways
 from app.services.lanes.failures import log_failure
 from app.services.lanes.wakes import Wakes
 from app.services.news import News
+from app.services.risk_control import stop_denied_address
 from app.services.runs import Lease
 
 log = structlog.get_logger()
@@ -105,6 +106,10 @@ class BooksRun:
     def _sync_guarded(self, account_id: AccountId, day: date) -> None:
         try:
             self._sync(account_id, day)
+        except AddressDeniedError as e:
+            with self._database.begin() as session:
+                stop_denied_address(session, account_id, why=str(e), now=self._clock.now())
+            self._send_back_to_login(account_id, day)
         except SessionExpiredError:
             self._send_back_to_login(account_id, day)
         except BrokerError as e:

@@ -59,6 +59,7 @@ from app.infra.rate_limit import OrderBudget
 from app.services.execution import Execution
 from app.services.gateways import Gateways
 from app.services.lanes.failures import found_no_way, log_failure, refused_by_us
+from app.services.lanes.protection import alarm_unprotected
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
 from app.services.lanes.wakes import Wakes
@@ -130,13 +131,14 @@ class ExitLane:
         return {"steps": self._steps}
 
     def _look_around(self, lease: Lease, streams: AccountStreams) -> Sequence[AccountId]:
-        """Look for accounts that came late and for baskets that will not complete; return all accounts."""
+        """Look for late accounts, incomplete baskets and bare legs; return all accounts."""
         with self._database.begin() as session:
             account_ids = accounts_with_session(session, lease.spec)
             late = self._clock.wall() - _ENTRY_PATIENCE
             unwound = unwind_incomplete_baskets(
                 session, lease.spec, sent_before=late, wall=self._clock.wall()
             )
+            alarm_unprotected(session, lease.spec, now=self._clock.now(), wall=self._clock.wall())
         if unwound:
             log.warning("incomplete_baskets_unwound", legs=unwound)
         streams.follow(account_ids)
@@ -207,6 +209,9 @@ class ExitLane:
             # Watching a price that does not move any more protects nobody.
             (note_protected if self._is_watching(instrument.venue, wall) else note_exposed)(work.leg, wall)
             return None
+        if isinstance(step, PlaceExit):
+            # Whatever ended the exit that was there, the exchange deleting it included, the leg is bare now.
+            note_exposed(work.leg, wall)
         if step is None or (work.live is None and work.is_backing_off(wall)):
             return None
         if not self._budget.take_for_exit(work.leg.account_id):

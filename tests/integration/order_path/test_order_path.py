@@ -10,8 +10,8 @@ from sqlalchemy import select, update
 
 from app.db.controls import request_exits
 from app.db.leases import LeaseLostError, release_lease
-from app.db.models import AccountRow, LoginRow, OrderRow
-from app.domain.accounts import AccountMode, LoginReason, LoginStatus
+from app.db.models import AccountRow, AlarmRow, LoginRow, OrderRow
+from app.domain.accounts import AccountMode, LoginReason, LoginStatus, TradingState
 from app.domain.errors import UnavailableError
 from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
 from app.domain.orders import OrderRole, OrderStatus
@@ -286,3 +286,52 @@ def test_an_account_without_a_way_to_its_broker_leaves_the_others_their_exits(de
         desk.wait_for(
             lambda: desk.count_orders(account_id=cut_off, role=OrderRole.STOP, status=OrderStatus.REJECTED)
         )
+
+
+def test_a_stop_that_the_exchange_deleted_is_missed_alarmed_and_placed_again(desk: Desk) -> None:
+    """The leg is bare although we canceled nothing (I5): until the halt is over no stop is taken."""
+
+    def open_alarms() -> set[str]:
+        with desk.database.begin() as session:
+            statement = select(AlarmRow.subject).where(
+                AlarmRow.code == "unprotected", AlarmRow.cleared_at.is_(None)
+            )
+            return set(session.scalars(statement))
+
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
+        desk.wait_for(lambda: all(leg.exposed_since is None for leg in desk.legs()))
+
+        desk.broker.post("halt", {"until": (desk.clock.now() + timedelta(seconds=8)).isoformat()})
+        desk.wait_for(lambda: all(leg.exposed_since is not None for leg in desk.legs()))
+        desk.wait_for(lambda: len(open_alarms()) == 2)
+
+        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
+        desk.wait_for(lambda: not open_alarms())
+
+    assert all(leg.unprotected_max_ms > 3_000 for leg in desk.legs())
+    assert desk.count_orders(role=OrderRole.STOP, status=OrderStatus.CANCELED) == 2
+
+
+@pytest.mark.parametrize("endpoint", ["place", "reports"])
+def test_an_account_whose_address_is_refused_stops_its_entries_and_calls_a_person(
+    desk: Desk, endpoint: str
+) -> None:
+    refused, sound = (deployment.account_id for deployment in desk.deployments)
+    _fault(desk, kind="ip_unlisted", endpoint=endpoint, ucc=["AA001"])
+
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
+        if endpoint == "place":
+            desk.record(desk.straddle("entry"), loop)
+        desk.wait_for(lambda: _state_of(desk, refused) == TradingState.REDUCING)
+
+    with desk.database.begin() as session:
+        (alarm,) = session.scalars(select(AlarmRow).where(AlarmRow.code == "address_denied"))
+    assert alarm.subject == f"account:{refused}"
+    assert _state_of(desk, sound) == TradingState.ACTIVE
+
+
+def _state_of(desk: Desk, account_id: AccountId) -> str:
+    with desk.database.begin() as session:
+        return session.get_one(AccountRow, account_id).trading_state
