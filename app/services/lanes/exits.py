@@ -59,7 +59,7 @@ from app.infra.rate_limit import OrderBudget
 from app.services.execution import Execution
 from app.services.gateways import Gateways
 from app.services.lanes.failures import found_no_way, log_failure, refused_by_us
-from app.services.lanes.protection import alarm_unprotected
+from app.services.lanes.protection import alarm_dangers
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
 from app.services.lanes.wakes import Wakes
@@ -71,6 +71,7 @@ log = structlog.get_logger()
 _POLL_S = 0.2
 _THREADS = 48
 _ENTRY_PATIENCE = timedelta(seconds=10)
+_REPEAT_CANCEL_AFTER = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class ExitLane:
             unwound = unwind_incomplete_baskets(
                 session, lease.spec, sent_before=late, wall=self._clock.wall()
             )
-            alarm_unprotected(session, lease.spec, now=self._clock.now(), wall=self._clock.wall())
+            alarm_dangers(session, lease.spec, now=self._clock.now(), wall=self._clock.wall())
         if unwound:
             log.warning("incomplete_baskets_unwound", legs=unwound)
         streams.follow(account_ids)
@@ -176,8 +177,9 @@ class ExitLane:
                 work = legs_to_mind(session, lease.spec)
                 marks = read_marks(self._valkey, [w.instrument_id for w in work])
                 calls = [call for w in work if (call := self._step(session, w, marks, lease)) is not None]
-                late = self._clock.wall() - _ENTRY_PATIENCE
-                entries = entries_to_cancel(session, lease.spec, sent_before=late)
+                wall = self._clock.wall()
+                late, asked = wall - _ENTRY_PATIENCE, wall - _REPEAT_CANCEL_AFTER
+                entries = entries_to_cancel(session, lease.spec, sent_before=late, asked_before=asked)
                 calls += [self._cancel(session, row) for row in entries]
         except LeaseLostError:
             log.warning("step_refused", run=lease.name, fence=lease.fence)
