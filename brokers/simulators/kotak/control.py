@@ -8,6 +8,7 @@ GET  /_sim/schedule   all grid instants of the day; the last one, 15:30:00, only
 POST /_sim/windows    {"windows": [[ISO, ISO], ...]}: tick every 3 s inside, every 15 s elsewhere.
 GET  /_sim/orders     orders of all accounts with the client's own tag, whatever the wire shows by now.
 GET  /_sim/fills, /_sim/positions, /_sim/feeds
+GET  /_sim/sessions   every session of the day with its token, for those who search what betrays one.
 GET  /_sim/requests   ?since=seq&path=...: each with source address, real and virtual time, outcome.
 GET  /_sim/faults     profile and what was injected, by kind.
 POST /_sim/faults     {"profile": name} and/or {"faults": [rule, ...]}, replacing the earlier ones;
@@ -46,6 +47,7 @@ def control_routes(sim: Simulator) -> list[Route]:
         _control(sim, "GET", "/_sim/orders", _orders),
         _control(sim, "GET", "/_sim/fills", _fills),
         _control(sim, "GET", "/_sim/positions", _positions),
+        _control(sim, "GET", "/_sim/sessions", _sessions),
         _control(sim, "GET", "/_sim/requests", _requests),
         _control(sim, "GET", "/_sim/feeds", _feeds),
         _control(sim, "GET", "/_sim/faults", _get_faults),
@@ -176,6 +178,11 @@ def _position(ucc: str, position: Position) -> Row:
         "buy_amount": rupees(position.buy_amount),
         "sell_amount": rupees(position.sell_amount),
     }
+
+
+async def _sessions(sim: Simulator, _request: Request) -> object:
+    sessions = sim.accounts.sessions.values()
+    return [{"ucc": item.ucc, "kind": item.kind, "token": item.token, "sid": item.sid} for item in sessions]
 
 
 async def _requests(sim: Simulator, request: Request) -> object:

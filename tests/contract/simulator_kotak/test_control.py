@@ -49,6 +49,12 @@ def test_every_request_is_in_the_journal_with_address_account_and_outcome(broker
     assert [item["path"] for item in broker.get("requests?path=/quick/user/limits")] == ["/quick/user/limits"]
 
 
+def test_sessions_are_told_with_the_tokens_that_their_clients_hold(broker: Broker) -> None:
+    client = broker.trader()
+    tokens = {(row["kind"], row["token"]) for row in broker.get("sessions")}
+    assert ("Trade", client.configuration.edit_token) in tokens
+
+
 def test_feeds_are_counted(broker: Broker) -> None:
     assert broker.get("feeds") == {"order_feeds": 0, "market_feeds": 0}
 
