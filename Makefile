@@ -12,7 +12,7 @@ ARGS ?=
 CORE := tests/unit/domain tests/unit/engine tests/property
 
 .PHONY: help setup demo up down test core unit integration e2e frontend-test browser-test
-.PHONY: check lint types imports architecture docs-brokers format migrate revision
+.PHONY: check lint types imports architecture docs-brokers format migrate revision bench-blast
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,9 @@ imports: setup
 
 docs-brokers: setup ## run every adapter's cards and write docs/brokers.md
 	@$(BIN)/python -m tests.contract.table
+
+bench-blast: setup ## measure what a black-holed broker costs the others at the bell (15 minutes, quiet machine)
+	@$(BIN)/python -m bench.blast_radius $(ARGS)
 
 architecture: setup
 	@$(BIN)/pytest -q tests/architecture

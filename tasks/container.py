@@ -24,7 +24,7 @@ from app.infra.calendars import load_calendar
 from app.infra.clock import open_clock
 from app.infra.engines.engines import Engines, ensure_engines
 from app.infra.rate_limit import OrderBudget
-from app.infra.streams import connect
+from app.infra.streams import connect, connect_impatient
 from app.infra.vault import Vault
 from app.services.breakers import Breakers
 from app.services.credentials import open_vault
@@ -79,6 +79,11 @@ class Container:
         return connect(self.addresses.redis_url)
 
     @cached_property
+    def impatient_valkey(self) -> Redis:
+        """The same, for the lanes: no order waits for a Valkey that hangs."""
+        return connect_impatient(self.addresses.redis_url)
+
+    @cached_property
     def vault(self) -> Vault:
         """The secrets."""
         return open_vault(self.settings, self.database)
@@ -86,7 +91,7 @@ class Container:
     @cached_property
     def news(self) -> News:
         """What dashboards and sleeping runs are told."""
-        return News(self.valkey)
+        return News(self.impatient_valkey)
 
     @cached_property
     def execution(self) -> Execution:
@@ -126,13 +131,13 @@ class Container:
     @cached_property
     def budget(self) -> OrderBudget:
         """The accounts' order budgets."""
-        return OrderBudget(self.valkey, per_second=self.settings.orders_per_second)
+        return OrderBudget(self.impatient_valkey, per_second=self.settings.orders_per_second)
 
     @cached_property
     def breakers(self) -> Breakers:
         """The breakers of all brokers, shared with the other processes."""
         return Breakers(
-            BreakerStore(self.valkey), self.clock, self.settings, broker_of=self.gateways.broker_of
+            BreakerStore(self.impatient_valkey), self.clock, self.settings, broker_of=self.gateways.broker_of
         )
 
     @cached_property

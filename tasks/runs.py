@@ -102,7 +102,7 @@ def _run_exits(parts: Container, lease: Lease) -> dict[str, Any]:
         budget=parts.budget,
         breakers=parts.breakers,
         contracts=parts.contracts,
-        valkey=parts.valkey,
+        valkey=parts.impatient_valkey,
     )
     wakes = Wakes()
     with wakes.listening(parts.valkey, lease):

@@ -1,6 +1,6 @@
 """Find the legs that need an exit step, with their one live exit order. Callers hold the transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,6 @@ from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType,
 from app.domain.risk.exits import LiveExit, PlaceExit, exit_side
 
 _BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0)
-_REPEAT_CANCEL_AFTER_S = 2.0
 _AT_VENUE = (
     OrderStatus.ACCEPTED,
     OrderStatus.TRIGGERED,
@@ -125,10 +124,36 @@ def _was_withdrawn() -> ColumnElement[bool]:
     )
 
 
-def entries_to_cancel(session: Session, spec: dict[str, Any], *, sent_before: datetime) -> Sequence[OrderRow]:
+def exposed_legs(session: Session, spec: Mapping[str, Any], *, since_before: datetime) -> Sequence[LegRow]:
+    """Return the shard's open legs that have been without protection since before a moment."""
+    statement = select(LegRow).where(
+        in_shard(LegRow.account_id, spec), LegRow.net_qty != 0, LegRow.exposed_since < since_before
+    )
+    return session.scalars(statement).all()
+
+
+def open_entries(
+    session: Session, spec: Mapping[str, Any], *, answered_before: datetime
+) -> Sequence[OrderRow]:
+    """Return the shard's entries that the broker took before a moment and has not called filled or ended."""
+    statement = select(OrderRow).where(
+        in_shard(OrderRow.account_id, spec),
+        OrderRow.role == OrderRole.ENTRY,
+        OrderRow.status.in_((OrderStatus.ACCEPTED, OrderStatus.TRIGGERED, OrderStatus.PENDING_CANCEL)),
+        OrderRow.filled_qty == 0,
+        OrderRow.answered_wall < answered_before,
+    )
+    return session.scalars(statement).all()
+
+
+def entries_to_cancel(
+    session: Session, spec: dict[str, Any], *, sent_before: datetime, asked_before: datetime
+) -> Sequence[OrderRow]:
     """Lock and return working entries that must not fill any more.
 
-    Their leg shall be flat, or they did not fill in time: an entry is marketable when it is sent.
+    Their leg shall be flat, or they did not fill in time: an entry is marketable when it is sent. A cancel
+    that the broker refused, because the order has ended and its books do not tell yet, is not asked for
+    again after `asked_before`.
     """
     same_leg = and_(
         LegRow.deployment_id == OrderRow.deployment_id,
@@ -144,6 +169,7 @@ def entries_to_cancel(session: Session, spec: dict[str, Any], *, sent_before: da
             OrderRow.role == OrderRole.ENTRY,
             OrderRow.status.in_([s for s in _AT_VENUE if s is not OrderStatus.PENDING_CANCEL]),
             OrderRow.broker_order_id.is_not(None),
+            or_(OrderRow.changed_wall.is_(None), OrderRow.changed_wall < asked_before),
         )
         .order_by(OrderRow.id)
         .with_for_update(of=OrderRow, skip_locked=True)

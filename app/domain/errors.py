@@ -10,6 +10,7 @@ AppError
     ├── OutcomeUnknown          perhaps accepted; reconcile, never resend
     ├── RateLimited             not accepted; wait `retry_after_s`
     ├── SessionExpired          log in again
+    │   └── AddressDenied       from an address that the broker lets in
     ├── LoginRefused            credentials, TOTP, address: a person must act
     └── ProtocolError           unreadable reply: park it and alert
 
@@ -111,6 +112,12 @@ class SessionExpiredError(BrokerError):
     """The broker session is over; log in again."""
 
     code = "session_expired"
+
+
+class AddressDeniedError(SessionExpiredError):
+    """The broker no longer lets our source address in; another login helps where that address is its own."""
+
+    code = "address_denied"
 
 
 class LoginRefusedError(BrokerError):

@@ -26,6 +26,7 @@ from app.domain.ports import Clock
 from app.domain.reports import FaultClass, OrderReport, Outcome, WriteResult
 from app.services.evidence import Evidence
 from app.services.news import News, order_news
+from app.services.risk_control import stop_denied_address
 
 log = structlog.get_logger()
 
@@ -124,7 +125,12 @@ class Execution:
             lock_legs_of(session, rows.values())
             for order_id, result in outcomes.items():
                 act(session, rows[order_id], result, source)
+                self._note_denied_address(session, rows[order_id], result)
         self._publish(rows.values())
+
+    def _note_denied_address(self, session: Session, row: OrderRow, result: WriteResult) -> None:
+        if result.fault is FaultClass.IP_DENIED:
+            stop_denied_address(session, AccountId(row.account_id), why=result.message, now=self._clock.now())
 
     def _on_submit_outcome(self, session: Session, row: OrderRow, result: WriteResult, source: str) -> None:
         row.answered_wall = self._clock.wall()

@@ -16,6 +16,7 @@ from app.domain.accounts import BrokerAccount, BrokerCode, LoginReason, LoginSta
 from app.domain.breaker import EndpointClass, Witness
 from app.domain.entry_checks import needs_totp
 from app.domain.errors import (
+    AddressDeniedError,
     BrokerError,
     LoginRefusedError,
     NotFoundError,
@@ -234,6 +235,8 @@ def _witness(account_id: AccountId, asked_at: datetime, outcome: LoginOutcome) -
 def _reason_of(error: BrokerError) -> LoginReason:
     if isinstance(error, LoginRefusedError):
         return LoginReason(error.reason)
+    if isinstance(error, AddressDeniedError):
+        return LoginReason.IP_DENIED
     if not isinstance(error, UnavailableError | RateLimitedError):
         return LoginReason.PROTOCOL
     text = str(error).lower()

@@ -184,9 +184,10 @@ class MarketDay:
             sources = ready_accounts(session, day, self.market.venue_brokers)
             if Phase.CLOSE not in done and counts.get("READY"):
                 self._want_lanes(session)
-            if Phase.ARM in done and Phase.CLOSE not in done and self._arm_ready(session, day):
+            if contracts and Phase.ARM in done and Phase.CLOSE not in done:
+                if self._arm_ready(session, day):
+                    log.info("late_accounts_armed", day=day.isoformat())
                 self._want_loops(session)
-                log.info("late_accounts_armed", day=day.isoformat())
         lack = {} if contracts or sources or not counts.get(LoginStatus.READY) else self._tell_lack(day)
         return {"contracts": contracts, **{f"accounts_{k.lower()}": v for k, v in counts.items()}, **lack}
 
@@ -217,11 +218,13 @@ class MarketDay:
         return self.after_logins(day)
 
     def _arm(self, day: date) -> dict[str, Any]:
-        self._ensure_instruments(day)
+        contracts = self._ensure_instruments(day)
         with self._database.begin() as session:
             armed = self._arm_ready(session, day)
             self._want_lanes(session)
-            self._want_loops(session)
+            # Loops without contracts see no price, and would not look again before their run ends.
+            if contracts:
+                self._want_loops(session)
         return {"armed": armed}
 
     def _ring(self, day: date) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
+from app.db.alarms import raise_alarm
+from app.db.books import reduce_account
 from app.db.controls import (
     cancel_unsent_entries,
     exists_user,
@@ -66,6 +68,22 @@ class FlattenResult:
 
     exits_requested: int
     entries_canceled: int
+
+
+def stop_denied_address(session: Session, account_id: AccountId, *, why: str, now: datetime) -> None:
+    """Stop the entries of an account whose source address the broker refuses, and call a person.
+
+    Nothing that it sends is taken, and only a person can register an address; its exits are still tried.
+    """
+    reduce_account(session, account_id, reason="the broker refuses its source address")
+    raise_alarm(
+        session,
+        "address_denied",
+        subject=f"account:{account_id}",
+        message=f"register this account's source address with the broker, or correct it: {why}",
+        user_id=owner_of_account(session, DataScope(user_id=None), account_id),
+        now=now,
+    )
 
 
 def require_target(session: Session, data: DataScope, target: ControlTarget) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import httpx
 
 from app.domain.errors import (
+    AddressDeniedError,
     BrokerError,
     EgressDownError,
     ProtocolError,
@@ -134,7 +135,8 @@ def read_body(reply: Reply) -> Mapping[str, object]:
     Raises:
         UnavailableError: no connection, no reply, or a server error.
         RateLimitedError: throttled.
-        SessionExpiredError: the session is over, or came from another source address.
+        SessionExpiredError: the session is over.
+        AddressDeniedError: it came from another source address, or from one that is not registered.
         ProtocolError: the reply cannot be read.
     """
     fault = _read_fault(reply)
@@ -178,7 +180,8 @@ def _read_fault(reply: Reply) -> BrokerError | None:
             retry_after_s=reply.wire.retry_after_s or _RETRY_AFTER_S,
         )
     if code in AUTH_CODES | ADDRESS_CODES or status in (401, 403):
-        return SessionExpiredError(f"HTTP {status}, code {code}: {reason_text(reply)}")
+        kind = AddressDeniedError if code in ADDRESS_CODES else SessionExpiredError
+        return kind(f"HTTP {status}, code {code}: {reason_text(reply)}")
     if status >= 500:
         return UnavailableError(f"HTTP {status}: {reason_text(reply)}")
     return None

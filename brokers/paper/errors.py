@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import httpx
 
 from app.domain.errors import (
+    AddressDeniedError,
     BrokerError,
     EgressDownError,
     ProtocolError,
@@ -113,7 +114,8 @@ def read_body(reply: Reply) -> Mapping[str, object]:
     Raises:
         UnavailableError: no connection, no reply, or a server error.
         RateLimitedError: throttled.
-        SessionExpiredError: the session is over, or came from another source address.
+        SessionExpiredError: the session is over.
+        AddressDeniedError: it came from another source address.
         ProtocolError: the reply cannot be read.
     """
     fault = _read_fault(reply)
@@ -132,6 +134,8 @@ def _read_fault(reply: Reply) -> BrokerError | None:
     fault = _NOT_TAKEN.get((reply.status, error_code(reply)))
     if fault is FaultClass.THROTTLED:
         return RateLimitedError(_text(reply), retry_after_s=reply.retry_after_s or _RETRY_AFTER_S)
+    if fault is FaultClass.IP_DENIED:
+        return AddressDeniedError(_text(reply))
     if fault is not None:
         return SessionExpiredError(_text(reply))
     return UnavailableError(_text(reply)) if reply.status >= 500 else None

@@ -2,18 +2,15 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from app.infra.engines.engines import engine_pids
-from tests.e2e.days import Ended, RunningDay
+from tests.e2e.conftest import StartDay
+from tests.e2e.days import assert_sound
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-StartDay = Callable[..., RunningDay]
-SOUND = {"duplicates": 0, "lost": 0, "unknown_open": 0}
 KILLED = (
     "worker-loops",
     "worker-orders",
@@ -25,29 +22,6 @@ KILLED = (
     "feed",
     "api",
 )
-
-
-@pytest.fixture
-def start_day(tmp_path: Path) -> Iterator[StartDay]:
-    days: list[RunningDay] = []
-
-    def start(*options: str) -> RunningDay:
-        folder = tmp_path / f"day-{len(days)}"
-        folder.mkdir()
-        day = RunningDay(folder, *options)
-        days.append(day)
-        return day
-
-    yield start
-    for day in days:
-        day.stop()
-
-
-def assert_sound(day: Ended) -> None:
-    assert day.report["reasons"] == []
-    assert day.status == 0, day.output
-    assert {key: day.report["orders"][key] for key in SOUND} == SOUND
-    assert day.report["positions"]["mismatched"] == day.report["positions"]["open_at_end"] == 0
 
 
 def test_a_seed_repeats_its_decisions_even_when_the_bell_rings_twice(start_day: StartDay) -> None:

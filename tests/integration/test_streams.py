@@ -1,14 +1,25 @@
 """Readers follow streams through restarts and say when they may have missed something."""
 
+import os
+import signal
 import threading
 from pathlib import Path
 
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as ValkeyTimeoutError
 
-from app.infra.engines.engines import Engines, restart_valkey
-from app.infra.streams import BEGINNING, Entry, StreamReader, connect, entries_after, last_entry_id
+from app.infra.engines.engines import Engines, engine_pids, restart_valkey
+from app.infra.streams import (
+    BEGINNING,
+    Entry,
+    StreamReader,
+    connect,
+    connect_impatient,
+    entries_after,
+    last_entry_id,
+)
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -102,6 +113,31 @@ def test_reads_on_after_the_server_was_killed(valkey: Redis, engines_home: Path)
     eventually(is_back)
     add(valkey, 2)
     assert read_numbers(reader, 1)[-1] == "2"
+
+
+def test_the_impatient_wait_once_for_a_server_that_hangs_and_ask_again_later(
+    engines: Engines, engines_home: Path
+) -> None:
+    impatient = connect_impatient(engines.redis_url)
+    assert impatient.ping()
+    pid = engine_pids(engines_home)["valkey"]
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(ValkeyTimeoutError):
+            impatient.ping()
+        with pytest.raises(ValkeyTimeoutError, match="has just left"):
+            impatient.ping()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    def is_back() -> bool:
+        try:
+            return bool(impatient.ping())
+        except RedisError:
+            return False
+
+    eventually(is_back)
 
 
 def test_hears_a_stream_that_was_added_while_it_reads(valkey: Redis) -> None:

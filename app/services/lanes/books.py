@@ -27,7 +27,7 @@ from app.db.orders import lock_orders
 from app.db.session import Database
 from app.domain.accounts import BrokerCode
 from app.domain.breaker import EndpointClass, Witness, witness_of_read
-from app.domain.errors import BrokerError, SessionExpiredError, UnavailableError
+from app.domain.errors import AddressDeniedError, BrokerError, SessionExpiredError, UnavailableError
 from app.domain.ids import AccountId, BrokerOrderId
 from app.domain.ports import BrokerGateway, Clock
 from app.domain.reconciliation import (
@@ -45,6 +45,7 @@ from app.services.gateways import Gateways
 from app.services.lanes.bulkhead import Bounds, Bulkhead
 from app.services.lanes.wakes import Wakes
 from app.services.news import News
+from app.services.risk_control import stop_denied_address
 from app.services.runs import Lease
 
 log = structlog.get_logger()
@@ -142,7 +143,7 @@ class BooksRun:
             self._sync(account_id, day)
         except SessionExpiredError as e:
             fault = e
-            self._send_back_to_login(account_id, day)
+            self._send_back_to_login(account_id, day, e)
         except BrokerError as e:
             fault = e
             log.warning("books_unreadable", account_id=account_id, error=str(e))
@@ -270,9 +271,11 @@ class BooksRun:
             with self._database.begin() as session:
                 clear_alarm(session, "positions_differ", subject=subject, now=self._clock.now())
 
-    def _send_back_to_login(self, account_id: AccountId, day: date) -> None:
-        log.warning("broker_session_over", account_id=account_id)
+    def _send_back_to_login(self, account_id: AccountId, day: date, error: SessionExpiredError) -> None:
+        log.warning("broker_session_over", account_id=account_id, error=error.code)
         with self._database.begin() as session:
+            if isinstance(error, AddressDeniedError):
+                stop_denied_address(session, account_id, why=str(error), now=self._clock.now())
             expire_broker_session(session, account_id, now=self._clock.now())
             reopen_login(session, account_id, day)
         self._news.tell_ops("login", {"account_id": account_id, "status": "PENDING"})

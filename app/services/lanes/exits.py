@@ -63,6 +63,7 @@ from app.services.gateways import Gateways
 from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
 from app.services.lanes.catch_ups import CatchUps
 from app.services.lanes.failures import found_no_way, refused_by_us
+from app.services.lanes.protection import alarm_dangers
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
 from app.services.lanes.wakes import Wakes
@@ -76,6 +77,7 @@ _CALLS_PER_BROKER = 48
 # Not more than an adapter has connections for orders; an account that hangs leaves the others theirs.
 _CALLS_PER_ACCOUNT = 8
 _ENTRY_PATIENCE = timedelta(seconds=10)
+_REPEAT_CANCEL_AFTER = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +155,14 @@ class ExitLane:
         return {"steps": self._steps}
 
     def _look_around(self, lease: Lease, streams: AccountStreams) -> Sequence[AccountId]:
-        """Look for accounts that came late and for baskets that will not complete; return all accounts."""
+        """Look for late accounts, incomplete baskets and bare legs; return all accounts."""
         with self._database.begin() as session:
             account_ids = accounts_with_session(session, lease.spec)
             late = self._clock.wall() - _ENTRY_PATIENCE
             unwound = unwind_incomplete_baskets(
                 session, lease.spec, sent_before=late, wall=self._clock.wall()
             )
+            alarm_dangers(session, lease.spec, now=self._clock.now(), wall=self._clock.wall())
         if unwound:
             log.warning("incomplete_baskets_unwound", legs=unwound)
         streams.follow(account_ids)
@@ -189,8 +192,9 @@ class ExitLane:
                 work = legs_to_mind(session, lease.spec)
                 marks = read_marks(self._valkey, [w.instrument_id for w in work])
                 calls = [call for w in work if (call := self._step(session, w, marks, lease)) is not None]
-                late = self._clock.wall() - _ENTRY_PATIENCE
-                entries = entries_to_cancel(session, lease.spec, sent_before=late)
+                wall = self._clock.wall()
+                late, asked = wall - _ENTRY_PATIENCE, wall - _REPEAT_CANCEL_AFTER
+                entries = entries_to_cancel(session, lease.spec, sent_before=late, asked_before=asked)
                 calls += [
                     self._cancel(session, row) for row in entries if seats.takes(AccountId(row.account_id))
                 ]
@@ -224,6 +228,9 @@ class ExitLane:
             # Watching a price that does not move any more protects nobody.
             (note_protected if self._is_watching(instrument.venue, wall) else note_exposed)(work.leg, wall)
             return None
+        if isinstance(step, PlaceExit):
+            # Whatever ended the exit that was there, the exchange deleting it included, the leg is bare now.
+            note_exposed(work.leg, wall)
         if step is None or (work.live is None and work.is_backing_off(wall)):
             return None
         if not self._may_send(AccountId(work.leg.account_id)):

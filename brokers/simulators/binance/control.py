@@ -8,6 +8,7 @@ GET  /_sim/schedule   the grid instants of the first day.
 POST /_sim/windows    {"windows": [[ISO, ISO], ...]}: tick every 3 s inside, every 15 s elsewhere.
 GET  /_sim/orders     orders of all accounts, whatever the wire shows by now; /_sim/algos: conditional ones.
 GET  /_sim/fills, /_sim/positions, /_sim/balances, /_sim/feeds
+GET  /_sim/sessions   the listen keys that are alive, for those who search what betrays one.
 GET  /_sim/requests   ?since=seq&path=...: each with source address, real and virtual time, outcome.
 GET  /_sim/faults     profile and what was injected, by kind.
 POST /_sim/faults     {"profile": name} and/or {"faults": [rule, ...]}, replacing the earlier ones;
@@ -53,6 +54,7 @@ def control_routes(sim: Simulator, refuse_connections: Callable[[float], None]) 
         ("GET", "fills", _fills),
         ("GET", "positions", _positions),
         ("GET", "balances", _balances),
+        ("GET", "sessions", _sessions),
         ("GET", "requests", _requests),
         ("GET", "feeds", _feeds),
         ("GET", "faults", _get_faults),
@@ -217,6 +219,10 @@ async def _balances(sim: Simulator, _request: Request) -> object:
         }
         for ledger in sim.exchange.ledgers.values()
     ]
+
+
+async def _sessions(sim: Simulator, _request: Request) -> object:
+    return [{"account": item.account, "token": item.key} for item in sim.users.living_keys()]
 
 
 async def _requests(sim: Simulator, request: Request) -> object:

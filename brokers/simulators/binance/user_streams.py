@@ -126,6 +126,10 @@ class UserStreams:
             box.close()
         return len(boxes)
 
+    def living_keys(self) -> tuple[ListenKey, ...]:
+        """Return the keys that are alive."""
+        return tuple(self._keys.values())
+
     def open_key(self, account: str) -> str:
         """Return the account's listen key, valid for an hour from now; it stays the same while it lives."""
         known = self._keys.get(account)

@@ -8,11 +8,14 @@ GET  /_sim/schedule   all grid instants of the day; the last one, 15:30:00, only
 POST /_sim/windows    {"windows": [[ISO, ISO], ...]}: tick every 3 s inside, every 15 s elsewhere.
 GET  /_sim/orders     orders of all accounts with the client's own tag, whatever the wire shows by now.
 GET  /_sim/fills, /_sim/positions, /_sim/feeds
+GET  /_sim/sessions   every session of the day with its token, for those who search what betrays one.
 GET  /_sim/requests   ?since=seq&path=...: each with source address, real and virtual time, outcome.
 GET  /_sim/faults     profile and what was injected, by kind.
 POST /_sim/faults     {"profile": name} and/or {"faults": [rule, ...]}, replacing the earlier ones;
                       a rule: {"kind", "rate", "endpoint", "ucc": [...], "count", "from", "to", "seconds"};
                       kinds and their meaning are in catalog.py and under "kinds" of GET /_sim/faults.
+POST /_sim/halt       {"until": ISO}: the exchange deletes every living order, refuses new ones and shows no
+                      prices until this virtual instant; answers how many orders it deleted.
 POST /_sim/accounts   one account or a list: adds, or changes the named fields; also login_hang, login_error.
 """
 
@@ -44,10 +47,12 @@ def control_routes(sim: Simulator) -> list[Route]:
         _control(sim, "GET", "/_sim/orders", _orders),
         _control(sim, "GET", "/_sim/fills", _fills),
         _control(sim, "GET", "/_sim/positions", _positions),
+        _control(sim, "GET", "/_sim/sessions", _sessions),
         _control(sim, "GET", "/_sim/requests", _requests),
         _control(sim, "GET", "/_sim/feeds", _feeds),
         _control(sim, "GET", "/_sim/faults", _get_faults),
         _control(sim, "POST", "/_sim/faults", _set_faults),
+        _control(sim, "POST", "/_sim/halt", _halt),
         _control(sim, "POST", "/_sim/accounts", _put_accounts),
     ]
 
@@ -175,6 +180,11 @@ def _position(ucc: str, position: Position) -> Row:
     }
 
 
+async def _sessions(sim: Simulator, _request: Request) -> object:
+    sessions = sim.accounts.sessions.values()
+    return [{"ucc": item.ucc, "kind": item.kind, "token": item.token, "sid": item.sid} for item in sessions]
+
+
 async def _requests(sim: Simulator, request: Request) -> object:
     seen = sim.journal.since(int(request.query_params.get("since", "0")))
     path = request.query_params.get("path")
@@ -219,6 +229,11 @@ def _do(sim: Simulator, deed: Mapping[str, Any]) -> int:
     if kind == "feed_cut":
         return sim.cut_feeds(uccs)
     return sim.refuse_connections(float(deed["seconds"]))
+
+
+async def _halt(sim: Simulator, request: Request) -> object:
+    body = await request.json()
+    return {"deleted": sim.exchange.halt(_instant(body["until"]))}
 
 
 async def _put_accounts(sim: Simulator, request: Request) -> object:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from brokers.simulators.kotak import matching, rules
 from brokers.simulators.kotak.clock import Grid, VirtualClock
@@ -39,6 +40,7 @@ class Exchange:
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     _resting: dict[int, dict[str, Order]] = field(default_factory=dict)
     pending: int = 0  # steps under way in real time: nothing of ours is in flight at 0
+    _halted_until: datetime | None = None
     _numbers: int = 0
     filled: int = 0  # units, all accounts
     _fills: int = 0
@@ -98,6 +100,23 @@ class Exchange:
             for order in list(resting.values()):
                 self._match(order, resting=True)
 
+    def halt(self, until: datetime) -> int:
+        """Stop trading until a virtual instant: every living order is deleted; return how many.
+
+        Source: NSE on 2021-02-24, which deleted pending orders and reopened at an announced time.
+        """
+        self._halted_until = until
+        living = [order for ledger in self.ledgers.values() for order in ledger.orders.values()]
+        living = [order for order in living if not order.done]
+        for order in living:
+            self._end(order, Status.CANCELLED, "deleted by the exchange: trading is halted")
+        return len(living)
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether the exchange has halted trading at this virtual instant."""
+        return self._halted_until is not None and self.clock.now() < self._halted_until
+
     def on_close(self) -> None:
         """Cancel what still rests: day orders die with the session."""
         for resting in list(self._resting.values()):
@@ -143,6 +162,8 @@ class Exchange:
         now = self.clock.now()
         if not self.grid.opens <= now < self.grid.closes:
             return "RMS:Market is closed"
+        if self.is_halted:
+            return "RMS:Trading is halted by the exchange"
         if self.faults.draw("rms_reject", "place", order.ucc, order.draw_key):
             return "RMS:ADAPTER is down"
         quote = self.tape.quotes.get(order.contract.token)

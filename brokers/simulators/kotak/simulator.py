@@ -141,7 +141,8 @@ class Simulator:
         closing = instant == self.grid.closes
         opening = self.tape.instant is None
         self.tape.advance(instant, closing=closing)
-        self.market_feed.on_tick(opening=opening, closing=closing)
+        if not self.exchange.is_halted:  # nothing trades, so nothing is quoted
+            self.market_feed.on_tick(opening=opening, closing=closing)
         if closing:
             self.exchange.on_close()
         else:

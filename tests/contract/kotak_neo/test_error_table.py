@@ -11,6 +11,7 @@ import pytest
 
 from app.domain.accounts import LoginReason
 from app.domain.errors import (
+    AddressDeniedError,
     BrokerError,
     LoginRefusedError,
     ProtocolError,
@@ -87,11 +88,11 @@ CODES: dict[int, tuple[tuple[Outcome, FaultClass], type[BrokerError]]] = {
     1007: (INVALID, ProtocolError),
     1009: (INVALID, ProtocolError),
     1017: (INVALID, ProtocolError),
-    1037: (DENIED, SessionExpiredError),
+    1037: (DENIED, AddressDeniedError),
     5202: (INVALID, ProtocolError),
     5204: (DUPLICATE, ProtocolError),
     10020: (EXPIRED, SessionExpiredError),
-    100008: (DENIED, SessionExpiredError),
+    100008: (DENIED, AddressDeniedError),
     100021: (EXPIRED, SessionExpiredError),
     100022: (EXPIRED, SessionExpiredError),
     777: (OPEN, ProtocolError),

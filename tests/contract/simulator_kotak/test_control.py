@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.contract.simulator_kotak.broker import Broker, at
+from tests.contract.simulator_kotak.broker import Broker, at, order
 from tests.waiting import eventually
 
 
@@ -49,8 +49,35 @@ def test_every_request_is_in_the_journal_with_address_account_and_outcome(broker
     assert [item["path"] for item in broker.get("requests?path=/quick/user/limits")] == ["/quick/user/limits"]
 
 
+def test_sessions_are_told_with_the_tokens_that_their_clients_hold(broker: Broker) -> None:
+    client = broker.trader()
+    tokens = {(row["kind"], row["token"]) for row in broker.get("sessions")}
+    assert ("Trade", client.configuration.edit_token) in tokens
+
+
 def test_feeds_are_counted(broker: Broker) -> None:
     assert broker.get("feeds") == {"order_feeds": 0, "market_feeds": 0}
+
+
+def test_a_halt_deletes_what_rests_and_refuses_what_comes_until_its_end(broker: Broker) -> None:
+    client = broker.trader()
+    contract = broker.at_the_money()
+    resting = {"order_type": "L", "price": f"{1.2 * float(contract['ltp']):.1f}"}
+    client.place_order(**order(contract["display_symbol"], tag="resting", **resting))
+    broker.settle()
+
+    assert broker.post("halt", {"until": at("09:30:00")}) == {"deleted": 1}
+    client.place_order(**order(contract["display_symbol"], tag="too soon"))
+    broker.settle()
+    broker.freeze("09:30:00")
+    client.place_order(**order(contract["display_symbol"], tag="reopened"))
+    broker.settle()
+
+    assert {row["tag"]: row["status"] for row in broker.get("orders")} == {
+        "resting": "cancelled",
+        "too soon": "rejected",
+        "reopened": "complete",
+    }
 
 
 def test_bad_control_input_is_answered_with_what_was_expected(broker: Broker) -> None:

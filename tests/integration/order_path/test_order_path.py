@@ -6,15 +6,16 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from app.db.controls import request_exits
 from app.db.leases import LeaseLostError, release_lease
-from app.db.models import AccountRow, LoginRow, OrderRow
-from app.domain.accounts import AccountMode, LoginReason, LoginStatus
+from app.db.models import AccountRow, AlarmRow, InstrumentRow, LeaseRow, LoginRow, OrderRow
+from app.domain.accounts import AccountMode, LoginReason, LoginStatus, TradingState
 from app.domain.errors import UnavailableError
 from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
 from app.domain.orders import OrderRole, OrderStatus
+from app.domain.phases import Phase
 from app.domain.ports import BrokerGateway
 from app.domain.reports import Outcome, WriteResult
 from app.infra.names import FEED_STATE_KEY, RunKind
@@ -286,3 +287,99 @@ def test_an_account_without_a_way_to_its_broker_leaves_the_others_their_exits(de
         desk.wait_for(
             lambda: desk.count_orders(account_id=cut_off, role=OrderRole.STOP, status=OrderStatus.REJECTED)
         )
+
+
+def test_a_stop_that_the_exchange_deleted_is_missed_alarmed_and_placed_again(desk: Desk) -> None:
+    """The leg is bare although we canceled nothing (I5): until the halt is over no stop is taken."""
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
+        desk.wait_for(lambda: all(leg.exposed_since is None for leg in desk.legs()))
+
+        desk.broker.post("halt", {"until": (desk.clock.now() + timedelta(seconds=8)).isoformat()})
+        desk.wait_for(lambda: all(leg.exposed_since is not None for leg in desk.legs()))
+        desk.wait_for(lambda: len(_open_alarms(desk, "unprotected")) == 2)
+
+        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
+        desk.wait_for(lambda: not _open_alarms(desk, "unprotected"))
+
+    assert all(leg.unprotected_max_ms > 3_000 for leg in desk.legs())
+    assert desk.count_orders(role=OrderRole.STOP, status=OrderStatus.CANCELED) == 2
+
+
+@pytest.mark.parametrize("endpoint", ["place", "reports"])
+def test_an_account_whose_address_is_refused_stops_its_entries_and_calls_a_person(
+    desk: Desk, endpoint: str
+) -> None:
+    refused, sound = (deployment.account_id for deployment in desk.deployments)
+    _fault(desk, kind="ip_unlisted", endpoint=endpoint, ucc=["AA001"])
+
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
+        if endpoint == "place":
+            desk.record(desk.straddle("entry"), loop)
+        desk.wait_for(lambda: _state_of(desk, refused) == TradingState.REDUCING)
+
+    with desk.database.begin() as session:
+        (alarm,) = session.scalars(select(AlarmRow).where(AlarmRow.code == "address_denied"))
+    assert alarm.subject == f"account:{refused}"
+    assert _state_of(desk, sound) == TradingState.ACTIVE
+
+
+def test_an_entry_whose_fill_nobody_tells_is_alarmed_and_its_cancel_not_repeated_in_haste(desk: Desk) -> None:
+    """A silo of the broker is stale: the order works and fills there, stream and books stand still."""
+    stale = {"rate": 1.0, "seconds": 60, "ucc": ["AA001"]}
+    silence, lag = (
+        {"kind": "feed_silence", "endpoint": "realtime"},
+        {"kind": "book_lag", "endpoint": "reports"},
+    )
+    desk.broker.post("faults", {"faults": [stale | silence, stale | lag]})
+
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop)
+        desk.wait_for(lambda: len(_open_alarms(desk, "entry_silent")) == 2)
+        desk.wait_for(lambda: len(_cancels(desk)) >= 2)
+        threading.Event().wait(4)
+        assert len(_cancels(desk)) == 2, "one for each leg"
+
+        desk.broker.post("faults", {"faults": []})
+        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 4)
+        desk.wait_for(lambda: not _open_alarms(desk, "entry_silent"))
+
+
+def test_loops_wait_for_the_contracts_that_the_first_late_login_brings(desk: Desk) -> None:
+    """A run reads the contracts once: started without them it would see no price until its end."""
+
+    def log_ins_are(status: LoginStatus) -> None:
+        with desk.database.begin() as session:
+            session.execute(update(LoginRow).values(status=status))
+
+    def wanted_loops() -> list[str]:
+        with desk.database.begin() as session:
+            statement = select(LeaseRow.name).where(LeaseRow.kind == RunKind.LOOPS, LeaseRow.is_wanted)
+            return list(session.scalars(statement))
+
+    with desk.database.begin() as session:
+        session.execute(delete(InstrumentRow))
+    log_ins_are(LoginStatus.PENDING)
+    assert desk.market_day.begin(TODAY, Phase.ARM)
+    desk.market_day.finish(TODAY, Phase.ARM, desk.market_day.run(TODAY, Phase.ARM))
+    assert wanted_loops() == []
+
+    log_ins_are(LoginStatus.READY)
+    desk.market_day.after_logins(TODAY)
+    assert wanted_loops() == ["loops:nse:0"]
+
+
+def _cancels(desk: Desk) -> list[object]:
+    return list(desk.broker.get("requests?path=/quick/order/cancel"))
+
+
+def _open_alarms(desk: Desk, code: str) -> set[str]:
+    with desk.database.begin() as session:
+        statement = select(AlarmRow.subject).where(AlarmRow.code == code, AlarmRow.cleared_at.is_(None))
+        return set(session.scalars(statement))
+
+
+def _state_of(desk: Desk, account_id: AccountId) -> str:
+    with desk.database.begin() as session:
+        return session.get_one(AccountRow, account_id).trading_state

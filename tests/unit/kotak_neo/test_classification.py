@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.errors import (
+    AddressDeniedError,
     BrokerError,
     ProtocolError,
     RateLimitedError,
@@ -178,7 +179,8 @@ def test_no_reply_makes_a_read_raise_anything_but_a_broker_error(value: object, 
         (broken(httpx.ReadTimeout("slow")), UnavailableError),
         (answered({"Error": json_error()}, status=502), UnavailableError),
         (answered(refusal(100022), status=403), SessionExpiredError),
-        (answered(refusal(1037), status=403), SessionExpiredError),
+        (answered(refusal(1037), status=403), AddressDeniedError),
+        (answered(refusal(100008), status=403), AddressDeniedError),
         (answered({"code": 429}, status=429), RateLimitedError),
         (answered({"Error": json_error()}), ProtocolError),
         (answered(refusal(999_999)), ProtocolError),

@@ -1,0 +1,53 @@
+"""Alarm for what may be unprotected for too long, until it is protected or gone (I5)."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.db.alarms import clear_alarm, open_alarm_subjects, raise_alarm
+from app.db.exits import exposed_legs, open_entries
+from app.domain.ids import UserId
+
+MAX_UNPROTECTED = timedelta(seconds=3)
+Dangers = Mapping[str, tuple[int, str]]
+"""Subject of the alarm -> whose it is, and a sentence."""
+
+
+def alarm_dangers(session: Session, spec: Mapping[str, Any], *, now: datetime, wall: datetime) -> None:
+    """Compare the shard's dangers with the open alarms. Level-triggered, so that any holder may go on.
+
+    Args:
+        session: the transaction.
+        spec: the shard of the exits lane.
+        now: the platform's time.
+        wall: the machine's time, which protection is measured in.
+    """
+    shard = f"{spec['venue']}:{spec['shard']}/{spec['of']}:"
+    since = wall - MAX_UNPROTECTED
+    bare = {
+        f"{shard}{leg.deployment_id}:{leg.instrument_id}": (
+            leg.user_id,
+            f"{leg.net_qty:f} {leg.instrument_id} of account {leg.account_id} has no exit at the broker",
+        )
+        for leg in exposed_legs(session, spec, since_before=since)
+    }
+    silent = {
+        f"{shard}{order.client_order_id}": (
+            order.user_id,
+            f"account {order.account_id}: nobody says how its entry in {order.instrument_id} goes on",
+        )
+        for order in open_entries(session, spec, answered_before=since)
+    }
+    for code, dangers in (("unprotected", bare), ("entry_silent", silent)):
+        _raise_and_clear(session, code, dangers, shard=shard, now=now)
+
+
+def _raise_and_clear(session: Session, code: str, dangers: Dangers, *, shard: str, now: datetime) -> None:
+    known = {subject for subject in open_alarm_subjects(session, code) if subject.startswith(shard)}
+    for subject in dangers.keys() - known:
+        user_id, message = dangers[subject]
+        raise_alarm(session, code, subject=subject, message=message, user_id=UserId(user_id), now=now)
+    for subject in known - dangers.keys():
+        clear_alarm(session, code, subject=subject, now=now)

@@ -1,0 +1,1 @@
+"""Measure against the budgets; `make help` lists the benchmarks."""
