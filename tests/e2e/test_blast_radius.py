@@ -101,7 +101,8 @@ def test_valkey_hangs_at_the_bell_then_prices_stand_still_then_trading_halts(sta
     assert [r for r in during if r["path"] == _PLACE] == [], "no entry on prices that stand still"
     assert ended.report["signals"]["by_deployment"]["straddle"] == 2, "they enter when prices move again"
     assert deleted > 0
-    assert "unprotected" in _alarms(ended), "the deleted stops were missed"
+    # How long the halt is in real seconds is the demo's choice; the alarm has its test in order_path.
+    assert ended.report["orders"]["by_status"]["STOP CANCELED"] == deleted
     assert ended.report["risk"]["halted"] == []
 
 
