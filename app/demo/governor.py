@@ -1,12 +1,12 @@
 """Drive the virtual day: jump where nothing is under way, run at real speed where something is."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from app.demo.quiescence import Blockers
+from app.demo.quiescence import PRICES, Blockers
 from app.demo.timeline import Move, Stop, Timeline
 from app.domain.ports import Clock
 
@@ -44,7 +44,8 @@ class Doors:
 
     clock: SettableClock
     set_market_clock: Callable[[datetime], object]
-    blockers: Callable[[datetime], Blockers]
+    blockers: Callable[[datetime, Collection[str]], Blockers]
+    """Asked with the virtual instant and the keys that were given up."""
     sleep: Callable[[float], None]
     watch: Callable[[datetime, Blockers], None]
     """Called often, with the virtual instant and what is under way; must be quick."""
@@ -111,7 +112,7 @@ class Governor:
         seen = self._doors.clock.monotonic()
         while True:
             now = self._doors.clock.now()
-            found = self._doors.blockers(now)
+            found = self._doors.blockers(now, self._given_up)
             self._doors.watch(now, found)
             self._forget_all_but(found)
             waiting = {key: what for key, what in found.items() if key not in self._given_up}
@@ -132,7 +133,12 @@ class Governor:
                 self.record.gave_up.append({"at": now.isoformat(), "what": key, "why": what})
 
     def _forget_all_but(self, found: Blockers) -> None:
-        """What ended gets its full patience next time; a login does not, or a bad one would cost hours."""
+        """What ended gets its full patience next time; a login does not, or a bad one would cost hours.
+
+        While prices are on their way, nobody looks at the others: they may well last.
+        """
+        if any(_kind(key) in PRICES and key not in self._given_up for key in found):
+            return
         for key in [k for k in self._spent if k not in found and _kind(k) != _KEEPS_ITS_DEBT]:
             del self._spent[key]
             self._given_up.discard(key)

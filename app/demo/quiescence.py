@@ -1,6 +1,6 @@
 """Ask whether anything is under way, so that virtual time never runs ahead of real work."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -20,6 +20,8 @@ from app.infra.streams import BEGINNING
 
 Blockers = Mapping[str, str]
 """What is under way: a key that stays the same while it lasts -> words for a person."""
+PRICES = frozenset({"feed", "indicators", "loop"})
+"""First words of the keys that are about prices on their way."""
 
 
 class Quiescence:
@@ -41,20 +43,23 @@ class Quiescence:
         self._day = day
         self._loops: Mapping[str, str] = {}
 
-    def blockers(self, now: datetime) -> Blockers:
-        """Return what is under way at a virtual instant; empty means that time may jump."""
+    def blockers(self, now: datetime, given_up: Collection[str] = ()) -> Blockers:
+        """Return what is under way at a virtual instant; empty means that time may jump.
+
+        While prices are on their way, nothing else is looked at, unless all of them were given up.
+        """
         is_open = now >= self._timeline.session.open_at
         try:
             # The cheap and usual answer first: the prices are still on their way.
-            found = self._of_prices(now)
-            if found:
-                return found
+            prices = self._of_prices(now)
+            if prices.keys() - set(given_up):
+                return prices
             with self._database.begin() as session:
                 flight = in_flight(session, self._day, now=now)
             if flight.loops != self._loops:
                 self._loops = flight.loops
-                return {"loops": "the list of loops has changed"}
-            found = self._of_ledger(flight, now)
+                return prices | {"loops": "the list of loops has changed"}
+            found = prices | self._of_ledger(flight, now)
             return found | (self._of_market(flight) if is_open else self._of_connections(flight, now))
         except (OperationalError, UnavailableError) as e:
             return {"ledger": f"something does not answer: {type(e).__name__}"}

@@ -1,6 +1,6 @@
 """The governor never runs ahead of real work, and never waits for ever."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 
 from app.demo.governor import Doors, Governor
@@ -45,7 +45,7 @@ class World:
         self.clock = FakeClock()
         self.jumps: list[datetime] = []
         self.blocked_jumps: list[datetime] = []
-        self._blockers = blockers
+        self.blockers: Callable[[datetime, Collection[str]], Blockers] = lambda now, _: blockers(now)
 
     def governor(
         self, *, speed: float = 1e9, at: dict[datetime, Callable[[], None]] | None = None
@@ -53,7 +53,7 @@ class World:
         doors = Doors(
             clock=self.clock,
             set_market_clock=self.jumps.append,
-            blockers=self._blockers,
+            blockers=self.blockers,
             sleep=self.clock.sleep,
             watch=lambda _now, _found: None,
         )
@@ -170,3 +170,33 @@ def test_acts_are_done_once_when_their_instant_is_reached() -> None:
 
     assert len(done) == 1
     assert OPEN <= done[0] < OPEN + timedelta(seconds=1)
+
+
+def test_an_order_behind_prices_keeps_the_patience_that_it_has_spent() -> None:
+    calls = 0
+
+    def prices_then_leg(now: datetime) -> Blockers:
+        nonlocal calls
+        calls += 1
+        if now < OPEN:
+            return {}
+        return {"feed NSE": "on its way"} if calls % 5 == 0 else {"leg 7": "leaving"}
+
+    record = World(prices_then_leg).governor().run()
+
+    assert "leg 7" in {entry["what"] for entry in record.gave_up}
+    assert record.waited_s["leg"] < 25
+
+
+def test_prices_that_were_given_up_hide_no_order() -> None:
+    given: list[frozenset[str]] = []
+
+    def blockers(now: datetime, given_up: Collection[str]) -> Blockers:
+        given.append(frozenset(given_up))
+        return {"feed MT5": "silent"} if now >= OPEN else {}
+
+    world = World()
+    world.blockers = blockers
+    world.governor().run()
+
+    assert given[-1] == {"feed MT5"}
