@@ -9,7 +9,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from app.domain.ids import InstrumentId, SignalKey
-from app.domain.instruments import Instrument, InstrumentKind
+from app.domain.instruments import Instrument, InstrumentKind, Venue, venue_of
+from app.domain.market_data import ONE_MINUTE
 from app.domain.orders import ProtectionTerms, Side
 from app.domain.signals import Signal, SignalKind, SignalLeg
 from app.domain.strategy import IndicatorNeed, StrategyEvent, StrategyView, TickEvent
@@ -42,7 +43,11 @@ class TimedTrades:
         self._params = params
 
     def indicator_needs(self) -> Sequence[IndicatorNeed]:
-        return ()
+        """Outside India the feed follows what strategies watch; so watch something."""
+        instrument_id = InstrumentId(self._params.instrument)
+        if venue_of(instrument_id) is Venue.NSE:
+            return ()
+        return (IndicatorNeed(instrument_id=instrument_id, spec=ONE_MINUTE, names=("ema:5",)),)
 
     def on_event(self, event: StrategyEvent, view: StrategyView) -> Sequence[Signal]:
         if not isinstance(event, TickEvent):
