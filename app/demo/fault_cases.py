@@ -14,7 +14,7 @@ Act = tuple[str, Mapping[str, Any]]
 """A path of a simulator's control door and what is posted there."""
 
 _K, _B, _M = Venue.NSE, Venue.BINANCE, Venue.MT5
-_LASTS_S = 560
+_LASTS_S = 390
 _UNTIDY = ("feed_duplicate", "feed_reorder", "feed_lost")
 
 
@@ -217,7 +217,7 @@ IN_SESSION: Sequence[FaultCase] = (
             _B: (_rule("outage", "reads"),),
             _M: (_rule("ipc_timeout", "reads", count=6, seconds=0.5),),
         },
-        lasts_s=400,
+        lasts_s=330,
     ),
     _case(
         20,

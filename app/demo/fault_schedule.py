@@ -10,7 +10,7 @@ from app.domain.errors import InvalidInputError
 from app.domain.instruments import Venue
 
 _FIRST_AFTER_OPEN = timedelta(minutes=11)
-_LENGTH = timedelta(minutes=11)
+_LENGTH = timedelta(minutes=8)
 _FIRST_TRADE = timedelta(minutes=1)
 _LOGINS_FROM = timedelta(minutes=31)
 _LOGINS_UNTIL = timedelta(minutes=5)

@@ -102,7 +102,7 @@ def _timed(window: FaultWindow, venue: Venue, session: TradingSession) -> Placem
         params={
             "instrument": INSTRUMENTS[venue],
             "first_after_s": first_trade_after_s(window, session),
-            "lots": 10 if venue is Venue.MT5 else 1,
+            "lots": 1 if venue is Venue.NSE else 10,
         },
         limits=_SMALL_LOTS,
     )

@@ -26,7 +26,7 @@ class TimedTradesParams:
 
     instrument: Annotated[str, Field(description="What is bought")]
     first_after_s: Annotated[int, Field(ge=0, le=86_400, description="First entry after the open")]
-    rounds: Annotated[int, Field(ge=1, le=20, description="How many trades")] = 3
+    rounds: Annotated[int, Field(ge=1, le=20, description="How many trades")] = 2
     every_s: Annotated[int, Field(ge=60, le=3600, description="From one entry to the next")] = 180
     hold_s: Annotated[int, Field(ge=30, le=3600, description="From an entry to its exit")] = 120
     lots: Annotated[int, Field(ge=1, le=10_000, description="Lots of each trade")] = 1

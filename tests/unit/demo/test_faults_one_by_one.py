@@ -40,8 +40,8 @@ def test_a_shorter_day_takes_fewer() -> None:
     short = replace(SESSION, close_at=OPEN + timedelta(minutes=70))
 
     assert [w.case.number for w in plan_faults(short, (2, 13))] == [2, 13]
-    with pytest.raises(InvalidInputError, match="at most 3 faults"):
-        plan_faults(short, (1, 2, 3, 4))
+    with pytest.raises(InvalidInputError, match="at most 4 faults"):
+        plan_faults(short, (1, 2, 3, 4, 5))
     with pytest.raises(InvalidInputError, match="numbers from 1 to 30"):
         plan_faults(SESSION, (31,))
 
