@@ -19,15 +19,11 @@ from app.domain.reports import FillReport
 
 
 def unresolved_orders(
-    session: Session, account_id: AccountId, day: date, *, sent_before: datetime
+    session: Session, account_id: AccountId, *, sent_before: datetime
 ) -> Sequence[OrderRow]:
-    """Return orders whose outcome is unknown, or that were claimed and never answered (a crash between).
-
-    Of one day: the broker's book of today says nothing about yesterday's orders, which a person settles.
-    """
+    """Return orders whose outcome is unknown, or that were claimed and never answered (a crash between)."""
     statement = select(OrderRow).where(
         OrderRow.account_id == account_id,
-        OrderRow.day == day,
         OrderRow.status.in_(OPEN_STATUSES),
         OrderRow.broker_order_id.is_(None),
         OrderRow.is_unknown

@@ -157,7 +157,7 @@ class BooksRun:
 
     def _sync(self, account_id: AccountId, day: date) -> None:
         gateway = self._gateways.get(account_id)
-        self._sync_orders(gateway, account_id, day)
+        self._sync_orders(gateway, account_id)
         fills = gateway.request_fills()
         with self._database.begin() as session:
             save_broker_trades(session, account_id, day, fills.data)
@@ -165,10 +165,10 @@ class BooksRun:
         self._compare_positions(gateway, account_id, day)
         self._reads += 1
 
-    def _sync_orders(self, gateway: BrokerGateway, account_id: AccountId, day: date) -> None:
+    def _sync_orders(self, gateway: BrokerGateway, account_id: AccountId) -> None:
         asked = self._clock.wall()
         overdue_since = asked - timedelta(seconds=self._settings.order_timeout_s) - OVERDUE_AFTER
-        read = self._read_orders(gateway, account_id, day, overdue_since=overdue_since)
+        read = self._read_orders(gateway, account_id, overdue_since=overdue_since)
         foreign = self._execution.apply_reports(account_id, read.data, source="books")
         if foreign:
             with self._database.begin() as session:
@@ -178,7 +178,7 @@ class BooksRun:
             seconds=self._settings.not_placed_after_s or gateway.capabilities().not_placed_after_s
         )
         with self._database.begin() as session:
-            orders = unresolved_orders(session, account_id, day, sent_before=overdue_since)
+            orders = unresolved_orders(session, account_id, sent_before=overdue_since)
             seen = BookRead(
                 asked=asked, is_clean=read.clean, strangers=foreign, not_placed_after=not_placed_after
             )
@@ -188,14 +188,14 @@ class BooksRun:
             self._weigh(order_id, asked, is_clean=read.clean, not_placed_after=not_placed_after)
 
     def _read_orders(
-        self, gateway: BrokerGateway, account_id: AccountId, day: date, *, overdue_since: datetime
+        self, gateway: BrokerGateway, account_id: AccountId, *, overdue_since: datetime
     ) -> Read[Sequence[OrderReport]]:
         """Read the book; while it is unreadable, admit what is unknown all the same (I3)."""
         try:
             return gateway.request_orders()
         except BrokerError as e:
             with self._database.begin() as session:
-                unresolved = unresolved_orders(session, account_id, day, sent_before=overdue_since)
+                unresolved = unresolved_orders(session, account_id, sent_before=overdue_since)
                 order_ids = [row.id for row in unresolved]
             for order_id in order_ids:
                 self._execution.mark_unknown(order_id)

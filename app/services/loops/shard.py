@@ -4,7 +4,6 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, cast
 
 import structlog
@@ -21,7 +20,6 @@ from app.domain.ids import DeploymentId, UserId
 from app.domain.market_data import IndicatorBar
 from app.domain.markets import MARKETS
 from app.domain.ports import Clock
-from app.domain.risk.limits import RiskLimits
 from app.domain.strategy import BarEvent, FillEvent, StrategyEvent, TickEvent
 from app.infra.names import LOOP_CURSOR_KEY
 from app.services.indicators import register_needs
@@ -180,30 +178,10 @@ class ShardHost:
         for event in events:
             shared: SharedDecisions = {}
             for loop in self._loops.values():
-                wished = loop.ask(event, market, now=now, shared=shared)
-                is_tick = isinstance(event, TickEvent)
-                wishes += self._without_stale(loop, wished, market) if is_tick else wished
+                wishes += loop.ask(event, market, now=now, shared=shared)
         latency_s = None if arrival.received is None else self._age(arrival.received)
         self._statistics.add(rounds=int(arrival.has_round), bars=len(bars), latency_s=latency_s)
         return wishes
-
-    def _without_stale(self, loop: UserLoop, wishes: list[Wish], market: MarketSnapshot) -> list[Wish]:
-        """Take back entries wished on prices that came too late: the next round asks again.
-
-        Recorded, they would be denied, and the strategy would hold them for done: after an outage over the
-        bell the first round that arrives is the bell's own.
-        """
-        stale = [wish for wish in wishes if self._is_stale(wish, market)]
-        for wish in stale:
-            loop.withdraw(wish)
-            log.warning("entry_on_stale_prices", deployment_id=wish.deployment.deployment_id)
-        return [wish for wish in wishes if wish not in stale]
-
-    def _is_stale(self, wish: Wish, market: MarketSnapshot) -> bool:
-        limits = RiskLimits.from_mapping(wish.deployment.limits)
-        oldest = self._services.clock.wall() - timedelta(seconds=float(limits.max_tick_age_s))
-        ticks = (market.tick(leg.instrument_id) for leg in wish.signal.legs)
-        return any(tick is not None and tick.ts_init < oldest for tick in ticks)
 
     def _record(self, wishes: Sequence[Wish], market: MarketSnapshot, lease: Lease) -> bool:
         if not lease.is_valid():

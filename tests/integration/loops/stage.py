@@ -168,11 +168,11 @@ class Stage:
         self.stop()
         self.start()
 
-    def round(self, after: timedelta, *, spot: str = "10868.70", age: timedelta = timedelta(0)) -> datetime:
-        """Publish a round of ticks at a distance from the open, which came `age` ago; return its instant."""
+    def round(self, after: timedelta, *, spot: str = "10868.70") -> datetime:
+        """Publish a round of ticks at a distance from the open; return its instant."""
         at = SESSION.open_at + after
         ticks = tuple(tick(instrument, Decimal(spot), at) for instrument in INSTRUMENTS)
-        wall = self.clock.wall() - age
+        wall = self.clock.wall()
         fields = encode_round(TickRound(ts_event=at, number=next(self._rounds), wall=wall, ticks=ticks))
         marks = {t.instrument_id: encode_mark(t, wall) for t in ticks}
         self.valkey.hset(MARKS_KEY.format(venue="NSE"), mapping=marks)

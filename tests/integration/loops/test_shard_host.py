@@ -211,24 +211,3 @@ def test_two_hundred_users_decide_within_one_round(stage: Stage) -> None:
     print(f"200 straddles: {summary}")  # noqa: T201  reported, never asserted
     assert all(stage.keys(i) == ["2019-01-02:straddle:entry"] for i in ids)
     assert [len(batch) for batch in stage.recorder.batches] == [200]
-
-
-def test_an_entry_wished_on_prices_that_came_too_late_is_wished_again_on_fresh_ones(stage: Stage) -> None:
-    (deployment,) = stage.deploy("short_straddle")
-    stage.start()
-    entry_time = timedelta(minutes=5)
-
-    stage.await_cursor(stage.round(entry_time, age=timedelta(seconds=19)))
-    assert stage.keys(deployment) == []
-    stage.await_cursor(stage.round(entry_time + SECOND))
-
-    assert stage.keys(deployment) == [f"{DAY}:straddle:entry"]
-
-
-def test_an_exit_does_not_wait_for_fresh_prices(stage: Stage) -> None:
-    (deployment,) = stage.deploy("each_event")
-    stage.start()
-
-    stage.await_cursor(stage.round(FIRST, age=timedelta(seconds=19)))
-
-    assert stage.keys(deployment) == [key_of(FIRST)]
