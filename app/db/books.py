@@ -50,13 +50,16 @@ def revived_orders(
     return session.scalars(statement).all()
 
 
-def accounts_with_doubt(session: Session, spec: Mapping[str, Any], *, older_than: datetime) -> set[AccountId]:
-    """Return the shard's accounts with an order that needs evidence soon."""
+def accounts_with_doubt(
+    session: Session, spec: Mapping[str, Any], *, day: date, older_than: datetime
+) -> set[AccountId]:
+    """Return the shard's accounts with an order of the day that needs evidence soon."""
     is_pending = OrderRow.status.in_((OrderStatus.PENDING_UPDATE, OrderStatus.PENDING_CANCEL))
     statement = (
         select(OrderRow.account_id)
         .where(
             in_shard(OrderRow.account_id, spec),
+            OrderRow.day == day,
             OrderRow.status.in_(OPEN_STATUSES),
             OrderRow.is_unknown
             | ((OrderRow.status == OrderStatus.SUBMITTED) & (OrderRow.submitted_wall < older_than))

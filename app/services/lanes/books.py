@@ -91,7 +91,7 @@ class BooksRun:
         with Bulkhead("books", bounds) as bulkhead:
             while lease.is_valid():
                 self._tell_breakers()
-                self._start(bulkhead, self._due(lease), day)
+                self._start(bulkhead, self._due(lease, day), day)
                 lease.progress = {"reads": self._reads}
                 wakes.wait(_POLL_S)
         self._tell_breakers()
@@ -106,12 +106,13 @@ class BooksRun:
                     self._busy.add(account_id)
                 bulkhead.start(account_id, partial(self._sync_guarded, account_id, day))
 
-    def _due(self, lease: Lease) -> list[AccountId]:
+    def _due(self, lease: Lease, day: date) -> list[AccountId]:
         """Return the accounts whose books should be read now: those in doubt first, then by age."""
         now = self._clock.monotonic()
         with self._database.begin() as session:
             account_ids = accounts_with_session(session, lease.spec)
-            doubtful = accounts_with_doubt(session, lease.spec, older_than=self._clock.wall() - _DOUBT_AFTER)
+            doubted_since = self._clock.wall() - _DOUBT_AFTER
+            doubtful = accounts_with_doubt(session, lease.spec, day=day, older_than=doubted_since)
         period_s = self._settings.reconcile_period_s
         with self._lock:
             for position, account_id in enumerate(account_ids):
@@ -157,7 +158,7 @@ class BooksRun:
 
     def _sync(self, account_id: AccountId, day: date) -> None:
         gateway = self._gateways.get(account_id)
-        self._sync_orders(gateway, account_id)
+        self._sync_orders(gateway, account_id, day)
         fills = gateway.request_fills()
         with self._database.begin() as session:
             save_broker_trades(session, account_id, day, fills.data)
@@ -165,7 +166,7 @@ class BooksRun:
         self._compare_positions(gateway, account_id, day)
         self._reads += 1
 
-    def _sync_orders(self, gateway: BrokerGateway, account_id: AccountId) -> None:
+    def _sync_orders(self, gateway: BrokerGateway, account_id: AccountId, day: date) -> None:
         asked = self._clock.wall()
         overdue_since = asked - timedelta(seconds=self._settings.order_timeout_s) - OVERDUE_AFTER
         read = self._read_orders(gateway, account_id, overdue_since=overdue_since)
@@ -182,9 +183,13 @@ class BooksRun:
             seen = BookRead(
                 asked=asked, is_clean=read.clean, strangers=foreign, not_placed_after=not_placed_after
             )
-            self._evidence.note_orders(session, orders, seen)
-            doubtful = [row.id for row in orders]
+            # Today's book says nothing about earlier orders: they stay UNKNOWN until a person settles them.
+            todays = [row for row in orders if row.day == day]
+            self._evidence.note_orders(session, todays, seen)
+            doubtful, weighed = [row.id for row in orders], [row.id for row in todays]
         for order_id in doubtful:
+            self._execution.mark_unknown(order_id)
+        for order_id in weighed:
             self._weigh(order_id, asked, is_clean=read.clean, not_placed_after=not_placed_after)
 
     def _read_orders(
@@ -230,7 +235,6 @@ class BooksRun:
 
     def _weigh(self, order_id: int, asked: datetime, *, is_clean: bool, not_placed_after: timedelta) -> None:
         """Count one more clean read without the order; two after the deadline prove its absence."""
-        self._execution.mark_unknown(order_id)
         if not is_clean:
             return
         with self._database.begin() as session:

@@ -96,6 +96,12 @@ def patient(desk: Desk) -> dict[str, object]:
     return {"settings": desk.parts.settings.model_copy(update={"not_placed_after_s": 600.0})}
 
 
+def read_books(desk: Desk) -> int:
+    """How often the broker was asked for its orders."""
+    seen = desk.broker.get("requests")
+    return sum(request["path"].endswith("/orders") for request in seen)
+
+
 def place_by_hand(desk: Desk, order: OrderRow) -> BrokerOrderId:
     """Place the same order at the broker, as a person does in its own program: without our tag."""
     request = OrderRequest(
@@ -149,6 +155,22 @@ def test_a_book_that_cannot_be_read_is_evidence_that_proves_nothing(desk: Desk) 
     [tag] = evidence(desk, "TAG")
     assert (tag.is_clean, "could not be read" in tag.seen) == (False, True)
     assert "clean read" in unknown(desk)[0].next_step
+
+
+def test_todays_book_proves_nothing_about_yesterdays_order(desk: Desk) -> None:
+    order = lose(desk)
+    with desk.database.begin() as session:
+        session.get_one(OrderRow, order.id).day = TODAY - timedelta(days=1)
+    settings = desk.parts.settings.model_copy(update={"not_placed_after_s": 1.0, "reconcile_period_s": 0.5})
+
+    with desk.running(RunKind.BOOKS, settings=settings):
+        desk.wait_for(lambda: desk.count_orders(is_unknown=True) == 1)
+        looks = read_books(desk)
+        desk.wait_for(lambda: read_books(desk) >= looks + 4)
+
+    [yesterdays] = unknown(desk)
+    assert (yesterdays.order.status, yesterdays.order.clean_misses) == (OrderStatus.SUBMITTED, 0)
+    assert evidence(desk, "TAG") == []
 
 
 def test_an_order_that_the_books_find_says_so(desk: Desk) -> None:
