@@ -48,11 +48,17 @@ def compare(
         noticed: client and broker order id of each order for which an alarm says that we did not send it.
     """
     found = Comparison()
-    by_hand = [order for order in orders if (order["client"], order["broker_order_id"]) in noticed]
+    by_hand = [order for order in orders if _is_by_hand(order, noticed)]
     found.by_hand += [f"{order['client']}: order {order['broker_order_id']}" for order in by_hand]
     _compare_orders(ours, [order for order in orders if order not in by_hand], clients, found)
     _compare_positions(traded, _without(positions, by_hand), clients, found)
     return found
+
+
+def _is_by_hand(order: Mapping[str, Any], noticed: Collection[tuple[str, str]]) -> bool:
+    """Whether a person placed it and the platform said so; what bears our tag is ours, whatever we say."""
+    is_tagged = str(order["tag"]).startswith(_PREFIX)
+    return not is_tagged and (order["client"], order["broker_order_id"]) in noticed
 
 
 def _without(positions: Book, by_hand: Book) -> Book:

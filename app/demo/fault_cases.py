@@ -73,6 +73,7 @@ AT_LOGIN = _case(
         ),
         _M: (_rule("login_fail", count=1),),
     },
+    lasts_s=1560,
 )
 AT_BELL = _case(8, "acknowledgements late in the first seconds", {_K: (_rule("open_delay", seconds=4.0),)})
 

@@ -15,8 +15,6 @@ from app.domain.instruments import Venue
 
 log = structlog.get_logger()
 
-Injected = Mapping[Venue, Mapping[str, int]]
-
 
 @dataclass(slots=True, kw_only=True)
 class Seen:

@@ -1,7 +1,7 @@
 """Tell of each fault what was seen and how it ended. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from app.db.outcomes import AlarmOutcome, LegOutcome, OrderOutcome
@@ -44,6 +44,7 @@ def _row(
     window = seen.window
     mine = [order for order in orders if order.deployment == window.case.name]
     its_legs = [leg for leg in legs if leg.deployment == window.case.name]
+    raised = [a.code for a in alarms if window.begins <= a.raised_at < window.counts_until]
     return {
         "fault": window.case.number,
         "what": window.case.what,
@@ -53,11 +54,7 @@ def _row(
         "orders": dict(sorted(Counter(f"{o.role} {o.status}" for o in mine).items())),
         "unknown_seen": sum(order.was_unknown for order in mine),
         "unprotected_max_s": round(max((leg.unprotected_max_ms for leg in its_legs), default=0) / 1000, 3),
-        "alarms": dict(
-            sorted(
-                Counter(a.code for a in alarms if window.begins <= a.raised_at < window.counts_until).items()
-            )
-        ),
+        "alarms": dict(sorted(Counter(raised).items())),
         "ended": _ending(mine, its_legs),
     }
 
@@ -74,8 +71,3 @@ def _ending(orders: Sequence[OrderOutcome], legs: Sequence[LegOutcome]) -> str:
         words.append(f"{open_} still unknown")
     words.append(f"{held} positions still held" if held else "flat")
     return ", ".join(words)
-
-
-def by_fault(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line of words for each row."""
-    return [f"Fault {row['fault']:>2}  {row['what']}: {row['ended']}." for row in rows]

@@ -62,15 +62,13 @@ def _most(session: TradingSession) -> int:
 
 def _window(case: FaultCase, begins: datetime, counts_until: datetime) -> FaultWindow:
     ends = min(begins + timedelta(seconds=case.lasts_s), counts_until)
-    if case is AT_LOGIN:
-        ends = counts_until
     return FaultWindow(case=case, begins=begins, ends=ends, counts_until=counts_until)
 
 
 def instants(windows: Sequence[FaultWindow]) -> Iterator[datetime]:
     """Return when something must be switched."""
     for window in windows:
-        yield from (window.begins, window.ends, window.counts_until)
+        yield from (window.begins, window.ends)
 
 
 def first_trade_after_s(window: FaultWindow, session: TradingSession) -> int:

@@ -61,6 +61,8 @@ def _conditional(row: Row, became: Row | None) -> Row:
         "client": row["account"],
         "tag": row["client_id"],
         "broker_order_id": f"{row['symbol']}-algo-{row['broker_order_id']}",
+        "symbol": row["symbol"],
+        "side": row["side"],
         "filled": filled,
         "avg_px": avg_px,
     }

@@ -22,7 +22,7 @@ class SimulatorControl(ABC):
 
     Its books come in one form, whatever the broker's own words: an order has `client`, `tag`,
     `broker_order_id`, `symbol`, `side` (BUY, SELL), `filled` (units) and `avg_px`; a position `client`,
-    `symbol`, `bought` and `sold`. Conditional orders of a venue may lack symbol and side.
+    `symbol`, `bought` and `sold`.
     """
 
     def __init__(self, url: str) -> None:

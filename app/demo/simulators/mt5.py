@@ -93,6 +93,8 @@ class Mt5Control(SimulatorControl):
                 "client": str(row["login"]),
                 "tag": _FULL_MAGIC.format(row["magic"]) if row["magic"] else "",
                 "broker_order_id": row["broker_order_id"],
+                "symbol": row["symbol"],
+                "side": row["side"],
                 "filled": Decimal(row["filled_lots"]) * _LOT,
                 "avg_px": prices.get(row["broker_order_id"], Decimal(0)),
             }

@@ -142,3 +142,19 @@ def test_an_order_by_hand_is_no_difference_once_the_platform_noticed_it() -> Non
     assert unnoticed.lost
     assert unnoticed.open_at_end
     assert noticed == Comparison(by_hand=["OB001: order B9"])
+
+
+def test_an_order_with_our_tag_is_never_taken_for_one_by_hand() -> None:
+    doubled = {**THEIRS, "broker_order_id": "B9", "symbol": "NIFTYCE", "side": "BUY"}
+
+    found = compare(
+        [OURS],
+        TRADED,
+        orders=[THEIRS, doubled],
+        positions=[POSITION],
+        clients={7: "OB001"},
+        noticed={("OB001", "B9")},
+    )
+
+    assert found.duplicates
+    assert not found.by_hand
