@@ -8,15 +8,14 @@ from app.domain.markets import Currency
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side
 
 
-class Order(Shown):
-    """Show one order."""
+class OrderFacts(Shown):
+    """Show what is the same wherever an order is shown."""
 
     id: int
     user_id: int
     account_id: int
     account_name: str
     user_name: str
-    deployment_id: int
     deployment_name: str
     client_order_id: str
     broker_order_id: str | None
@@ -27,14 +26,20 @@ class Order(Shown):
     quantity: DecimalStr
     price: DecimalStr | None
     trigger_price: DecimalStr | None
-    filled_qty: DecimalStr
-    avg_px: DecimalStr | None
     status: OrderStatus
     is_unknown: bool
-    denial_code: str | None
     reject_reason: str
-    reason: str
     ts_init: datetime
+
+
+class Order(OrderFacts):
+    """Show one order."""
+
+    deployment_id: int
+    filled_qty: DecimalStr
+    avg_px: DecimalStr | None
+    denial_code: str | None
+    reason: str
     updated_at: datetime
 
 

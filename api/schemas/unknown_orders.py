@@ -6,10 +6,9 @@ from typing import Annotated
 from pydantic import Field
 
 from api.schemas.base import Asked, DecimalStr, Shown
-from api.schemas.trading import OrderEvent
+from api.schemas.trading import OrderEvent, OrderFacts
 from app.domain.accounts import BrokerCode
 from app.domain.markets import Currency
-from app.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from app.domain.unknown_orders import REASON_LENGTH, EvidenceSource, Fate
 
 
@@ -29,29 +28,10 @@ class EvidenceEntry(Shown):
     last_wall: datetime
 
 
-class UnknownOrder(Shown):
+class UnknownOrder(OrderFacts):
     """Show one order with unknown outcome; `at_stake` is its value at its own price, in `currency`."""
 
-    id: int
-    user_id: int
-    user_name: str
-    account_id: int
-    account_name: str
     broker: BrokerCode
-    deployment_name: str
-    client_order_id: str
-    broker_order_id: str | None
-    instrument_id: str
-    side: Side
-    role: OrderRole
-    order_type: OrderType
-    quantity: DecimalStr
-    price: DecimalStr | None
-    trigger_price: DecimalStr | None
-    status: OrderStatus
-    is_unknown: bool
-    reject_reason: str
-    ts_init: datetime
     submitted_wall: datetime | None
     age_s: int | None
     at_stake: DecimalStr | None

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.models import AccountRow, DeploymentRow, LegRow, OrderEventRow, OrderRow, UserRow
 from app.db.scope import DataScope
@@ -12,7 +13,8 @@ from app.db.views import AnyRow, AnySelect
 from app.domain.ids import OrderId
 
 
-def _orders(scope: DataScope) -> AnySelect:
+def select_orders(scope: DataScope, *more: InstrumentedAttribute[Any]) -> AnySelect:
+    """Return the query of orders with the names around them, and more columns if asked for."""
     return (
         select(
             OrderRow.id,
@@ -40,6 +42,7 @@ def _orders(scope: DataScope) -> AnySelect:
             OrderRow.reason,
             OrderRow.ts_init,
             OrderRow.updated_at,
+            *more,
         )
         .join(AccountRow, AccountRow.id == OrderRow.account_id)
         .join(UserRow, UserRow.id == OrderRow.user_id)
@@ -52,7 +55,7 @@ def read_orders(
     session: Session, scope: DataScope, *, day: date, before: int | None, limit: int
 ) -> Sequence[AnyRow]:
     """Return a page of the day's orders, newest first, below the cursor `before` (an order id)."""
-    statement = _orders(scope).where(OrderRow.day == day).order_by(OrderRow.id.desc()).limit(limit)
+    statement = select_orders(scope).where(OrderRow.day == day).order_by(OrderRow.id.desc()).limit(limit)
     if before is not None:
         statement = statement.where(OrderRow.id < before)
     return session.execute(statement).all()
@@ -62,7 +65,7 @@ def read_changed_orders(
     session: Session, scope: DataScope, *, day: date, since: datetime | None
 ) -> Sequence[AnyRow]:
     """Return the day's orders that changed at or after the machine time `since`; None means all."""
-    statement = _orders(scope).where(OrderRow.day == day).order_by(OrderRow.id)
+    statement = select_orders(scope).where(OrderRow.day == day).order_by(OrderRow.id)
     if since is not None:
         statement = statement.where(OrderRow.updated_at >= since)
     return session.execute(statement).all()
@@ -70,7 +73,7 @@ def read_changed_orders(
 
 def read_order(session: Session, scope: DataScope, order_id: OrderId) -> AnyRow | None:
     """Return one order, or None when it is not in the scope."""
-    return session.execute(_orders(scope).where(OrderRow.id == order_id)).one_or_none()
+    return session.execute(select_orders(scope).where(OrderRow.id == order_id)).one_or_none()
 
 
 def read_order_events(session: Session, scope: DataScope, order_id: OrderId) -> Sequence[AnyRow]:

@@ -5,9 +5,10 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db.models import AccountRow, DeploymentRow, OrderEvidenceRow, OrderRow, UserRow
+from app.db.models import AccountRow, OrderEvidenceRow, OrderRow
 from app.db.scope import DataScope
 from app.db.views import AnyRow, AnySelect
+from app.db.views.trading import select_orders
 from app.domain.ids import OrderId
 
 
@@ -47,33 +48,9 @@ def read_evidence(session: Session, scope: DataScope, order_ids: Collection[int]
 
 
 def _orders(scope: DataScope) -> AnySelect:
-    return (
-        select(
-            OrderRow.id,
-            OrderRow.user_id,
-            UserRow.name.label("user_name"),
-            OrderRow.account_id,
-            AccountRow.name.label("account_name"),
-            AccountRow.broker,
-            DeploymentRow.name.label("deployment_name"),
-            OrderRow.client_order_id,
-            OrderRow.broker_order_id,
-            OrderRow.instrument_id,
-            OrderRow.side,
-            OrderRow.role,
-            OrderRow.order_type,
-            OrderRow.quantity,
-            OrderRow.price,
-            OrderRow.trigger_price,
-            OrderRow.status,
-            OrderRow.is_unknown,
-            OrderRow.reject_reason,
-            OrderRow.clean_misses,
-            OrderRow.ts_init,
-            OrderRow.submitted_wall,
-        )
-        .join(AccountRow, AccountRow.id == OrderRow.account_id)
-        .join(UserRow, UserRow.id == OrderRow.user_id)
-        .join(DeploymentRow, DeploymentRow.id == OrderRow.deployment_id)
-        .where(scope.allows(OrderRow.user_id))
+    return select_orders(
+        scope,
+        AccountRow.broker,
+        OrderRow.clean_misses,
+        OrderRow.submitted_wall,
     )

@@ -788,10 +788,6 @@ export type Order = {
      */
     user_name: string;
     /**
-     * Deployment Id
-     */
-    deployment_id: number;
-    /**
      * Deployment Name
      */
     deployment_name: string;
@@ -822,6 +818,23 @@ export type Order = {
      * Trigger Price
      */
     trigger_price: string | null;
+    status: OrderStatus;
+    /**
+     * Is Unknown
+     */
+    is_unknown: boolean;
+    /**
+     * Reject Reason
+     */
+    reject_reason: string;
+    /**
+     * Ts Init
+     */
+    ts_init: string;
+    /**
+     * Deployment Id
+     */
+    deployment_id: number;
     /**
      * Filled Qty
      */
@@ -830,27 +843,14 @@ export type Order = {
      * Avg Px
      */
     avg_px: string | null;
-    status: OrderStatus;
-    /**
-     * Is Unknown
-     */
-    is_unknown: boolean;
     /**
      * Denial Code
      */
     denial_code: string | null;
     /**
-     * Reject Reason
-     */
-    reject_reason: string;
-    /**
      * Reason
      */
     reason: string;
-    /**
-     * Ts Init
-     */
-    ts_init: string;
     /**
      * Updated At
      */
@@ -1573,10 +1573,6 @@ export type UnknownOrder = {
      */
     user_id: number;
     /**
-     * User Name
-     */
-    user_name: string;
-    /**
      * Account Id
      */
     account_id: number;
@@ -1584,7 +1580,10 @@ export type UnknownOrder = {
      * Account Name
      */
     account_name: string;
-    broker: BrokerCode;
+    /**
+     * User Name
+     */
+    user_name: string;
     /**
      * Deployment Name
      */
@@ -1629,6 +1628,7 @@ export type UnknownOrder = {
      * Ts Init
      */
     ts_init: string;
+    broker: BrokerCode;
     /**
      * Submitted Wall
      */
