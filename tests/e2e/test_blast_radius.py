@@ -74,7 +74,7 @@ def test_valkey_hangs_at_the_bell_then_prices_stand_still_then_trading_halts(sta
     day = start_day("--accounts", "4", "--seed", "9", "--close", "09:45")
     day.wait_until("09:14:59")
     with day.frozen("valkey"):
-        time.sleep(20)
+        day.wait_until("09:15:19")
     entry, exit_ = _stale_prices("09:19:57", "09:20:20"), _stale_prices("09:21:30", "09:22:30")
     day.simulator("/_sim/faults", {"faults": [entry, exit_]})
     day.wait_until("09:20:03")
