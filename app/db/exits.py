@@ -1,7 +1,7 @@
 """Find the legs that need an exit step, with their one live exit order. Callers hold the transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,9 @@ from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderEventRow, O
 from app.db.orders import OPEN_STATUSES, leg_of
 from app.db.shards import in_shard
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey, client_order_id
-from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, TimeInForce
+from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
+from app.domain.positions import Leg
+from app.domain.reconciliation import held_at_broker
 from app.domain.risk.exits import LiveExit, PlaceExit, exit_side
 
 _BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0)
@@ -37,6 +39,12 @@ class LegWork:
     def instrument_id(self) -> InstrumentId:
         """The leg's instrument."""
         return InstrumentId(self.leg.instrument_id)
+
+    @property
+    def held(self) -> Leg:
+        """The leg as far as the broker's book holds it: exits close no more than this."""
+        leg = leg_of(self.leg)
+        return replace(leg, net_qty=held_at_broker(leg.net_qty, missing_qty=self.leg.missing_qty))
 
     def is_backing_off(self, wall: datetime) -> bool:
         """Whether the last exit attempt was refused so recently that the next one should wait."""
@@ -223,6 +231,7 @@ def live_exit_of(row: OrderRow, wall: datetime) -> LiveExit:
     changed = row.changed_wall or row.submitted_wall or wall
     return LiveExit(
         status=OrderStatus(row.status),
+        side=Side(row.side),
         order_type=OrderType(row.order_type),
         quantity=row.quantity,
         filled=row.filled_qty,

@@ -22,6 +22,7 @@ from app.db.models.people import (
 )
 from app.db.models.trading import (
     BrokerTradeRow,
+    ExternalFillRow,
     FillRow,
     LegRow,
     OrderEventRow,
@@ -41,6 +42,7 @@ __all__ = [
     "CommandRow",
     "CredentialRow",
     "DeploymentRow",
+    "ExternalFillRow",
     "FillRow",
     "IndicatorRow",
     "InjectedSessionRow",

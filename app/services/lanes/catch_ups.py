@@ -1,4 +1,7 @@
-"""Read an account's book after a gap in its stream, in threads of their own: no exit waits behind a read."""
+"""Read an account's book after a gap or a stranger in its stream, in threads of their own.
+
+No exit waits behind such a read.
+"""
 
 from functools import partial
 from types import TracebackType
@@ -10,9 +13,9 @@ from app.domain.breaker import Witness, witness_of_read
 from app.domain.errors import BrokerError
 from app.domain.ids import AccountId
 from app.domain.ports import Clock
-from app.services.execution import Execution
 from app.services.gateways import Gateways
 from app.services.lanes.bulkhead import Bounds, Bulkhead
+from app.services.reconciliation import Reconciliation
 
 log = structlog.get_logger()
 
@@ -22,10 +25,10 @@ _READS_PER_BROKER = 8
 class CatchUps:
     """Remember which accounts have missed news, and read their books when a thread is free. One owner."""
 
-    def __init__(self, gateways: Gateways, execution: Execution, clock: Clock) -> None:
+    def __init__(self, gateways: Gateways, reconciliation: Reconciliation, clock: Clock) -> None:
         self._clock = clock
         self._gateways = gateways
-        self._execution = execution
+        self._reconciliation = reconciliation
         self._behind: set[AccountId] = set()
         bounds = Bounds(broker_of=gateways.broker_of, per_broker=_READS_PER_BROKER, per_account=1)
         self._bulkhead = Bulkhead("catch-up", bounds)
@@ -39,7 +42,7 @@ class CatchUps:
         self._bulkhead.close()
 
     def need(self, account_id: AccountId) -> None:
-        """Note that an account's stream may have missed anything."""
+        """Note that an account's stream may have missed anything, or told of an order that is not ours."""
         self._behind.add(account_id)
 
     def start(self) -> None:
@@ -56,5 +59,5 @@ class CatchUps:
         except BrokerError as e:
             log.warning("catch_up_failed", account_id=account_id, error=str(e))
             return witness_of_read(account_id, asked_at, e)
-        self._execution.apply_reports(account_id, read.data, source="gap")
+        self._reconciliation.apply_book(account_id, read, source="gap")
         return witness_of_read(account_id, asked_at, None)

@@ -29,7 +29,7 @@ from app.db.exits import (
 from app.db.leases import LeaseLostError, check_fence
 from app.db.legs import note_exposed, note_protected
 from app.db.models import OrderRow
-from app.db.orders import leg_of, move_order
+from app.db.orders import move_order
 from app.db.session import Database
 from app.domain.breaker import EndpointClass, Witness, witness_of_write
 from app.domain.errors import (
@@ -68,6 +68,7 @@ from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
 from app.services.lanes.wakes import Wakes
 from app.services.lanes.warmth import Warmth
+from app.services.reconciliation import Reconciliation
 from app.services.runs import Lease
 
 log = structlog.get_logger()
@@ -130,6 +131,7 @@ class ExitLane:
         """Work until the lease ends; calls in flight are finished and recorded."""
         streams = AccountStreams(self._gateways, wakes)
         streams.start()
+        reconciliation = Reconciliation(self._database, self._clock, self._execution)
         bounds = Bounds(
             broker_of=self._gateways.broker_of,
             per_broker=_CALLS_PER_BROKER,
@@ -137,7 +139,7 @@ class ExitLane:
         )
         with (
             Warmth(self._gateways, self._clock) as warmth,
-            CatchUps(self._gateways, self._execution, self._clock) as catch_ups,
+            CatchUps(self._gateways, reconciliation, self._clock) as catch_ups,
             Bulkhead("exit", bounds) as bulkhead,
         ):
             while lease.is_valid():
@@ -178,7 +180,8 @@ class ExitLane:
                 catch_ups.need(account_id)
         for account_id, batch in reports.items():
             try:
-                self._execution.apply_reports(account_id, batch, source="stream")
+                if self._execution.apply_reports(account_id, batch, source="stream"):
+                    catch_ups.need(account_id)  # a stranger's order may have closed what we would close
             except InvariantError as e:
                 # One account's impossible news must not end the exits of the others (I8); its books go on.
                 log.exception("news_refused", account_id=account_id, error=str(e))
@@ -216,7 +219,7 @@ class ExitLane:
             return None
         wall = self._clock.wall()
         step = next_exit_step(
-            leg_of(work.leg),
+            work.held,
             None if work.live is None else live_exit_of(work.live, wall),
             instrument=instrument,
             tick=marks.get(work.instrument_id),

@@ -1,0 +1,159 @@
+"""Keep what was traded at the brokers without us. Callers hold the transaction and the account's lock."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import ColumnElement, case, exists, func, select
+from sqlalchemy.orm import Session
+
+from app.db.legs import lock_legs
+from app.db.models import AccountRow, ExternalFillRow, InstrumentRow, LegRow, OrderRow
+from app.db.orders import OPEN_STATUSES, fold_fill
+from app.domain.ids import AccountId, BrokerOrderId, DeploymentId, InstrumentId
+from app.domain.numbers import ZERO
+from app.domain.orders import OrderRole, Side
+from app.domain.reconciliation import Holding, Share
+from app.domain.reports import OrderReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalStep:
+    """Describe what one report adds to the cumulative fill of an order that is not ours."""
+
+    report: OrderReport
+    day: date
+    price: Decimal
+    instrument_id: InstrumentId | None
+    """None when the contract is not listed here, so that no leg can hold it."""
+
+
+def lock_account(session: Session, account_id: AccountId) -> AccountRow:
+    """Lock an account, so that one writer at a time decides whose its external fills are."""
+    statement = select(AccountRow).where(AccountRow.id == account_id).with_for_update(key_share=True)
+    return session.scalars(statement).one()
+
+
+def external_positions(session: Session, account_id: AccountId, day: date) -> dict[str, Decimal]:
+    """Return what strangers traded by the broker's symbol: signed, claimed and quarantined together."""
+    return _sums(session, account_id, day)
+
+
+def quarantined_positions(session: Session, account_id: AccountId, day: date) -> dict[str, Decimal]:
+    """Return what strangers hold by the broker's symbol, signed; what they closed again is left out."""
+    sums = _sums(session, account_id, day, ExternalFillRow.deployment_id.is_(None))
+    return {symbol: quantity for symbol, quantity in sums.items() if quantity != 0}
+
+
+def _sums(
+    session: Session, account_id: AccountId, day: date, *conditions: ColumnElement[bool]
+) -> dict[str, Decimal]:
+    row = ExternalFillRow
+    signed = func.sum(case((row.side == Side.BUY, row.quantity), else_=-row.quantity))
+    statement = (
+        select(row.broker_symbol, signed)
+        .where(row.account_id == account_id, row.day == day, *conditions)
+        .group_by(row.broker_symbol)
+    )
+    return {symbol: Decimal(quantity) for symbol, quantity in session.execute(statement)}
+
+
+def fills_of(
+    session: Session, account_id: AccountId, numbers: Collection[BrokerOrderId]
+) -> Mapping[str, Sequence[ExternalFillRow]]:
+    """Return the booked steps of these external orders by the broker's number, oldest first."""
+    statement = (
+        select(ExternalFillRow)
+        .where(ExternalFillRow.account_id == account_id, ExternalFillRow.broker_order_id.in_(numbers))
+        .order_by(ExternalFillRow.cumulative_qty)
+    )
+    found: dict[str, list[ExternalFillRow]] = {}
+    for row in session.scalars(statement):
+        found.setdefault(row.broker_order_id, []).append(row)
+    return found
+
+
+def instrument_of(session: Session, day: date, broker_symbol: str) -> InstrumentId | None:
+    """Return the instrument that the broker calls so on a day, None when it is not listed here."""
+    statement = select(InstrumentRow.instrument_id).where(
+        InstrumentRow.as_of == day, InstrumentRow.broker_symbol == broker_symbol
+    )
+    found = session.scalar(statement)
+    return None if found is None else InstrumentId(found)
+
+
+def may_be_ours(
+    session: Session, account_id: AccountId, report: OrderReport, instrument_id: InstrumentId | None
+) -> bool:
+    """Whether an order of ours, sent and without a number yet, looks like this one, its tag lost (I3)."""
+    statement = select(
+        exists().where(
+            OrderRow.account_id == account_id,
+            OrderRow.instrument_id == instrument_id,
+            OrderRow.side == report.side,
+            OrderRow.status.in_(OPEN_STATUSES),
+            OrderRow.submitted_wall.is_not(None),
+            OrderRow.broker_order_id.is_(None),
+        )
+    )
+    return session.scalar(statement) is True
+
+
+def lock_holders(
+    session: Session, account_id: AccountId, day: date, instrument_id: InstrumentId | None
+) -> dict[DeploymentId, LegRow]:
+    """Lock and return the account's legs in an instrument by deployment."""
+    if instrument_id is None:
+        return {}
+    legs = lock_legs(
+        session,
+        LegRow.account_id == account_id,
+        LegRow.day == day,
+        LegRow.instrument_id == instrument_id,
+    )
+    return {DeploymentId(leg.deployment_id): leg for leg in legs}
+
+
+def holdings_of(legs: Mapping[DeploymentId, LegRow]) -> list[Holding]:
+    """Return the domain's view of locked legs."""
+    return [Holding(deployment_id=i, net_qty=leg.net_qty) for i, leg in legs.items()]
+
+
+def book_shares(
+    session: Session,
+    account: AccountRow,
+    step: ExternalStep,
+    shares: Sequence[Share],
+    *,
+    legs: Mapping[DeploymentId, LegRow],
+    booked: Decimal,
+    now: datetime,
+) -> None:
+    """Append the shares of a step to the ledger and fold the claimed ones into their legs."""
+    report = step.report
+    for share in shares:
+        booked += abs(share.quantity)
+        session.add(
+            ExternalFillRow(
+                account_id=account.id,
+                broker_order_id=report.broker_order_id,
+                cumulative_qty=booked,
+                user_id=account.user_id,
+                day=step.day,
+                broker_symbol=report.broker_symbol,
+                instrument_id=step.instrument_id,
+                deployment_id=share.deployment_id,
+                side=report.side,
+                quantity=abs(share.quantity),
+                price=step.price,
+                ts_init=now,
+            )
+        )
+        if share.deployment_id is not None:
+            leg = legs[share.deployment_id]
+            fold_fill(
+                leg, side=report.side, quantity=abs(share.quantity), price=step.price, role=OrderRole.EXIT
+            )
+            leg.missing_qty = ZERO  # explained now; the next read of the positions says what is still missing
+    session.flush()
