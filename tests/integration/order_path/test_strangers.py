@@ -252,7 +252,7 @@ def test_what_the_broker_does_not_hold_any_more_is_not_exited(desk: Desk) -> Non
     get, blind = desk.parts.gateways.get, [False]
 
     def look(account_id: AccountId) -> BrokerGateway:
-        return _Blind(get(account_id)) if blind[0] else get(account_id)  # type: ignore[return-value]  # a proxy
+        return _Blind(get(account_id)) if blind[0] else get(account_id)
 
     with desk.running(RunKind.ENTRIES, RunKind.EXITS):
         enter(desk, lots=2)
