@@ -63,12 +63,13 @@ class Patience:
 class Comparison:
     """Say what a clean read of the positions means, beside those before it.
 
-    `since` is when the first of the reads in a row was asked for that all showed these differences. Real
-    ones stop the account's entries; where it `is_unsure`, one more read decides; no exit may close what
-    the `proven` ones say is not there.
+    `asked` is when the read was asked for, `since` when the first of the reads in a row was that all showed
+    these differences. Real ones stop the account's entries; where it `is_unsure`, one more read decides;
+    no exit may close what the `proven` ones say is not there.
     """
 
     differences: tuple[PositionDiff, ...]
+    asked: datetime
     since: datetime
     is_real: bool
     is_unsure: bool
@@ -144,8 +145,8 @@ def weigh_differences(
     """Weigh what one clean read shows.
 
     A difference is real when two reads in a row show it and no fill was booked lately in its contracts,
-    or when it has lasted. It is proven where the last fill lies so far before the first of these reads
-    that even a late book must have shown it.
+    or when it has lasted. It is proven where the last fill lies so far before both of these reads that
+    even a late book must have shown it.
 
     Args:
         differences: what this read shows.
@@ -155,12 +156,13 @@ def weigh_differences(
         patience: what counts as lately.
     """
     is_repeated = before is not None and before.differences == differences
-    since = before.since if before is not None and is_repeated else asked
-    lately, late = asked - patience.settles_in, since - patience.late_by
+    since, first = (before.since, before.asked) if before is not None and is_repeated else (asked, asked)
+    lately, late = asked - patience.settles_in, first - patience.late_by
     is_quiet = all(last_fills.get(d.broker_symbol, lately) <= lately for d in differences)
     is_real = bool(differences) and is_repeated and (is_quiet or since <= lately)
     return Comparison(
         differences=differences,
+        asked=asked,
         since=since,
         is_real=is_real,
         is_unsure=bool(differences) and is_quiet and not is_real,

@@ -104,9 +104,10 @@ def test_after_a_fill_it_is_real_once_it_lasts_and_still_no_proof_for_exits(fill
     assert (lasting.is_real, lasting.proven) == (True, ())
 
 
-def test_a_fill_before_the_latest_book_leaves_the_proof_alone() -> None:
+def test_two_reads_that_even_a_late_book_must_have_caught_up_with_prove_a_difference() -> None:
     assert compared(0, 5, filled_at=-90).proven == DIFFERENCE
     assert compared(0, 5, filled_at=-89.9).proven == ()
+    assert compared(0, 5, 10, filled_at=-89.9).proven == DIFFERENCE
 
 
 def test_equal_books_are_neither_real_nor_unsure() -> None:
