@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, case, exists, func, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.legs import lock_legs
 from app.db.models import AccountRow, ExternalFillRow, InstrumentRow, LegRow, OrderRow
 from app.db.orders import OPEN_STATUSES, fold_fill
-from app.domain.ids import AccountId, BrokerOrderId, DeploymentId, InstrumentId
+from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, BrokerOrderId, DeploymentId, InstrumentId
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderRole, Side
 from app.domain.reconciliation import Holding, Share
@@ -86,15 +86,26 @@ def instrument_of(session: Session, day: date, broker_symbol: str) -> Instrument
 def may_be_ours(
     session: Session, account_id: AccountId, report: OrderReport, instrument_id: InstrumentId | None
 ) -> bool:
-    """Whether an order of ours, sent and without a number yet, looks like this one, its tag lost (I3)."""
+    """Whether this may be an order of ours, so that its fills are counted under our own.
+
+    It bears a number or a tag of ours (what a conditional order became bears the tag of that one), or an
+    order of ours, sent and without a number yet, looks like it, its tag lost (I3).
+    """
+    has_no_number = and_(
+        OrderRow.instrument_id == instrument_id,
+        OrderRow.side == report.side,
+        OrderRow.status.in_(OPEN_STATUSES),
+        OrderRow.submitted_wall.is_not(None),
+        OrderRow.broker_order_id.is_(None),
+    )
     statement = select(
         exists().where(
             OrderRow.account_id == account_id,
-            OrderRow.instrument_id == instrument_id,
-            OrderRow.side == report.side,
-            OrderRow.status.in_(OPEN_STATUSES),
-            OrderRow.submitted_wall.is_not(None),
-            OrderRow.broker_order_id.is_(None),
+            or_(
+                OrderRow.broker_order_id == report.broker_order_id,
+                OrderRow.client_order_id == report.tag[:CLIENT_ORDER_ID_LENGTH],
+                has_no_number,
+            ),
         )
     )
     return session.scalar(statement) is True

@@ -26,10 +26,10 @@ from app.db.external_fills import (
     quarantined_positions,
 )
 from app.db.models import AccountRow, ExternalFillRow
-from app.db.order_evidence import known_numbers
+from app.db.order_evidence import known_numbers, known_tags
 from app.db.session import Database
 from app.domain.accounts import BrokerCode
-from app.domain.ids import AccountId, UserId, is_client_order_id
+from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, UserId, is_client_order_id
 from app.domain.markets import market_of
 from app.domain.numbers import ZERO
 from app.domain.ports import Clock
@@ -136,26 +136,26 @@ class Reconciliation:
     def _note_foreign(
         self, session: Session, account_id: AccountId, reports: Sequence[OrderReport], *, is_clean: bool
     ) -> None:
-        account = lock_account(session, account_id)
         numbers = {report.broker_order_id for report in reports}
+        booked = fills_of(session, account_id, numbers)
+        news = [r for r in reports if is_clean and r.filled > _sum(booked.get(r.broker_order_id, ()))]
+        account = lock_account(session, account_id) if news else session.get_one(AccountRow, account_id)
+        for report in sorted(news, key=lambda r: (r.updated_at, r.broker_order_id, r.version)):
+            self._book(session, account, report)
+        booked = fills_of(session, account_id, numbers) if news else booked
         # An answer may have said since the match whose order it is.
         ours = known_numbers(session, account_id, numbers)
-        foreign = sorted(
-            (r for r in reports if r.broker_order_id not in ours),
-            key=lambda r: (r.updated_at, r.broker_order_id, r.version),
-        )
-        for report in foreign if is_clean else ():
-            self._book(session, account, report)
-        booked = fills_of(session, account_id, numbers)
-        for report in foreign:
-            self._alarm(session, account, report, booked.get(report.broker_order_id, ()))
+        for report in reports:
+            if report.broker_order_id not in ours:
+                self._alarm(session, account, report, booked.get(report.broker_order_id, ()))
+        self._stop_behind(session, account, reports)
 
     def _book(self, session: Session, account: AccountRow, report: OrderReport) -> None:
         """Claim or quarantine what a report adds to an external order's fill. Idempotent."""
         market, account_id = market_of(BrokerCode(account.broker)), AccountId(account.id)
         day = market.day_of(self._clock.now())
         fills = fills_of(session, account_id, [report.broker_order_id]).get(report.broker_order_id, ())
-        booked = sum((fill.quantity for fill in fills), ZERO)
+        booked = _sum(fills)
         if report.avg_px is None or report.filled <= booked or market.day_of(report.updated_at) != day:
             return
         instrument_id = instrument_of(session, day, report.broker_symbol)
@@ -210,6 +210,13 @@ class Reconciliation:
             now=now,
         )
 
+    def _stop_behind(self, session: Session, account: AccountRow, reports: Sequence[OrderReport]) -> None:
+        """Stop entries where orders bear our tag that the ledger lacks: it is behind, as after a restore."""
+        tags = {r.tag[:CLIENT_ORDER_ID_LENGTH] for r in reports if is_client_order_id(r.tag)}
+        if tags - known_tags(session, AccountId(account.id), tags):
+            why = "the broker holds orders of ours that the ledger lacks"
+            reduce_account(session, AccountId(account.id), reason=why)
+
     def _alarm(
         self,
         session: Session,
@@ -219,12 +226,8 @@ class Reconciliation:
     ) -> None:
         message = f"{report.side} {report.quantity} {report.broker_symbol} was not sent by Openbell"
         if is_client_order_id(report.tag):
-            # Our mark on an order that the ledger does not hold: the ledger is behind, as after a restore.
             message = f"{report.side} {report.quantity} {report.broker_symbol} bears our tag {report.tag}"
             message += " and is not in the ledger, or is there under another number"
-            reduce_account(
-                session, AccountId(account.id), reason="an order with our tag is not in the ledger"
-            )
         raise_alarm(
             session,
             EXTERNAL_ORDER,
@@ -233,6 +236,10 @@ class Reconciliation:
             user_id=UserId(account.user_id),
             now=self._clock.now(),
         )
+
+
+def _sum(fills: Sequence[ExternalFillRow]) -> Decimal:
+    return sum((fill.quantity for fill in fills), ZERO)
 
 
 def _price_of(report: OrderReport, fills: Sequence[ExternalFillRow], quantity: Decimal) -> Decimal:

@@ -14,7 +14,7 @@ from app.db.controls import request_exits
 from app.db.models import AccountRow, AlarmRow, AuditRow, ExternalFillRow, LegRow, OrderRow
 from app.db.orders import OVERCLOSED
 from app.domain.accounts import TradingState
-from app.domain.ids import AccountId, ClientOrderId
+from app.domain.ids import AccountId, BrokerOrderId, ClientOrderId
 from app.domain.instruments import Instrument, OptionRight
 from app.domain.numbers import Rounding, round_to_step
 from app.domain.orders import OrderRole, OrderStatus, OrderType, Side, TimeInForce
@@ -304,7 +304,7 @@ def test_an_order_with_our_tag_that_the_ledger_lacks_stops_entries(desk: Desk) -
         trade_by_hand(desk, desk.option(OptionRight.CALL), Side.SELL, tag=tag, better_by="0.1")
         desk.wait_for(lambda: is_reducing(desk))
 
-    assert state(desk)[1] == "an order with our tag is not in the ledger"
+    assert state(desk)[1] == "the broker holds orders of ours that the ledger lacks"
     assert [tag in message for message in alarms(desk, "external_order").values()] == [True]
     assert strangers(desk) == []
 
@@ -331,3 +331,26 @@ def test_a_trade_is_booked_once_by_its_day_whoever_reads_it(desk: Desk) -> None:
     for thread in threads:
         thread.join()
     assert strangers(desk) == [(number, None, "SELL", LOT)]
+
+
+def test_an_order_under_a_tag_that_we_know_is_not_a_strangers(desk: Desk) -> None:
+    """So a conditional order shows for a moment that has become another one at the venue."""
+    with desk.running(RunKind.ENTRIES, RunKind.EXITS):
+        enter(desk)
+    account_id = desk.deployments[0].account_id
+    read = desk.parts.gateways.get(account_id).request_orders()
+    stop = next(r for r in read.data if r.trigger_price is not None)
+    became = replace(
+        stop,
+        broker_order_id=BrokerOrderId("77"),
+        filled=stop.quantity,
+        avg_px=stop.price,
+        status=OrderStatus.FILLED,
+    )
+    books = Reconciliation(desk.database, desk.clock, desk.parts.execution)
+
+    assert books.apply_book(account_id, replace(read, data=[became]), source="books") == [became]
+
+    assert strangers(desk) == []
+    assert not is_reducing(desk)
+    assert {int(leg.net_qty) for leg in desk.legs()} == {-LOT}
