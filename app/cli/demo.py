@@ -11,15 +11,20 @@ import typer
 
 from app.demo.day import run_demo
 from app.demo.display import Display
-from app.demo.options import Bell, DemoOptions, Faults, parse_broken, parse_numbers, parse_venues
-from app.domain.instruments import Venue
-from app.domain.markets import MARKETS
+from app.demo.options import (
+    Bell,
+    DemoOptions,
+    Faults,
+    parse_broken,
+    parse_numbers,
+    parse_venues,
+    usual_venues,
+)
 from app.infra.clock import SystemClock
 
 commands = typer.Typer()
 
 EXIT_FAILED = 1
-_ALL_VENUES = ",".join(MARKETS)
 EXIT_INTERRUPTED = 130
 
 _Accounts = Annotated[int, typer.Option(help="How many users, each with one account.")]
@@ -46,7 +51,7 @@ _Broken = Annotated[
 _Bell = Annotated[Bell, typer.Option(help="Ring the bell once, twice, or 40 s late.")]
 _Venues = Annotated[
     str,
-    typer.Option(help="Markets side by side, like NSE,BINANCE,MT5; else NSE, with --faults each all."),
+    typer.Option(help="Markets side by side, like NSE,BINANCE; else all, below ten accounts NSE alone."),
 ]
 _Only = Annotated[str, typer.Option(help="With --faults each: numbers of the faults to play, like 2,13.")]
 _Module = Annotated[str | None, typer.Option(help="Module whose strategies each get a user of their own.")]
@@ -86,7 +91,7 @@ def demo(  # noqa: PLR0913  one option each
         broken=parse_broken(broken),
         bell=bell,
         strategy_module=strategy_module,
-        venues=parse_venues(venues or (_ALL_VENUES if faults is Faults.EACH else Venue.NSE)),
+        venues=parse_venues(venues) if venues else usual_venues(accounts, faults),
         only=parse_numbers(only),
     )
     if _run(options)["verdict"] != "ok":

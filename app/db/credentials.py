@@ -86,13 +86,22 @@ def drop_broker_session(session: Session, account: BrokerAccount) -> None:
     session.execute(delete(BrokerSessionRow).where(BrokerSessionRow.account_id == account.account_id))
 
 
-def expire_broker_session(session: Session, account_id: AccountId, *, now: datetime) -> None:
-    """Mark a session that the broker refused as over; its generation stays, so that the next one is newer."""
-    session.execute(
+def expire_broker_session(session: Session, account_id: AccountId, *, generation: int, now: datetime) -> bool:
+    """Mark the session that the broker refused as over; say whether it was the account's newest and open.
+
+    The generation stays, so that the next one is newer.
+    """
+    expired = session.scalar(
         update(BrokerSessionRow)
-        .where(BrokerSessionRow.account_id == account_id, BrokerSessionRow.expires_at > now)
+        .where(
+            BrokerSessionRow.account_id == account_id,
+            BrokerSessionRow.generation == generation,
+            BrokerSessionRow.expires_at > now,
+        )
         .values(expires_at=now)
+        .returning(BrokerSessionRow.account_id)
     )
+    return expired is not None
 
 
 def spend_totp_window(session: Session, account_id: AccountId, window: int) -> bool:

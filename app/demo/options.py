@@ -10,6 +10,9 @@ from app.domain.errors import InvalidInputError
 from app.domain.instruments import Venue
 from app.domain.markets import MARKETS
 
+_MOST_AGENTS = 3
+_FILL_ALL_MARKETS = 10
+
 
 class Faults(StrEnum):
     """Name the climates of the simulated broker."""
@@ -75,10 +78,23 @@ class DemoOptions:
             raise InvalidInputError("--only: expected it together with --faults each")
         if self.plays_each and self.strategy_module is not None:
             raise InvalidInputError("--faults each: expected no --strategy-module, it trades by the clock")
-        if sum(self.broken.values()) >= self.accounts:
+        at_nse = self.accounts - sum(self.elsewhere.values())
+        if at_nse < 1:
+            raise InvalidInputError(f"--accounts: expected one at least for each market, got {self.accounts}")
+        if (broken := sum(self.broken.values())) >= at_nse:
             raise InvalidInputError(
-                f"--broken: expected fewer than the {self.accounts} accounts, got {sum(self.broken.values())}"
+                f"--broken: expected fewer than the {at_nse} accounts at NSE, got {broken}"
             )
+
+    @property
+    def elsewhere(self) -> Mapping[Venue, int]:
+        """How many accounts trade on the other markets: a fifth at Binance, a tenth at MT5, three at most."""
+        shares = {
+            Venue.BINANCE: max(1, self.accounts // 5),
+            # Each has a process of its own.
+            Venue.MT5: min(_MOST_AGENTS, max(1, self.accounts // 10)),
+        }
+        return {venue: count for venue, count in shares.items() if venue in self.venues}
 
     @property
     def plays_each(self) -> bool:
@@ -110,6 +126,11 @@ def parse_numbers(text: str) -> tuple[int, ...]:
     if not all(part.isdigit() for part in parts):
         raise InvalidInputError(f"--only: expected numbers of faults like 2,13, got {text!r}")
     return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def usual_venues(accounts: int, faults: Faults) -> tuple[Venue, ...]:
+    """Return the markets of a day that names none: all, or NSE alone for a few accounts."""
+    return tuple(MARKETS) if accounts >= _FILL_ALL_MARKETS or faults is Faults.EACH else (Venue.NSE,)
 
 
 def parse_venues(text: str) -> tuple[Venue, ...]:

@@ -14,7 +14,6 @@ from app.domain.instruments import Venue
 from app.domain.markets import MARKETS
 from app.infra.stack import free_port
 
-_MOST_AGENTS = 3
 # A demo's day is seven hours long: averages and ranges are shorter than on a whole day.
 _QUICK_CROSS: Mapping[str, object] = {
     "fast": 3,
@@ -62,8 +61,7 @@ def invent_people(options: DemoOptions, strategies: Sequence[str]) -> list[Perso
     """Return the people of a demo, the same for the same options.
 
     A third of the accounts sells its straddle at the bell, the others at 9:20; every second account trades
-    the opening range as well. The last accounts are the broken ones. With other venues a part of the accounts
-    trades there: a fifth at Binance, a tenth (three at most) at MT5, where each costs a process.
+    the opening range as well. The last accounts are the broken ones.
 
     Args:
         options: how many, and how many of them broken.
@@ -109,12 +107,9 @@ def _timed(window: FaultWindow, venue: Venue, session: TradingSession) -> Placem
 
 
 def _elsewhere(options: DemoOptions) -> Iterator[Person]:
-    if Venue.BINANCE in options.venues:
-        for number in range(1, max(1, options.accounts // 5) + 1):
-            yield _coin_trader(options.seed, number)
-    if Venue.MT5 in options.venues:
-        for number in range(1, min(_MOST_AGENTS, max(1, options.accounts // 10)) + 1):
-            yield _forex_trader(options.seed, number)
+    traders = {Venue.BINANCE: _coin_trader, Venue.MT5: _forex_trader}
+    for venue, count in options.elsewhere.items():
+        yield from (traders[venue](options.seed, number) for number in range(1, count + 1))
 
 
 def _coin_trader(seed: int, number: int) -> Person:

@@ -56,6 +56,19 @@ class Gateways:
             known[1].close()
         return gateway
 
+    def forget(self, account_id: AccountId, gateway: BrokerGateway) -> int | None:
+        """Close a gateway whose session the broker has ended; the next use takes the newest login's.
+
+        Returns the generation of its session, None when another login has replaced it already.
+        """
+        with self._lock:
+            known = self._known.get(account_id)
+            if known is None or known[1] is not gateway:
+                return None
+            del self._known[account_id]
+        gateway.close()
+        return known[0]
+
     def broker_of(self, account_id: AccountId) -> BrokerCode:
         """Return the broker of an account, which never changes."""
         if account_id not in self._brokers:

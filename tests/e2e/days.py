@@ -29,7 +29,7 @@ from app.infra.stack import free_port
 
 ROOT = Path(__file__).parents[2]
 _DAY_TAKES_S = 600.0
-_QUICK = ("--exit", "--speed", "3000", "--close", "10:15")
+_QUICK = ("--exit", "--speed", "3000", "--close", "10:15", "--venues", "NSE")
 _INDIA = ZoneInfo("Asia/Kolkata")
 _SOUND = {"duplicates": 0, "lost": 0, "unknown_open": 0}
 DAY = date(2019, 1, 4)

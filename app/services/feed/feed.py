@@ -26,7 +26,10 @@ from app.services.feed.rounds import Inbox, RoundBuilder
 
 log = structlog.get_logger()
 
-_ROUND_ENDS_AFTER_S = 0.015
+# An open round closes after so many quiet looks. Several short waits, not one long one: a busy machine may
+# stop this process for longer than any wait in the middle of a frame, and that is no silence of the venue.
+_QUIET_LOOKS = 3
+_LOOK_S = 0.005
 _IDLE_S = 0.25
 _RETRY_S = 0.5
 _LAST_BARS_WITHIN_S = 30.0
@@ -137,14 +140,16 @@ class Feed:
         self._arrived.clear()
         if len(self._inbox):
             return True
-        try:
-            timeout_s = _ROUND_ENDS_AFTER_S if self._rounds.is_open else _IDLE_S
-            # Not wait_for: in Python 3.11 it may swallow a cancellation that meets the event.
-            async with asyncio.timeout(timeout_s):
-                await self._arrived.wait()
-        except TimeoutError:
-            return False
-        return True
+        waits = (_LOOK_S,) * _QUIET_LOOKS if self._rounds.is_open else (_IDLE_S,)
+        for wait_s in waits:
+            try:
+                # Not wait_for: in Python 3.11 it may swallow a cancellation that meets the event.
+                async with asyncio.timeout(wait_s):
+                    await self._arrived.wait()
+            except TimeoutError:
+                continue
+            return True
+        return False
 
     async def _close_round(self) -> None:
         await self._publish(self._rounds.flush())

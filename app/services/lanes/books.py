@@ -136,12 +136,10 @@ class BooksRun:
         fault: BrokerError | None = None
         try:
             self._sync(account_id, day)
-        except SessionExpiredError as e:
-            fault = e
-            self._send_back_to_login(account_id, day, e)
         except BrokerError as e:
             fault = e
-            log.warning("books_unreadable", account_id=account_id, error=str(e))
+            if not isinstance(e, SessionExpiredError):
+                log.warning("books_unreadable", account_id=account_id, error=str(e))
         finally:
             with self._lock:
                 self._busy.discard(account_id)
@@ -152,6 +150,13 @@ class BooksRun:
 
     def _sync(self, account_id: AccountId, day: date) -> None:
         gateway = self._gateways.get(account_id)
+        try:
+            self._read(gateway, account_id, day)
+        except SessionExpiredError as e:
+            self._send_back_to_login(gateway, account_id, day, e)
+            raise
+
+    def _read(self, gateway: BrokerGateway, account_id: AccountId, day: date) -> None:
         self._sync_orders(gateway, account_id, day)
         fills = gateway.request_fills()
         with self._database.begin() as session:
@@ -252,13 +257,20 @@ class BooksRun:
         if resolve_unknown(is_found=False, clean_misses=misses) is Resolution.NOT_PLACED:
             self._execution.settle_not_placed(order_id, evidence=f"{misses} clean reads without it")
 
-    def _send_back_to_login(self, account_id: AccountId, day: date, error: SessionExpiredError) -> None:
-        log.warning("broker_session_over", account_id=account_id, error=error.code)
+    def _send_back_to_login(
+        self, gateway: BrokerGateway, account_id: AccountId, day: date, error: SessionExpiredError
+    ) -> None:
+        """End the session that was refused, and no other: a newer login may have replaced it already."""
+        now, generation = self._clock.now(), self._gateways.forget(account_id, gateway)
         with self._database.begin() as session:
             if isinstance(error, AddressDeniedError):
-                stop_denied_address(session, account_id, why=str(error), now=self._clock.now())
-            expire_broker_session(session, account_id, now=self._clock.now())
+                stop_denied_address(session, account_id, why=str(error), now=now)
+            if generation is None or not expire_broker_session(
+                session, account_id, generation=generation, now=now
+            ):
+                return
             reopen_login(session, account_id, day)
+        log.warning("broker_session_over", account_id=account_id, error=error.code)
         self._news.tell_ops("login", {"account_id": account_id, "status": "PENDING"})
 
 

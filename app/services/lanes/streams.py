@@ -55,6 +55,7 @@ class AccountStreams:
 
     async def _listen(self, account_id: AccountId) -> None:
         while True:
+            gateway = None
             try:
                 gateway = await asyncio.to_thread(self._gateways.get, account_id)
                 async for event in gateway.account_events():
@@ -65,6 +66,8 @@ class AccountStreams:
                         await asyncio.to_thread(self._gateways.refresh, account_id)
             except SessionExpiredError:
                 log.info("order_stream_waits_for_login", account_id=account_id)
+                if gateway is not None:
+                    await asyncio.to_thread(self._gateways.forget, account_id, gateway)
             except BrokerError as e:
                 log.warning("order_stream_failed", account_id=account_id, error=str(e))
             await asyncio.sleep(_RETRY_S)

@@ -24,6 +24,7 @@ from tests.waiting import eventually
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 START = datetime(2019, 1, 2, 3, 50, tzinfo=UTC)  # 09:20 IST
+_CLOSING_S = 15.0
 _PATHS = {
     "submit": "/quick/order/rule/ms/place",
     "modify": "/quick/order/vr/modify",
@@ -159,6 +160,9 @@ class KotakDesk:
 
         self._loop.run_until_complete(run())
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        # The adapter does not wait long for a peer that is gone; a socket that still closes ends here.
+        if closing := asyncio.all_tasks(self._loop):
+            self._loop.run_until_complete(asyncio.wait(closing, timeout=_CLOSING_S))
         self._loop.close()
 
     def touch(self) -> tuple[Decimal, Decimal]:
@@ -205,7 +209,7 @@ class KotakDesk:
         listener = self._listener
         if listener is not None and not listener.done():
             self._loop.call_soon_threadsafe(listener.cancel)
-        self._thread.join(10)
+        self._thread.join(2 * _CLOSING_S)
         self._simulator.post("faults", {"faults": []})
         assert isinstance(self.gateway, KotakNeoGateway)
         self.gateway.close()

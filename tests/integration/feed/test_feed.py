@@ -1,6 +1,7 @@
 """The feed brings prices in once, in order, and survives what happens around it."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from decimal import Decimal
 from pathlib import Path
@@ -73,6 +74,26 @@ def test_a_newer_instant_closes_the_round_before_it(desk: Desk) -> None:
 
     assert [len(r["t"]) for r in desk.rounds()] == [2, 2, 2]  # type: ignore[arg-type]
     assert [r["n"] for r in desk.rounds()] == [1, 2, 3]
+
+
+def test_a_machine_that_stops_amid_a_frame_splits_no_round(desk: Desk) -> None:
+    async def turns() -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    async def scenario() -> None:
+        desk.start()
+        await desk.send(at(0), "10868.70", instruments=[index()])
+        await turns()  # the index waits in the open round
+        time.sleep(0.05)  # noqa: ASYNC251  the whole process stands still
+        await turns()  # as many turns as a socket's frame needs on its way
+        await desk.send(at(0), "99.85", instruments=[CALL])
+        await desk.until(desk.rounds)
+        await desk.finish()
+
+    run(scenario())
+
+    assert [len(r["t"]) for r in desk.rounds()] == [2]  # type: ignore[arg-type]
 
 
 def test_stores_bars_when_they_close_and_asks_for_needed_indicators_only(desk: Desk) -> None:

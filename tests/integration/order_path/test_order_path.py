@@ -383,3 +383,29 @@ def _open_alarms(desk: Desk, code: str) -> set[str]:
 def _state_of(desk: Desk, account_id: AccountId) -> str:
     with desk.database.begin() as session:
         return session.get_one(AccountRow, account_id).trading_state
+
+
+def test_books_go_on_with_the_session_that_replaced_a_dead_one(desk: Desk) -> None:
+    account_id = desk.deployments[0].account_id
+
+    def status() -> str:
+        with desk.database.begin() as session:
+            return session.get_one(LoginRow, (account_id, TODAY)).status
+
+    def reads() -> int:
+        seen = desk.broker.get("requests")
+        return sum(r["ucc"] == "AA001" and r["path"].endswith("user/orders") for r in seen)
+
+    with desk.running(RunKind.BOOKS):
+        desk.wait_for(reads)
+        _fault(desk, kind="session_kill", ucc=["AA001"])
+        desk.wait_for(lambda: status() == LoginStatus.PENDING)
+        _fault(desk, kind="session_kill", ucc=["nobody"])
+        later = desk.clock.now() + timedelta(seconds=30)  # a TOTP code serves once
+        desk.clock.set(later, rate=1.0)
+        desk.broker.post("clock", {"now": later.isoformat(), "rate": 1.0})
+        assert desk.parts.logins.log_in(TODAY, [account_id]) == {"READY": 1}
+        before = reads()
+        desk.wait_for(lambda: reads() >= before + 3)
+
+    assert status() == LoginStatus.READY

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.demo.options import Breakage, DemoOptions, parse_broken, parse_venues
+from app.demo.options import Breakage, DemoOptions, Faults, parse_broken, parse_venues, usual_venues
 from app.demo.population import invent_people
 from app.demo.simulators import kotak
 from app.domain.accounts import BrokerCode
@@ -58,7 +58,7 @@ def test_an_unknown_breakage_is_refused_with_the_known_ones(text: str) -> None:
 
 
 def test_a_day_of_broken_accounts_only_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="fewer than the 2 accounts"):
+    with pytest.raises(InvalidInputError, match="fewer than the 2 accounts at NSE"):
         DemoOptions(accounts=2, broken={Breakage.BAD_TOTP: 2})
 
 
@@ -71,6 +71,18 @@ def test_with_other_venues_a_part_of_the_accounts_trades_there() -> None:
     assert (brokers.count(BrokerCode.BINANCE_FUTURES), brokers.count(BrokerCode.MT5)) == (6, 3)
     assert [p.user for p in people if credential_faults(p.broker, p.credentials)] == []
     assert len({person.egress for person in people}) == 30
+
+
+@pytest.mark.parametrize(("accounts", "faults", "count"), [(9, "calm", 1), (9, "each", 3), (10, "calm", 3)])
+def test_a_day_that_names_no_market_has_all_that_its_accounts_fill(
+    accounts: int, faults: str, count: int
+) -> None:
+    assert len(usual_venues(accounts, Faults(faults))) == count
+
+
+def test_a_market_without_an_account_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="one at least for each market, got 2"):
+        DemoOptions(accounts=2, venues=parse_venues("NSE,BINANCE,MT5"))
 
 
 @pytest.mark.parametrize("text", ["", "BSE", "NSE,LSE"])
