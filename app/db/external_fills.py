@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.db.legs import lock_legs
 from app.db.models import AccountRow, ExternalFillRow, InstrumentRow, LegRow, OrderRow
-from app.db.orders import OPEN_STATUSES, fold_fill
+from app.db.orders import OPEN_STATUSES, fold_fill, leave_if_overclosed
 from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, BrokerOrderId, DeploymentId, InstrumentId
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderRole, Side
@@ -20,13 +20,19 @@ from app.domain.reports import OrderReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalStep:
-    """Describe what one report adds to the cumulative fill of an order that is not ours."""
+    """Describe what one report adds to the cumulative fill of an order that is not ours.
+
+    `booked` is what was booked of it before. `instrument_id` is None when the contract is not listed here,
+    so that no leg can hold it. `now` is the platform's time, `wall` the machine's.
+    """
 
     report: OrderReport
     day: date
-    price: Decimal
     instrument_id: InstrumentId | None
-    """None when the contract is not listed here, so that no leg can hold it."""
+    booked: Decimal
+    price: Decimal
+    now: datetime
+    wall: datetime
 
 
 def lock_account(session: Session, account_id: AccountId) -> AccountRow:
@@ -126,9 +132,45 @@ def lock_holders(
     return {DeploymentId(leg.deployment_id): leg for leg in legs}
 
 
-def holdings_of(legs: Mapping[DeploymentId, LegRow]) -> list[Holding]:
-    """Return the domain's view of locked legs."""
-    return [Holding(deployment_id=i, net_qty=leg.net_qty) for i, leg in legs.items()]
+def holdings_of(
+    legs: Mapping[DeploymentId, LegRow], *, closed: Mapping[DeploymentId, Decimal] | None = None
+) -> list[Holding]:
+    """Return the domain's view of locked legs, as if our exits had not `closed` these signed quantities."""
+    undone = closed or {}
+    return [Holding(deployment_id=i, net_qty=leg.net_qty - undone.get(i, ZERO)) for i, leg in legs.items()]
+
+
+def closed_since(
+    session: Session,
+    legs: Mapping[DeploymentId, LegRow],
+    *,
+    since: datetime,
+    updated_at: Mapping[BrokerOrderId, datetime],
+) -> dict[DeploymentId, Decimal]:
+    """Return what our exits have traded of these legs since a moment, signed.
+
+    Args:
+        session: the transaction.
+        legs: the locked legs of one instrument.
+        since: when a stranger traded, in the venue's time.
+        updated_at: the venue's time of our orders' last news; one that is missing here is older.
+    """
+    closed: dict[DeploymentId, Decimal] = {}
+    for deployment_id, leg in legs.items():
+        statement = select(OrderRow).where(
+            OrderRow.deployment_id == deployment_id,
+            OrderRow.day == leg.day,
+            OrderRow.instrument_id == leg.instrument_id,
+            OrderRow.role != OrderRole.ENTRY,
+            OrderRow.filled_qty > 0,
+        )
+        later = [
+            Side(order.side).sign * order.filled_qty
+            for order in session.scalars(statement)
+            if (at := updated_at.get(BrokerOrderId(str(order.broker_order_id)))) is not None and at >= since
+        ]
+        closed[deployment_id] = sum(later, ZERO)
+    return closed
 
 
 def book_shares(
@@ -138,11 +180,9 @@ def book_shares(
     shares: Sequence[Share],
     *,
     legs: Mapping[DeploymentId, LegRow],
-    booked: Decimal,
-    now: datetime,
 ) -> None:
     """Append the shares of a step to the ledger and fold the claimed ones into their legs."""
-    report = step.report
+    report, booked = step.report, step.booked
     for share in shares:
         booked += abs(share.quantity)
         session.add(
@@ -158,13 +198,15 @@ def book_shares(
                 side=report.side,
                 quantity=abs(share.quantity),
                 price=step.price,
-                ts_init=now,
+                ts_init=step.now,
             )
         )
         if share.deployment_id is not None:
             leg = legs[share.deployment_id]
+            held = leg.net_qty
             fold_fill(
                 leg, side=report.side, quantity=abs(share.quantity), price=step.price, role=OrderRole.EXIT
             )
+            leave_if_overclosed(leg, before=held, wall=step.wall)
             leg.missing_qty = ZERO  # explained now; the next read of the positions says what is still missing
     session.flush()

@@ -148,8 +148,16 @@ def _fold_into_leg(
         row.stop_fraction = order.stop_fraction
         if abs(row.net_qty) > abs(before):
             note_exposed(row, wall)
-    elif row.net_qty * before <= 0 and row.net_qty != 0:
-        # A stranger closed the leg while our exit filled: what the exit opened is ours, and leaves at once.
+    else:
+        leave_if_overclosed(row, before=before, wall=wall)
+
+
+def leave_if_overclosed(row: LegRow, *, before: Decimal, wall: datetime) -> None:
+    """Let a locked leg leave at once that was turned round: a stranger closed it while our exit filled.
+
+    What the exit opened is ours. `before` is the signed quantity before the fill.
+    """
+    if row.net_qty * before <= 0 and row.net_qty != 0:
         note_exposed(row, wall)
         row.exit_reason = row.exit_reason or OVERCLOSED
         row.exit_requested_wall = row.exit_requested_wall or wall

@@ -17,6 +17,7 @@ from app.db.books import last_fills, net_positions, note_missing, reduce_account
 from app.db.external_fills import (
     ExternalStep,
     book_shares,
+    closed_since,
     fills_of,
     holdings_of,
     instrument_of,
@@ -68,7 +69,7 @@ class Reconciliation:
         foreign = self._execution.apply_reports(account_id, read.data, source=source)
         if foreign:
             with self._database.begin() as session:
-                self._note_foreign(session, account_id, foreign, is_clean=read.clean)
+                self._note_foreign(session, account_id, foreign, read)
         return foreign
 
     def is_unsure(self, account_id: AccountId) -> bool:
@@ -134,14 +135,14 @@ class Reconciliation:
             )
 
     def _note_foreign(
-        self, session: Session, account_id: AccountId, reports: Sequence[OrderReport], *, is_clean: bool
+        self, session: Session, account_id: AccountId, reports: Sequence[OrderReport], read: _Reads
     ) -> None:
         numbers = {report.broker_order_id for report in reports}
         booked = fills_of(session, account_id, numbers)
-        news = [r for r in reports if is_clean and r.filled > _sum(booked.get(r.broker_order_id, ()))]
+        news = [r for r in reports if read.clean and r.filled > _sum(booked.get(r.broker_order_id, ()))]
         account = lock_account(session, account_id) if news else session.get_one(AccountRow, account_id)
         for report in sorted(news, key=lambda r: (r.updated_at, r.broker_order_id, r.version)):
-            self._book(session, account, report)
+            self._book(session, account, report, read)
         booked = fills_of(session, account_id, numbers) if news else booked
         # An answer may have said since the match whose order it is.
         ours = known_numbers(session, account_id, numbers)
@@ -150,8 +151,12 @@ class Reconciliation:
                 self._alarm(session, account, report, booked.get(report.broker_order_id, ()))
         self._stop_behind(session, account, reports)
 
-    def _book(self, session: Session, account: AccountRow, report: OrderReport) -> None:
-        """Claim or quarantine what a report adds to an external order's fill. Idempotent."""
+    def _book(self, session: Session, account: AccountRow, report: OrderReport, read: _Reads) -> None:
+        """Claim or quarantine what a report adds to an external order's fill. Idempotent.
+
+        Legs are looked at as they stood when the stranger traded: who closed one first has closed it,
+        whoever's news came first.
+        """
         market, account_id = market_of(BrokerCode(account.broker)), AccountId(account.id)
         day = market.day_of(self._clock.now())
         fills = fills_of(session, account_id, [report.broker_order_id]).get(report.broker_order_id, ())
@@ -164,11 +169,20 @@ class Reconciliation:
         legs = lock_holders(session, account_id, day, instrument_id)
         held = quarantined_positions(session, account_id, day).get(report.broker_symbol, ZERO)
         quantity = report.filled - booked
-        shares = attribute(report.side.sign * quantity, holdings_of(legs), quarantined=held)
+        updated_at = {r.broker_order_id: r.updated_at for r in read.data}
+        closed = closed_since(session, legs, since=report.updated_at, updated_at=updated_at)
+        holdings = holdings_of(legs, closed=closed)
+        shares = attribute(report.side.sign * quantity, holdings, quarantined=held)
         step = ExternalStep(
-            report=report, day=day, price=_price_of(report, fills, quantity), instrument_id=instrument_id
+            report=report,
+            day=day,
+            instrument_id=instrument_id,
+            booked=booked,
+            price=_price_of(report, fills, quantity),
+            now=self._clock.now(),
+            wall=self._clock.wall(),
         )
-        book_shares(session, account, step, shares, legs=legs, booked=booked, now=self._clock.now())
+        book_shares(session, account, step, shares, legs=legs)
         self._stop_entries(session, account, step, quantity=quantity)
 
     def _stop_entries(

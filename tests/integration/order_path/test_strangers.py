@@ -1,11 +1,11 @@
 """A person trades in the broker's own app: what closes our legs is claimed, the rest is quarantined (I4)."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select
@@ -234,6 +234,38 @@ def test_an_exit_that_turned_a_leg_round_is_undone_at_once(desk: Desk) -> None:
     assert set(at_broker(desk).values()) == {0}
 
 
+def test_an_exit_that_left_before_the_persons_trade_was_heard_of_is_undone(desk: Desk) -> None:
+    """The broker's clock says who closed the leg first, whatever we heard first."""
+    call = desk.option(OptionRight.CALL)
+    with desk.running(RunKind.ENTRIES, RunKind.EXITS):
+        enter(desk)
+    trade_by_hand(desk, call, Side.BUY)
+    desk.wait_for(lambda: at_broker(desk)[call.broker_symbol] == 0)
+    see = _blind(desk)
+    with desk.running(*ALL):
+        square_off(desk)
+        desk.wait_for(lambda: at_broker(desk)[call.broker_symbol] == LOT)
+        see()
+        desk.wait_for(lambda: set(at_broker(desk).values()) == {0})
+        desk.wait_for(lambda: all(leg.net_qty == 0 for leg in desk.legs()))
+
+    assert [quantity for *_, quantity in strangers(desk)] == [LOT]
+    assert alarms(desk, "external_position") == {}
+    assert breaches(desk) == []
+
+
+def _blind(desk: Desk) -> Callable[[], None]:
+    """Hide strangers' orders from our reads, until the returned function is called."""
+    get, is_blind = desk.parts.gateways.get, threading.Event()
+    is_blind.set()
+
+    def look(account_id: AccountId) -> BrokerGateway:
+        return cast("BrokerGateway", _Blind(get(account_id))) if is_blind.is_set() else get(account_id)
+
+    desk.parts.gateways.get = look  # type: ignore[method-assign]  # no simulator hides an order for good
+    return is_blind.clear
+
+
 class _Blind:
     """Hide from a gateway's books what Openbell did not send: a difference that nothing explains."""
 
@@ -254,15 +286,9 @@ class _Blind:
 
 def test_what_the_broker_does_not_hold_any_more_is_not_exited(desk: Desk) -> None:
     call = desk.option(OptionRight.CALL)
-    get, blind = desk.parts.gateways.get, [False]
-
-    def look(account_id: AccountId) -> BrokerGateway:
-        return _Blind(get(account_id)) if blind[0] else get(account_id)
-
     with desk.running(RunKind.ENTRIES, RunKind.EXITS):
         enter(desk, lots=2)
-    desk.parts.gateways.get = look  # type: ignore[method-assign]  # no simulator hides an order for good
-    blind[0] = True
+    see = _blind(desk)
     trade_by_hand(desk, call, Side.BUY)
     with desk.running(*ALL):
         desk.wait_for(lambda: alarms(desk, "positions_differ"))
@@ -276,7 +302,7 @@ def test_what_the_broker_does_not_hold_any_more_is_not_exited(desk: Desk) -> Non
         desk.wait_for(lambda: set(at_broker(desk).values()) == {0})
         desk.wait_for(lambda: leg_of(desk, call).net_qty == -LOT)
 
-        blind[0] = False
+        see()
         desk.wait_for(lambda: leg_of(desk, call).net_qty == 0)
         desk.wait_for(lambda: not alarms(desk, "positions_differ"))
 
