@@ -158,6 +158,30 @@ def test_a_leg_that_a_person_closed_in_part_keeps_a_stop_for_the_rest(desk: Desk
     assert alarms(desk, "positions_differ") == {}
 
 
+@pytest.mark.parametrize("kind", ["human_close", "human_open"])
+def test_a_person_who_trades_right_after_our_entry_leaves_both_books_alike(desk: Desk, kind: str) -> None:
+    """The broker itself plays the person, without any tag, while our stops are on their way."""
+    desk.broker.post(
+        "faults", {"faults": [{"kind": kind, "endpoint": "app", "rate": 1.0, "count": 1, "ucc": ["AA001"]}]}
+    )
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+        desk.wait_for(lambda: is_reducing(desk))
+        desk.wait_for(lambda: len(resting_stops(desk)) == (1 if kind == "human_close" else 2))
+        square_off(desk)
+        desk.wait_for(lambda: desk.count_orders(status=OrderStatus.PENDING_CANCEL) == 0)
+
+    [(_, deployment_id, side, quantity)] = strangers(desk)
+    assert quantity == LOT
+    left = [net for net in at_broker(desk).values() if net != 0]
+    if kind == "human_close":
+        assert (deployment_id, side, left) == (desk.deployments[0].deployment_id, "BUY", [])
+    else:
+        assert (deployment_id, side, left) == (None, "SELL", [-LOT])
+    assert alarms(desk, "positions_differ") == {}
+    assert breaches(desk) == []
+
+
 def test_what_a_person_opens_is_quarantined_and_never_touched(desk: Desk) -> None:
     ours = {desk.option(right).instrument_id for right in OptionRight}
     other = _neighbour(desk, desk.option(OptionRight.CALL))
