@@ -160,10 +160,7 @@ def note_missing(
         proven: the broker's net quantity less ours by symbol, where it is proven.
         doubtful: symbols that differ without a proof: their legs stay as they are. All others agree.
     """
-    statement = select(InstrumentRow.instrument_id, InstrumentRow.broker_symbol).where(
-        InstrumentRow.as_of == day, InstrumentRow.broker_symbol.in_({*proven, *doubtful})
-    )
-    symbols = {instrument_id: symbol for instrument_id, symbol in session.execute(statement)}  # noqa: C416  rows
+    symbols = _symbols(session, day, {*proven, *doubtful})
     legs = lock_legs(
         session,
         LegRow.account_id == account_id,
@@ -181,6 +178,16 @@ def note_missing(
             leg.exposed_since = None  # nothing is there that could be protected
         changed.append(leg)
     return changed
+
+
+def _symbols(session: Session, day: date, symbols: Collection[str]) -> dict[str, str]:
+    """Return the broker's symbol by instrument, of these symbols."""
+    if not symbols:
+        return {}
+    statement = select(InstrumentRow.instrument_id, InstrumentRow.broker_symbol).where(
+        InstrumentRow.as_of == day, InstrumentRow.broker_symbol.in_(symbols)
+    )
+    return {instrument_id: symbol for instrument_id, symbol in session.execute(statement)}  # noqa: C416  rows
 
 
 def _missing(
