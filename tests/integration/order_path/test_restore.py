@@ -28,8 +28,8 @@ pytestmark = pytest.mark.integration
 ALL = (RunKind.ENTRIES, RunKind.EXITS, RunKind.BOOKS)
 
 
-def _type(desk: Desk, *words: str) -> None:
-    """Type a command of `openbell` at this desk's installation."""
+def _type(desk: Desk, *words: str, status: int = 0) -> str:
+    """Type a command of `openbell` at this desk's installation; return what it says."""
     environment = {
         "OPENBELL_HOME": str(desk.parts.settings.home),
         "OPENBELL_DATABASE_URL": desk.parts.addresses.database_url,
@@ -38,7 +38,8 @@ def _type(desk: Desk, *words: str) -> None:
     load_settings.cache_clear()
     result = CliRunner().invoke(build(), list(words), env=environment)
     load_settings.cache_clear()
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == status, result.output
+    return result.output
 
 
 @contextmanager
@@ -83,6 +84,8 @@ def test_a_restored_ledger_finds_what_it_lost_and_sends_nothing_twice(desk: Desk
         desk.record(late, loop, [second])
         desk.wait_for(lambda: _stops(desk) == 4)
     sent = _tags(desk)
+    refusal = _type(desk, "restore", str(file), "--reason", "too early", status=1)
+    assert "stop everything first" in refusal
     desk.close()
     _type(desk, "restore", str(file), "--reason", "the disk failed")
 
