@@ -7,7 +7,20 @@ from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from typer.core import TyperGroup
 
-from app.cli import accounts, audit, demo, deployments, imports, keys, sessions, unknown, up, upkeep, users
+from app.cli import (
+    accounts,
+    audit,
+    backups,
+    demo,
+    deployments,
+    imports,
+    keys,
+    sessions,
+    unknown,
+    up,
+    upkeep,
+    users,
+)
 from app.domain.errors import AppError, ConfigError, InvalidInputError
 
 # Modules with a Typer called `commands`; a name puts them under one word, None at the top.
@@ -16,6 +29,7 @@ GROUPS: tuple[tuple[str | None, typer.Typer], ...] = (
     (None, up.commands),
     (None, upkeep.commands),
     (None, audit.commands),
+    (None, backups.commands),
     (None, imports.commands),
     ("users", users.commands),
     ("accounts", accounts.commands),

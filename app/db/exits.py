@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
@@ -18,6 +18,8 @@ from app.domain.positions import Leg
 from app.domain.reconciliation import held_at_broker
 from app.domain.risk.exits import LiveExit, PlaceExit, exit_side
 
+_BOOKS_PATIENCE = timedelta(seconds=3)
+"""How long a leg without an exit waits for the book that may show one; as long as it may be bare (I5)."""
 _BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0)
 _AT_VENUE = (
     OrderStatus.ACCEPTED,
@@ -34,6 +36,7 @@ class LegWork:
     leg: LegRow
     live: OrderRow | None
     last_ended: datetime | None
+    unproven_since: datetime | None
 
     @property
     def instrument_id(self) -> InstrumentId:
@@ -47,7 +50,9 @@ class LegWork:
         return replace(leg, net_qty=held_at_broker(leg.net_qty, missing_qty=self.leg.missing_qty))
 
     def is_backing_off(self, wall: datetime) -> bool:
-        """Whether the last exit attempt was refused so recently that the next one should wait."""
+        """Whether a new exit should wait: the last one was just refused, or the books may show one."""
+        if self.unproven_since is not None and wall - self.unproven_since < _BOOKS_PATIENCE:
+            return True
         if self.last_ended is None:
             return False
         wait_s = _BACK_OFF_S[min(self.leg.exit_attempts, len(_BACK_OFF_S)) - 1]
@@ -75,7 +80,8 @@ def legs_to_mind(session: Session, spec: dict[str, Any]) -> Sequence[LegWork]:
         OrderRow.status.in_(OPEN_STATUSES),
     )
     statement = (
-        select(LegRow, OrderRow)
+        select(LegRow, OrderRow, AccountRow.unproven_since)
+        .join(AccountRow, AccountRow.id == LegRow.account_id)
         .outerjoin(OrderRow, live_exit)
         .where(
             in_shard(LegRow.account_id, spec),
@@ -87,12 +93,13 @@ def legs_to_mind(session: Session, spec: dict[str, Any]) -> Sequence[LegWork]:
     rows = session.execute(statement).all()
     # Lock the orders too (account, order, position is the lock order of writers that start at the order,
     # so this one never waits: it skips an order that somebody is writing and takes the leg next time).
-    locked = _lock_free_orders(session, [order.id for _, order in rows if order is not None])
+    locked = _lock_free_orders(session, [order.id for _, order, _ in rows if order is not None])
     work = []
-    for leg, order in rows:
+    for leg, order, unproven_since in rows:
         if order is not None and order.id not in locked:
             continue
-        work.append(LegWork(leg, order, _last_refusal(session, leg) if order is None else None))
+        last_ended = _last_refusal(session, leg) if order is None else None
+        work.append(LegWork(leg, order, last_ended, unproven_since))
     return work
 
 
@@ -243,13 +250,18 @@ def live_exit_of(row: OrderRow, wall: datetime) -> LiveExit:
 
 
 def exit_order_row(
-    leg: LegRow, step: PlaceExit, *, attempt: int, time_in_force: TimeInForce, now: datetime
+    leg: LegRow,
+    step: PlaceExit,
+    *,
+    attempt: int,
+    time_in_force: TimeInForce,
+    now: datetime,
+    side: Side | None = None,
 ) -> OrderRow:
-    """Return the durable intent of a leg's next exit order, not yet added to the session."""
-    key = SignalKey(f"{leg.day}:exit:{leg.instrument_id}")
+    """Return the durable intent of an exit order of a leg, not yet added; `side` None closes the leg."""
     role = OrderRole.STOP if step.order_type is OrderType.STOP_LIMIT else OrderRole.EXIT
     return OrderRow(
-        client_order_id=_exit_id(DeploymentId(leg.deployment_id), key, attempt),
+        client_order_id=exit_id(leg, attempt),
         user_id=leg.user_id,
         account_id=leg.account_id,
         deployment_id=leg.deployment_id,
@@ -259,7 +271,7 @@ def exit_order_row(
         attempt=attempt,
         part=0,
         instrument_id=leg.instrument_id,
-        side=exit_side(leg_of(leg)),
+        side=exit_side(leg_of(leg)) if side is None else side,
         role=role,
         order_type=step.order_type,
         time_in_force=time_in_force,
@@ -279,5 +291,7 @@ def exit_order_row(
     )
 
 
-def _exit_id(deployment_id: DeploymentId, key: SignalKey, attempt: int) -> ClientOrderId:
-    return client_order_id(deployment_id, key, leg=0, attempt=attempt)
+def exit_id(leg: LegRow, attempt: int) -> ClientOrderId:
+    """Return the client order id of a leg's exit order, which follows from the leg and the attempt."""
+    key = SignalKey(f"{leg.day}:exit:{leg.instrument_id}")
+    return client_order_id(DeploymentId(leg.deployment_id), key, leg=0, attempt=attempt)

@@ -1,6 +1,7 @@
 """Keep leases: who may run what, with a fencing number that grows with every holder (I11)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,19 @@ from sqlalchemy.orm import Session
 from app.db.models import LeaseRow
 from app.domain.errors import InvariantError
 from app.domain.instruments import Venue
+
+INTERRUPTED_AFTER = timedelta(seconds=10)
+"""How long nobody may have held a lease for its run to count as unbroken: more than any takeover takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """Hold a lease that was taken; `was_interrupted` says that nobody held it for a while before."""
+
+    fence: int
+    kind: str
+    spec: dict[str, Any]
+    was_interrupted: bool
 
 
 class LeaseLostError(InvariantError):
@@ -35,18 +49,22 @@ def unwant_runs(session: Session, venue: Venue) -> None:
     session.execute(statement.values(is_wanted=False))
 
 
-def take_lease(
-    session: Session, name: str, *, holder: str, ttl: timedelta
-) -> tuple[int, dict[str, Any]] | None:
-    """Take a free or lapsed lease; return its new fencing number and spec, or None while another holds it."""
+def take_lease(session: Session, name: str, *, holder: str, ttl: timedelta) -> Taken | None:
+    """Take a free or lapsed lease with a new fencing number, or return None while another holds it."""
+    is_free = (LeaseRow.name == name, LeaseRow.is_wanted, LeaseRow.expires_at < func.clock_timestamp())
+    idle = session.scalar(
+        select(func.clock_timestamp() - LeaseRow.expires_at).where(*is_free).with_for_update()
+    )
+    if idle is None:
+        return None
     statement = (
         update(LeaseRow)
-        .where(LeaseRow.name == name, LeaseRow.is_wanted, LeaseRow.expires_at < func.clock_timestamp())
+        .where(LeaseRow.name == name)
         .values(holder=holder, fence=LeaseRow.fence + 1, expires_at=func.clock_timestamp() + ttl)
-        .returning(LeaseRow.fence, LeaseRow.spec)
+        .returning(LeaseRow.fence, LeaseRow.kind, LeaseRow.spec)
     )
-    row = session.execute(statement).one_or_none()
-    return None if row is None else (row.fence, row.spec)
+    row = session.execute(statement).one()
+    return Taken(fence=row.fence, kind=row.kind, spec=row.spec, was_interrupted=idle > INTERRUPTED_AFTER)
 
 
 def renew_lease(session: Session, name: str, *, fence: int, ttl: timedelta, progress: dict[str, Any]) -> bool:
@@ -70,11 +88,11 @@ def renew_lease(session: Session, name: str, *, fence: int, ttl: timedelta, prog
 
 
 def release_lease(session: Session, name: str, *, fence: int) -> None:
-    """Give a lease back, if it is still ours."""
+    """Give a lease back, if it is still ours; it says until when it was held."""
     session.execute(
         update(LeaseRow)
         .where(LeaseRow.name == name, LeaseRow.fence == fence)
-        .values(expires_at=func.to_timestamp(0), dispatched_at=func.to_timestamp(0))
+        .values(expires_at=func.clock_timestamp(), dispatched_at=func.to_timestamp(0))
     )
 
 

@@ -1,6 +1,6 @@
 """Load what the risk gate looks at, for many accounts in a few queries. Callers hold the transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -8,6 +8,7 @@ from decimal import Decimal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.db.lost_orders import lost_ids
 from app.db.models import AccountRow, LegRow, OrderRow, UserRow
 from app.db.orders import OPEN_STATUSES, leg_of
 from app.domain.accounts import TradingState
@@ -52,6 +53,7 @@ def lock_risk_states(
     legs = _legs(session, account_ids, day)
     orders = _orders(session, account_ids, day)
     recent = _recent_entries(session, account_ids)
+    lost = lost_ids(session, account_ids)
     return {
         AccountId(account_id): _state(
             TradingState(account_state),
@@ -59,6 +61,7 @@ def lock_risk_states(
             legs=legs.get(account_id, []),
             orders=orders.get(account_id, []),
             recent=recent.get(account_id, 0),
+            spent=lost.get(account_id, set()),
             window=window,
             quotes=quotes,
         )
@@ -97,13 +100,14 @@ def _recent_entries(session: Session, account_ids: Sequence[AccountId]) -> dict[
     return {account_id: count for account_id, count in session.execute(statement)}  # noqa: C416  rows
 
 
-def _state(
+def _state(  # noqa: PLR0913  what one account is judged by
     account_state: TradingState,
     user_state: TradingState,
     *,
     legs: Sequence[LegRow],
     orders: Sequence[OrderRow],
     recent: int,
+    spent: Collection[ClientOrderId],
     window: EntryWindow,
     quotes: Mapping[InstrumentId, Quote],
 ) -> RiskState:
@@ -121,7 +125,7 @@ def _state(
         quotes=quotes,
         live_entries=tuple(_live_entry(o) for o in live if o.role == OrderRole.ENTRY),
         positions=tuple(_position(row, mark) for row, _, mark in values),
-        known_ids=frozenset(ClientOrderId(o.client_order_id) for o in orders),
+        known_ids=frozenset((*spent, *(ClientOrderId(o.client_order_id) for o in orders))),
         unknown_instruments=frozenset(InstrumentId(o.instrument_id) for o in live if o.is_unknown),
     )
 

@@ -14,16 +14,18 @@ from sqlalchemy.orm import Session
 
 from app.db.books import NOT_PLACED
 from app.db.legs import lock_legs_of, note_protected
+from app.db.lost_orders import by_our_tag, lost_among
 from app.db.models import LegRow, OrderRow
 from app.db.orders import book_fill, lock_orders, move_order
 from app.db.session import Database
 from app.domain.errors import InvariantError
-from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId
+from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, ClientOrderId
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
 from app.domain.ports import Clock
 from app.domain.reconciliation import held_at_broker
 from app.domain.reports import FaultClass, OrderReport, Outcome, WriteResult
 from app.services.evidence import Evidence
+from app.services.lost_orders import lock_legs_of_lost, note_ledger_behind, take_back_exits
 from app.services.news import News, order_news
 from app.services.risk_control import stop_denied_address
 
@@ -72,14 +74,29 @@ class Execution:
         changed: list[OrderRow] = []
         with self._database.begin() as session:
             ids = _match(session, account_id, reports)
+            lost = lost_among(session, account_id, [r for r in reports if r.broker_order_id not in ids])
             rows = lock_orders(session, set(ids.values()))
+            legs = lock_legs_of_lost(session, account_id, now=self._clock.now()) if lost else ()
             lock_legs_of(session, rows.values())
+            unsent = {o.client_order_id for o in rows.values() if o.submitted_wall is None}
             for report in sorted(reports, key=lambda r: r.version):
                 order_id = ids.get(report.broker_order_id)
                 if order_id is not None and self._on_report(session, rows[order_id], report, source):
                     changed.append(rows[order_id])
+            for row, report in take_back_exits(session, legs, lost, now=self._clock.now()):
+                self._on_report(session, row, report, source)
+                changed.append(row)
+                ids[report.broker_order_id] = row.id
         self._publish(changed)
+        if lost or unsent:
+            by_tag = by_our_tag(r for r in reports if r.tag[:CLIENT_ORDER_ID_LENGTH] in unsent)
+            self._note_ledger_behind(account_id, {**lost, **by_tag})
         return [r for r in reports if r.broker_order_id not in ids]
+
+    def _note_ledger_behind(self, account_id: AccountId, lost: Mapping[ClientOrderId, OrderReport]) -> None:
+        # In a transaction of its own: an account is locked before its orders and legs, never after them.
+        with self._database.begin() as session:
+            note_ledger_behind(session, account_id, lost, now=self._clock.now())
 
     def mark_unknown(self, order_id: int) -> None:
         """Admit that a claimed order was never answered: its sender died or was cut off."""
@@ -193,6 +210,10 @@ class Execution:
         self._bind(row, report.broker_order_id)
         was_unknown = row.is_unknown
         row.is_unknown = False
+        if row.status == _S.INITIALIZED:
+            # A ledger from before the order left: it was sent all the same.
+            row.submitted_wall = self._clock.wall()
+            self._move(session, row, _K.SUBMITTED, source=source, details={"found": report.broker_order_id})
         if row.status == _S.SUBMITTED or was_unknown or row.status == _S.REJECTED:
             # REJECTED here means "proven not placed" and the venue says otherwise: believe the venue.
             self._move(session, row, _K.ACCEPTED, source=source, details={"found": report.broker_order_id})
@@ -278,6 +299,7 @@ def _match(session: Session, account_id: AccountId, reports: Sequence[OrderRepor
     tags = {r.tag[:CLIENT_ORDER_ID_LENGTH] for r in reports}
     statement = select(OrderRow.id, OrderRow.broker_order_id, OrderRow.client_order_id).where(
         OrderRow.account_id == account_id,
+        OrderRow.status != _S.DENIED,  # it never left, whatever bears its id
         or_(OrderRow.broker_order_id.in_(broker_ids), OrderRow.client_order_id.in_(tags)),
     )
     by_broker_id: dict[str, int] = {}

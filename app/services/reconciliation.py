@@ -27,10 +27,10 @@ from app.db.external_fills import (
     quarantined_positions,
 )
 from app.db.models import AccountRow, ExternalFillRow
-from app.db.order_evidence import known_numbers, known_tags
+from app.db.order_evidence import known_numbers
 from app.db.session import Database
 from app.domain.accounts import BrokerCode
-from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, UserId, is_client_order_id
+from app.domain.ids import AccountId, UserId, is_client_order_id
 from app.domain.markets import market_of
 from app.domain.numbers import ZERO
 from app.domain.ports import Clock
@@ -149,7 +149,6 @@ class Reconciliation:
         for report in reports:
             if report.broker_order_id not in ours:
                 self._alarm(session, account, report, booked.get(report.broker_order_id, ()))
-        self._stop_behind(session, account, reports)
 
     def _book(self, session: Session, account: AccountRow, report: OrderReport, read: _Reads) -> None:
         """Claim or quarantine what a report adds to an external order's fill. Idempotent.
@@ -224,13 +223,6 @@ class Reconciliation:
             now=now,
         )
 
-    def _stop_behind(self, session: Session, account: AccountRow, reports: Sequence[OrderReport]) -> None:
-        """Stop entries where orders bear our tag that the ledger lacks: it is behind, as after a restore."""
-        tags = {r.tag[:CLIENT_ORDER_ID_LENGTH] for r in reports if is_client_order_id(r.tag)}
-        if tags - known_tags(session, AccountId(account.id), tags):
-            why = "the broker holds orders of ours that the ledger lacks"
-            reduce_account(session, AccountId(account.id), reason=why)
-
     def _alarm(
         self,
         session: Session,
@@ -240,6 +232,7 @@ class Reconciliation:
     ) -> None:
         message = f"{report.side} {report.quantity} {report.broker_symbol} was not sent by Openbell"
         if is_client_order_id(report.tag):
+            # Its account was put in REDUCING when its tag was first seen, see services/lost_orders.py.
             message = f"{report.side} {report.quantity} {report.broker_symbol} bears our tag {report.tag}"
             message += " and is not in the ledger, or is there under another number"
         raise_alarm(

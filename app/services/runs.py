@@ -15,10 +15,14 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from app.db.leases import LeaseLostError, release_lease, renew_lease, take_lease
+from app.db.lost_orders import doubt_ledger
 from app.db.session import Database
 from app.domain.ports import Clock
+from app.infra.names import RunKind
 
 log = structlog.get_logger()
+
+_SENDING = (RunKind.ENTRIES, RunKind.EXITS)
 
 
 class Lease:
@@ -64,12 +68,14 @@ def held_lease(
     asked = clock.monotonic()
     with database.begin() as session:
         taken = take_lease(session, name, holder=holder, ttl=ttl)
+        if taken is not None and taken.was_interrupted and taken.kind in _SENDING:
+            doubt_ledger(session, taken.spec)
     if taken is None:
         yield None
         return
-    fence, spec = taken
-    lease = Lease(name=name, fence=fence, spec=spec, deadline=asked + ttl.total_seconds(), clock=clock)
-    log.info("run_started", run=name, fence=fence, holder=holder)
+    deadline = asked + ttl.total_seconds()
+    lease = Lease(name=name, fence=taken.fence, spec=taken.spec, deadline=deadline, clock=clock)
+    log.info("run_started", run=name, fence=taken.fence, holder=holder)
     renewer = threading.Thread(
         target=_renew_until_ended,
         args=(database, clock, lease),

@@ -103,12 +103,22 @@ class RunningDay:
             return None
         return VirtualClock(file).now().astimezone(_INDIA)
 
-    def kill(self, name: str) -> None:
-        """Kill -9 a process and wait until another one has taken its place."""
-        victim = self.processes()[name].pid
-        assert victim is not None, f"{name} is not running"
-        os.kill(victim, signal.SIGKILL)
-        self.wait_for(f"another {name}", lambda: self.processes()[name].pid not in {None, victim})
+    def kill_all(self, *names: str) -> None:
+        """Kill -9 these processes and both engines at one moment, and wait until the engines are back."""
+        running = {name: status.pid for name, status in self.processes().items() if name in names}
+        found = running | engine_pids(self.home)
+        victims = {pid for pid in found.values() if pid is not None}
+        assert len(victims) == len(names) + len(engine_pids(self.home)), f"not all are running: {found}"
+        for victim in victims:
+            os.kill(victim, signal.SIGKILL)
+        # Asking the ledger earlier would start the engines in the day's place.
+        self.wait_for("engines", lambda: {None, *victims}.isdisjoint(engine_pids(self.home).values()))
+
+    def log_lines(self, name: str) -> Iterator[dict[str, Any]]:
+        """Yield what a process has logged, as far as it is JSON."""
+        for line in (self.home / "logs" / f"{name}.log").read_text(errors="replace").splitlines():
+            if line.startswith("{"):
+                yield json.loads(line)
 
     def processes(self) -> dict[str, ProcessStatus]:
         """Return the running processes by name."""

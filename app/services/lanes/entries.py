@@ -55,6 +55,7 @@ _CALLS_PER_ACCOUNT = 4
 # How many waiting orders of one account are looked at: about what it may send in a second.
 _LOOK_PER_ACCOUNT = 8
 _NO_SEAT = "too many calls of its account or broker have no answer yet"
+_UNPROVEN = "no clean read of its account's books since the lane stood still"
 _BEHIND_OTHERS = "earlier orders of its account had to leave first"
 
 
@@ -151,7 +152,9 @@ class EntryLane:
         for order, account, state in waiting:
             kind = self._refusal(order, account, state)
             if kind is None:
-                why = self._why_held(order, doors)
+                # What a restored ledger lacks is at the broker: nothing is sent before its book was read.
+                is_unproven = account.unproven_since is not None
+                why = _UNPROVEN if is_unproven else self._why_held(order, doors)
                 if why is not None:
                     held[order.id] = why
                     continue

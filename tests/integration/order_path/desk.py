@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.config import Settings
 from app.db.leases import want_run
-from app.db.models import AccountRow, DeploymentRow, InjectedSessionRow, LegRow, OrderRow, UserRow
+from app.db.models import AccountRow, DeploymentRow, InjectedSessionRow, LeaseRow, LegRow, OrderRow, UserRow
 from app.db.session import Database
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey, UserId
@@ -202,6 +202,9 @@ class Desk:
         name, queue = run_name(kind, NSE), queue_of(QUEUES[kind], NSE)
         with self.database.begin() as session:
             want_run(session, name=name, kind=kind, queue=queue, spec=SPEC)
+            # As if a predecessor had just handed over: nothing happened before that the ledger may lack.
+            unheld = update(LeaseRow).where(LeaseRow.name == name, LeaseRow.fence == 0)
+            session.execute(unheld.values(expires_at=func.clock_timestamp()))
         taken: list[Lease] = []
         with held_lease(
             self.database,
@@ -235,16 +238,18 @@ class Desk:
             stop_on(stop, lease)
             wakes = Wakes()
             with wakes.listening(self.parts.valkey, lease):
-                self._run(kind, lease, wakes, settings)
+                self.run_lane(kind, lease, wakes, settings=settings)
 
-    def _run(self, kind: RunKind, lease: Lease, wakes: Wakes, settings: Settings) -> None:
+    def run_lane(self, kind: RunKind, lease: Lease, wakes: Wakes, **changes: Any) -> None:
+        """Run a lane until its lease ends; `changes` of the parts that it is given."""
         shared: dict[str, Any] = {
-            "settings": settings,
+            "settings": self.parts.settings,
             "database": self.database,
             "clock": self.clock,
             "execution": self.parts.execution,
             "gateways": self.parts.gateways,
             "breakers": self.parts.breakers,
+            **changes,
         }
         sending: dict[str, Any] = {**shared, "budget": self.parts.budget, "contracts": self.parts.contracts}
         if kind is RunKind.ENTRIES:

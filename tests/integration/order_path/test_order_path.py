@@ -19,6 +19,7 @@ from app.domain.phases import Phase
 from app.domain.ports import BrokerGateway
 from app.domain.reports import Outcome, WriteResult
 from app.infra.names import FEED_STATE_KEY, RunKind
+from app.services.lanes.wakes import Wakes
 from tasks.container import Container
 from tests.contract.simulator_kotak.broker import at
 from tests.integration.order_path.desk import TODAY, Desk
@@ -56,16 +57,18 @@ def test_straddle_is_filled_protected_and_squared_off_flat(desk: Desk) -> None:
     assert all(p["net"] == 0 for p in desk.broker.get("positions"))
 
 
-def test_same_wish_recorded_by_many_threads_is_one_order_per_leg(desk: Desk) -> None:
-    wish = desk.straddle("entry")
-    with desk.lease(RunKind.LOOPS) as loop:
-        threads = [threading.Thread(target=desk.record, args=(wish, loop)) for _ in range(16)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    assert len(_entries(desk)) == 4
+def test_an_order_whose_wake_up_is_lost_leaves_all_the_same(desk: Desk) -> None:
+    """The row is the outbox: the lane looks at the table by itself."""
+    with desk.lease(RunKind.ENTRIES) as lane, desk.lease(RunKind.LOOPS) as loop:
+        deaf = threading.Thread(target=desk.run_lane, args=(RunKind.ENTRIES, lane, Wakes()))
+        deaf.start()
+        desk.wait_for(lambda: lane.progress)
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+        try:
+            desk.wait_for(lambda: len(_placed(desk)) == 2)
+        finally:
+            lane.end()
+            deaf.join()
 
 
 def test_lost_acknowledgement_is_found_by_its_tag_and_never_resent(desk: Desk) -> None:

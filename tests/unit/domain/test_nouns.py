@@ -9,7 +9,7 @@ import pytest
 from app.domain import errors
 from app.domain.accounts import AccountMode, BrokerCode, TradingState, may_open_exposure, strictest
 from app.domain.errors import AppError, BrokerError, InvalidInputError
-from app.domain.ids import ClientOrderId, DeploymentId, SignalKey, UserId, client_order_id
+from app.domain.ids import ClientOrderId, DeploymentId, SignalKey, UserId, client_order_id, is_client_order_id
 from app.domain.instruments import OptionRight, Venue, index_id, option_id
 from app.domain.market_data import FIVE_MINUTES, ONE_MINUTE, Bar, IndicatorBar
 from app.domain.numbers import Rounding, floor_to_lot, parse_decimal, plain, round_to_step, to_tick
@@ -27,6 +27,13 @@ def test_client_order_id_is_stable_and_fits_the_venue() -> None:
     assert len(made) == 18
     assert made.isalnum()
     assert made.islower()
+
+
+def test_a_tag_of_ours_is_known_by_its_form() -> None:
+    made = client_order_id(DeploymentId(7), SignalKey("2026-11-23:straddle"), leg=0, attempt=0)
+
+    assert all(is_client_order_id(tag) for tag in (made, f"{made}-C", f"{made}_2"))
+    assert not any(is_client_order_id(tag) for tag in ("", "by hand", made[:-1], f"{made}0", f"x{made}"))
 
 
 def test_ids_of_instruments_are_readable() -> None:
