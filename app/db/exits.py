@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
-from app.db.legs import lock_legs
-from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderEventRow, OrderRow
+from app.db.baskets import leg_time_is_over, same_leg
+from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderEventRow, OrderRow, SignalRow
 from app.db.orders import OPEN_STATUSES, leg_of
 from app.db.shards import in_shard
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey, client_order_id
@@ -147,7 +147,7 @@ def open_entries(
 
 
 def entries_to_cancel(
-    session: Session, spec: dict[str, Any], *, sent_before: datetime, asked_before: datetime
+    session: Session, spec: dict[str, Any], *, wall: datetime, asked_before: datetime
 ) -> Sequence[OrderRow]:
     """Lock and return working entries that must not fill any more.
 
@@ -155,17 +155,13 @@ def entries_to_cancel(
     that the broker refused, because the order has ended and its books do not tell yet, is not asked for
     again after `asked_before`.
     """
-    same_leg = and_(
-        LegRow.deployment_id == OrderRow.deployment_id,
-        LegRow.day == OrderRow.day,
-        LegRow.instrument_id == OrderRow.instrument_id,
-    )
     statement = (
         select(OrderRow)
-        .join(LegRow, same_leg)
+        .join(LegRow, same_leg())
+        .outerjoin(SignalRow, SignalRow.id == OrderRow.signal_id)
         .where(
             in_shard(OrderRow.account_id, spec),
-            or_(LegRow.exit_reason.is_not(None), OrderRow.submitted_wall < sent_before),
+            or_(LegRow.exit_reason.is_not(None), leg_time_is_over(wall)),
             OrderRow.role == OrderRole.ENTRY,
             OrderRow.status.in_([s for s in _AT_VENUE if s is not OrderStatus.PENDING_CANCEL]),
             OrderRow.broker_order_id.is_not(None),
@@ -175,47 +171,6 @@ def entries_to_cancel(
         .with_for_update(of=OrderRow, skip_locked=True)
     )
     return session.scalars(statement).all()
-
-
-def unwind_incomplete_baskets(
-    session: Session, spec: dict[str, Any], *, sent_before: datetime, wall: datetime
-) -> int:
-    """Ask for flat where only a part of a signal's legs filled: no naked single leg stays (S1).
-
-    Args:
-        session: the transaction.
-        spec: the shard.
-        sent_before: a leg that was sent before this and has not filled counts as failed.
-        wall: the machine's time now.
-
-    Returns:
-        How many legs were newly asked to close.
-    """
-    filled, failed = aliased(OrderRow), aliased(OrderRow)
-    never = failed.status.in_(
-        (OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.DENIED)
-    )
-    incomplete = (
-        select(filled.signal_id)
-        .join(failed, and_(failed.signal_id == filled.signal_id, failed.leg != filled.leg))
-        .where(
-            in_shard(filled.account_id, spec),
-            filled.role == OrderRole.ENTRY,
-            filled.filled_qty > 0,
-            failed.filled_qty == 0,
-            or_(never, failed.submitted_wall < sent_before),
-        )
-    )
-    of_these = exists().where(
-        OrderRow.signal_id.in_(incomplete),
-        OrderRow.deployment_id == LegRow.deployment_id,
-        OrderRow.day == LegRow.day,
-        OrderRow.instrument_id == LegRow.instrument_id,
-    )
-    legs = lock_legs(session, LegRow.exit_reason.is_(None), of_these)
-    for leg in legs:
-        leg.exit_reason, leg.exit_requested_wall = "incomplete_basket", wall
-    return len(legs)
 
 
 def live_exit_of(row: OrderRow, wall: datetime) -> LiveExit:
@@ -258,6 +213,7 @@ def exit_order_row(
         price=step.price,
         trigger_price=step.trigger_price,
         stop_fraction=None,
+        is_hedge=False,
         valid_until=None,
         reason=leg.exit_reason or "stop",
         status=OrderStatus.INITIALIZED,

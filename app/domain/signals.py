@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from app.domain.errors import InvalidInputError
 from app.domain.ids import InstrumentId, SignalKey
 from app.domain.orders import ProtectionTerms, Side
 
@@ -13,6 +14,11 @@ class SignalKind(StrEnum):
 
     ENTER = "ENTER"
     EXIT = "EXIT"
+
+
+LEG_TIMEOUT_S = Decimal(10)
+"""How long an entry may stay unfilled when its signal does not say; it is marketable when it is sent."""
+_MAX_LEG_TIMEOUT_S = Decimal(300)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +42,8 @@ class Signal:
 
     `key` is unique within the deployment and derived from facts (date, rule, bar), so that a rerun makes
     the same key. `valid_for_s` counts real seconds from the decision; exits ignore it.
-    `instrument_id` narrows an EXIT to one instrument, None closes all.
+    `instrument_id` narrows an EXIT to one instrument, None closes all. `leg_timeout_s` bounds how long a
+    leg may stay unfilled, real seconds from its first order; a signal of several legs is then undone.
     """
 
     key: SignalKey
@@ -45,3 +52,10 @@ class Signal:
     valid_for_s: Decimal
     legs: tuple[SignalLeg, ...] = ()
     instrument_id: InstrumentId | None = None
+    leg_timeout_s: Decimal = LEG_TIMEOUT_S
+
+    def __post_init__(self) -> None:
+        if not 0 < self.leg_timeout_s <= _MAX_LEG_TIMEOUT_S:
+            raise InvalidInputError(
+                f"leg_timeout_s: expected above 0 and up to {_MAX_LEG_TIMEOUT_S}, got {self.leg_timeout_s}"
+            )

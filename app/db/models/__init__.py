@@ -21,6 +21,7 @@ from app.db.models.people import (
     UserRow,
 )
 from app.db.models.trading import (
+    OPEN_BASKET,
     BrokerTradeRow,
     FillRow,
     LegRow,
@@ -31,6 +32,7 @@ from app.db.models.trading import (
 )
 
 __all__ = [
+    "OPEN_BASKET",
     "AccountRow",
     "AlarmRow",
     "AuditRow",

@@ -34,6 +34,7 @@ class DenialCode(StrEnum):
     ORDER_RATE = "ORDER_RATE"
     DAILY_LOSS = "DAILY_LOSS"
     OTHER_LEG = "OTHER_LEG"
+    HEDGE_NOT_FILLED = "HEDGE_NOT_FILLED"
     REDUCE_ONLY = "REDUCE_ONLY"
 
     @property
@@ -57,7 +58,8 @@ _REMEDIES = {
     DenialCode.OPEN_POSITIONS: "Close positions or raise max_open_positions.",
     DenialCode.ORDER_RATE: "Spread the entries over more seconds; the venue takes 10 orders a second.",
     DenialCode.DAILY_LOSS: "The loss limit of the day is reached; entries are possible again tomorrow.",
-    DenialCode.OTHER_LEG: "Another leg of the same signal was refused, so none of them was sent.",
+    DenialCode.OTHER_LEG: "Another leg of the same signal was refused or not filled, so this was not sent.",
+    DenialCode.HEDGE_NOT_FILLED: "A hedge leg of the same signal was not filled, so this was not sent.",
     DenialCode.REDUCE_ONLY: "An exit may only close what is held; look at the position and its live exits.",
 }
 

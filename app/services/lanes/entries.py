@@ -9,29 +9,27 @@ EXPIRED with the reason why it had to wait.
 """
 
 import queue
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import false, func, or_, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.config import Settings
+from app.db.entries import WaitingEntry, waiting_entries
 from app.db.exits import accounts_with_session
 from app.db.leases import LeaseLostError, check_fence
-from app.db.models import AccountRow, OrderRow, SignalRow, UserRow
+from app.db.models import AccountRow, OrderRow, SignalRow
 from app.db.orders import move_order
 from app.db.session import Database
-from app.db.shards import in_shard
-from app.domain.accounts import AccountMode, BrokerCode, TradingState, may_open_exposure, strictest
+from app.domain.accounts import AccountMode, BrokerCode, TradingState, may_open_exposure
 from app.domain.breaker import EndpointClass, Witness, witness_of_write
 from app.domain.errors import BrokerError, ConfigError, InvalidInputError, UnavailableError
 from app.domain.ids import AccountId, InstrumentId
-from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
+from app.domain.orders import OrderEventKind
 from app.domain.ports import Clock
 from app.domain.reports import FaultClass, WriteResult
 from app.infra.rate_limit import OrderBudget
@@ -48,12 +46,9 @@ from app.services.runs import Lease
 log = structlog.get_logger()
 
 _POLL_S = 0.25
-_CLAIM_LIMIT = 500
 _CALLS_PER_BROKER = 48
 # Not more than an adapter has connections for orders: a claimed order must not wait for one.
 _CALLS_PER_ACCOUNT = 4
-# How many waiting orders of one account are looked at: about what it may send in a second.
-_LOOK_PER_ACCOUNT = 8
 _NO_SEAT = "too many calls of its account or broker have no answer yet"
 _BEHIND_OTHERS = "earlier orders of its account had to leave first"
 
@@ -144,14 +139,15 @@ class EntryLane:
     ) -> list[tuple[int, AccountId]]:
         now, wall = self._clock.now(), self._clock.wall()
         spec = {**lease.spec, "brokers": [broker]}
-        waiting = _candidates(session, spec, now=now, passing_over=seats.full_accounts())
+        waiting = waiting_entries(session, spec, now=now, wall=wall, passing_over=seats.full_accounts())
         doors = _Doors(seats, self._gate(broker) if waiting else _nobody)
         claimed: list[tuple[int, AccountId]] = []
         held: dict[int, str] = {}
-        for order, account, state in waiting:
-            kind = self._refusal(order, account, state)
+        for entry in waiting:
+            order = entry.order
+            kind = self._refusal(order, entry.account, entry.state)
             if kind is None:
-                why = self._why_held(order, doors)
+                why = entry.why_held or self._why_held(order, doors)
                 if why is not None:
                     held[order.id] = why
                     continue
@@ -159,7 +155,7 @@ class EntryLane:
                 order.submitted_wall = wall
                 claimed.append((order.id, AccountId(order.account_id)))
             elif kind is OrderEventKind.EXPIRED:
-                self._note_expired(session, order, seats)
+                self._note_expired(session, entry, seats)
             order.fence = lease.fence
             move_order(session, order, kind, source="entry_lane", now=now, wall=wall)
         self._held[broker] = held
@@ -197,10 +193,12 @@ class EntryLane:
         doors.seats.takes(account_id)
         return None
 
-    def _note_expired(self, session: Session, order: OrderRow, seats: Seats) -> None:
+    def _note_expired(self, session: Session, entry: WaitingEntry, seats: Seats) -> None:
+        order = entry.order
         account_id = AccountId(order.account_id)
         unseen = _BEHIND_OTHERS if seats.has(account_id) else _NO_SEAT
-        why = self._held.get(self._gateways.broker_of(account_id), {}).get(order.id, unseen)
+        held = self._held.get(self._gateways.broker_of(account_id), {})
+        why = entry.why_held or held.get(order.id, unseen)
         order.reject_reason = f"not sent in time: {why}"
         if order.signal_id is not None:
             session.get_one(SignalRow, order.signal_id).is_expired = True
@@ -254,38 +252,3 @@ def _nobody(_: AccountId) -> bool:
 
 def _is_over(order: OrderRow, now: datetime) -> bool:
     return order.valid_until is not None and order.valid_until < now
-
-
-def _candidates(
-    session: Session, spec: dict[str, Any], *, now: datetime, passing_over: Sequence[AccountId]
-) -> list[tuple[OrderRow, AccountRow, TradingState]]:
-    """Lock and return waiting entries, the first few of each account, so that a flood hides nobody.
-
-    Accounts passed over cannot send now; only what is over is returned of theirs.
-    """
-    is_over = func.coalesce(OrderRow.valid_until < now, false())
-    place = func.row_number().over(partition_by=(OrderRow.account_id, is_over), order_by=OrderRow.id)
-    waiting = (
-        select(OrderRow.id, place.label("place"))
-        .where(
-            OrderRow.role == OrderRole.ENTRY,
-            OrderRow.status == OrderStatus.INITIALIZED,
-            in_shard(OrderRow.account_id, spec),
-            or_(is_over, OrderRow.account_id.not_in(passing_over)),
-        )
-        .subquery()
-    )
-    statement = (
-        select(OrderRow, AccountRow, UserRow.trading_state)
-        .join(AccountRow, AccountRow.id == OrderRow.account_id)
-        .join(UserRow, UserRow.id == OrderRow.user_id)
-        .join(waiting, waiting.c.id == OrderRow.id)
-        .where(OrderRow.status == OrderStatus.INITIALIZED, waiting.c.place <= _LOOK_PER_ACCOUNT)
-        .order_by(OrderRow.id)
-        .limit(_CLAIM_LIMIT)
-        .with_for_update(of=OrderRow)
-    )
-    return [
-        (order, account, strictest(TradingState(account.trading_state), TradingState(user_state)))
-        for order, account, user_state in session.execute(statement)
-    ]

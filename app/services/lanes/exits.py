@@ -24,7 +24,6 @@ from app.db.exits import (
     exit_order_row,
     legs_to_mind,
     live_exit_of,
-    unwind_incomplete_baskets,
 )
 from app.db.leases import LeaseLostError, check_fence
 from app.db.legs import note_exposed, note_protected
@@ -60,6 +59,7 @@ from app.infra.rate_limit import OrderBudget
 from app.services.breakers import Breakers
 from app.services.execution import Execution
 from app.services.gateways import Gateways
+from app.services.lanes.baskets import Baskets
 from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
 from app.services.lanes.catch_ups import CatchUps
 from app.services.lanes.failures import found_no_way, refused_by_us
@@ -76,7 +76,6 @@ _POLL_S = 0.2
 _CALLS_PER_BROKER = 48
 # Not more than an adapter has connections for orders; an account that hangs leaves the others theirs.
 _CALLS_PER_ACCOUNT = 8
-_ENTRY_PATIENCE = timedelta(seconds=10)
 _REPEAT_CANCEL_AFTER = timedelta(seconds=5)
 
 
@@ -124,6 +123,7 @@ class ExitLane:
         self._valkey = valkey
         self._outcomes: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
         self._seats: Seats
+        self._baskets = Baskets(database, clock)
         self._steps = 0
 
     def run(self, lease: Lease, wakes: Wakes) -> dict[str, Any]:
@@ -146,6 +146,7 @@ class ExitLane:
                 self._apply_news(streams, catch_ups)
                 catch_ups.start()
                 self._record_outcomes()
+                self._baskets.settle(lease)
                 for call in self._take_steps(lease, bulkhead.seats()):
                     bulkhead.start(call.account_id, partial(self._make, call, wakes))
                 lease.progress = {"steps": self._steps}
@@ -155,16 +156,10 @@ class ExitLane:
         return {"steps": self._steps}
 
     def _look_around(self, lease: Lease, streams: AccountStreams) -> Sequence[AccountId]:
-        """Look for late accounts, incomplete baskets and bare legs; return all accounts."""
+        """Look for late accounts and bare legs; return all accounts."""
         with self._database.begin() as session:
             account_ids = accounts_with_session(session, lease.spec)
-            late = self._clock.wall() - _ENTRY_PATIENCE
-            unwound = unwind_incomplete_baskets(
-                session, lease.spec, sent_before=late, wall=self._clock.wall()
-            )
             alarm_dangers(session, lease.spec, now=self._clock.now(), wall=self._clock.wall())
-        if unwound:
-            log.warning("incomplete_baskets_unwound", legs=unwound)
         streams.follow(account_ids)
         return account_ids
 
@@ -193,8 +188,8 @@ class ExitLane:
                 marks = read_marks(self._valkey, [w.instrument_id for w in work])
                 calls = [call for w in work if (call := self._step(session, w, marks, lease)) is not None]
                 wall = self._clock.wall()
-                late, asked = wall - _ENTRY_PATIENCE, wall - _REPEAT_CANCEL_AFTER
-                entries = entries_to_cancel(session, lease.spec, sent_before=late, asked_before=asked)
+                asked = wall - _REPEAT_CANCEL_AFTER
+                entries = entries_to_cancel(session, lease.spec, wall=wall, asked_before=asked)
                 calls += [
                     self._cancel(session, row) for row in entries if seats.takes(AccountId(row.account_id))
                 ]
