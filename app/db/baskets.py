@@ -6,13 +6,14 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, Row, and_, cast, func, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Float, and_, cast, func, or_, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.db.legs import lock_legs
 from app.db.models import OPEN_BASKET, LegRow, OrderRow, SignalRow
 from app.db.orders import move_order
 from app.db.shards import in_shard
+from app.db.views import AnyRow
 from app.domain.baskets import Basket, BasketLeg, BasketResult, Part, Settlement, settle
 from app.domain.numbers import ZERO
 from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus
@@ -28,7 +29,6 @@ _WHY_WITHHELD: Mapping[DenialCode | None, str] = {
 INCOMPLETE_BASKET = "incomplete_basket"
 """The reason of exits that undo a signal of which not every leg filled."""
 
-AnyRow = Row[Any]
 LegKey = tuple[int, date, str]
 _COLUMNS = (
     OrderRow.id,
