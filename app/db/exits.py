@@ -1,11 +1,13 @@
-"""Find the legs that need an exit step, with their one live exit order. Callers hold the transaction."""
+"""Find the legs that need an exit step, with each part's live exit order. Callers hold the transaction."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.baskets import leg_time_is_over, same_leg
@@ -13,8 +15,12 @@ from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderEventRow, O
 from app.db.orders import OPEN_STATUSES, leg_of
 from app.db.shards import in_shard
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey, client_order_id
+from app.domain.numbers import ZERO
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, TimeInForce
-from app.domain.risk.exits import LiveExit, PlaceExit, exit_side
+from app.domain.positions import Leg
+from app.domain.risk.exits import LiveExit, PlaceExit, exit_shares, exit_side
+
+MostOf = Callable[[LegRow], Decimal | None]
 
 _BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0)
 _AT_VENUE = (
@@ -27,9 +33,11 @@ _AT_VENUE = (
 
 @dataclass(frozen=True, slots=True)
 class LegWork:
-    """Pair a locked leg with its live exit order, if any."""
+    """Pair a part of a locked leg with its live exit order, if any. `held` is what the part shall close."""
 
     leg: LegRow
+    part: int
+    held: Leg
     live: OrderRow | None
     last_ended: datetime | None
 
@@ -57,8 +65,13 @@ def accounts_with_session(session: Session, spec: dict[str, Any]) -> list[Accoun
     return [AccountId(i) for i in session.scalars(statement)]
 
 
-def legs_to_mind(session: Session, spec: dict[str, Any]) -> Sequence[LegWork]:
-    """Lock and return the shard's legs that hold a position or still have a live exit order."""
+def legs_to_mind(
+    session: Session, spec: dict[str, Any], *, most_of: MostOf, wall: datetime
+) -> Sequence[LegWork]:
+    """Lock the shard's legs that hold a position or still have a live exit order; return their parts.
+
+    `most_of` gives the largest order that the venue takes, None without a limit.
+    """
     live_exit = and_(
         OrderRow.deployment_id == LegRow.deployment_id,
         OrderRow.day == LegRow.day,
@@ -73,19 +86,32 @@ def legs_to_mind(session: Session, spec: dict[str, Any]) -> Sequence[LegWork]:
             in_shard(LegRow.account_id, spec),
             or_(LegRow.net_qty != 0, OrderRow.id.is_not(None)),
         )
-        .order_by(LegRow.account_id, LegRow.deployment_id, LegRow.instrument_id)
+        .order_by(LegRow.account_id, LegRow.deployment_id, LegRow.instrument_id, LegRow.day)
         .with_for_update(of=LegRow)
     )
     rows = session.execute(statement).all()
     # Lock the orders too (account, order, position is the lock order of writers that start at the order,
     # so this one never waits: it skips an order that somebody is writing and takes the leg next time).
     locked = _lock_free_orders(session, [order.id for _, order in rows if order is not None])
-    work = []
-    for leg, order in rows:
-        if order is not None and order.id not in locked:
-            continue
-        work.append(LegWork(leg, order, _last_refusal(session, leg) if order is None else None))
+    work: list[LegWork] = []
+    for _, of_leg in groupby(rows, key=lambda row: (row[0].deployment_id, row[0].day, row[0].instrument_id)):
+        pairs = list(of_leg)
+        leg, orders = pairs[0][0], [order for _, order in pairs if order is not None]
+        if locked.issuperset(order.id for order in orders):
+            work += _parts(session, leg, orders, most=most_of(leg), wall=wall)
     return work
+
+
+def _parts(
+    session: Session, leg: LegRow, orders: Sequence[OrderRow], *, most: Decimal | None, wall: datetime
+) -> Iterator[LegWork]:
+    whole, live = leg_of(leg), {order.part: order for order in orders}
+    shares = exit_shares(
+        whole.net_qty, {part: live_exit_of(order, wall) for part, order in live.items()}, most=most
+    )
+    last_ended = _last_refusal(session, leg) if shares.keys() - live.keys() else None
+    for part, share in shares.items():
+        yield LegWork(leg, part, replace(whole, net_qty=share), live.get(part), last_ended)
 
 
 def _lock_free_orders(session: Session, order_ids: list[int]) -> set[int]:
@@ -122,6 +148,18 @@ def _was_withdrawn() -> ColumnElement[bool]:
     return exists().where(
         OrderEventRow.order_id == OrderRow.id, OrderEventRow.kind == OrderEventKind.CANCEL_REQUESTED
     )
+
+
+def resting_exit_qty(session: Session, leg: LegRow) -> Decimal:
+    """Return how much the leg's exits that work at the venue can still close together."""
+    statement = select(func.sum(OrderRow.quantity - OrderRow.filled_qty)).where(
+        OrderRow.deployment_id == leg.deployment_id,
+        OrderRow.day == leg.day,
+        OrderRow.instrument_id == leg.instrument_id,
+        OrderRow.role != OrderRole.ENTRY,
+        OrderRow.status.in_((OrderStatus.ACCEPTED, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)),
+    )
+    return session.scalar(statement) or ZERO
 
 
 def exposed_legs(session: Session, spec: Mapping[str, Any], *, since_before: datetime) -> Sequence[LegRow]:
@@ -188,24 +226,23 @@ def live_exit_of(row: OrderRow, wall: datetime) -> LiveExit:
     )
 
 
-def exit_order_row(
-    leg: LegRow, step: PlaceExit, *, attempt: int, time_in_force: TimeInForce, now: datetime
-) -> OrderRow:
-    """Return the durable intent of a leg's next exit order, not yet added to the session."""
+def exit_order_row(work: LegWork, step: PlaceExit, *, time_in_force: TimeInForce, now: datetime) -> OrderRow:
+    """Return the durable intent of the next exit order of a part, not yet added to the session."""
+    leg = work.leg
     key = SignalKey(f"{leg.day}:exit:{leg.instrument_id}")
     role = OrderRole.STOP if step.order_type is OrderType.STOP_LIMIT else OrderRole.EXIT
     return OrderRow(
-        client_order_id=_exit_id(DeploymentId(leg.deployment_id), key, attempt),
+        client_order_id=_exit_id(DeploymentId(leg.deployment_id), key, leg.exit_attempts),
         user_id=leg.user_id,
         account_id=leg.account_id,
         deployment_id=leg.deployment_id,
         signal_id=None,
         day=leg.day,
         leg=0,
-        attempt=attempt,
-        part=0,
+        attempt=leg.exit_attempts,
+        part=work.part,
         instrument_id=leg.instrument_id,
-        side=exit_side(leg_of(leg)),
+        side=exit_side(work.held),
         role=role,
         order_type=step.order_type,
         time_in_force=time_in_force,

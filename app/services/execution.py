@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.db.alarms import raise_alarm
 from app.db.books import NOT_PLACED
+from app.db.exits import resting_exit_qty
 from app.db.legs import lock_legs_of, note_protected
 from app.db.models import AccountRow, LegRow, OrderRow
 from app.db.orders import book_fill, lock_orders, move_order
@@ -235,11 +236,11 @@ class Execution:
         return reported.is_terminal or not current.is_terminal
 
     def _note_protection(self, session: Session, row: OrderRow) -> None:
-        """Stop the clock of the unprotected time once a live exit covers the whole position (I5)."""
+        """Stop the clock of the unprotected time once live exits cover the whole position (I5)."""
         if row.status not in (_S.ACCEPTED, _S.TRIGGERED, _S.PARTIALLY_FILLED):
             return
         leg = session.get(LegRow, (row.deployment_id, row.day, row.instrument_id), with_for_update=True)
-        if leg is not None and row.quantity - row.filled_qty >= abs(leg.net_qty):
+        if leg is not None and resting_exit_qty(session, leg) >= abs(leg.net_qty):
             note_protected(leg, self._clock.wall())
 
     def _move(

@@ -9,6 +9,7 @@ import queue
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -27,8 +28,8 @@ from app.db.exits import (
 )
 from app.db.leases import LeaseLostError, check_fence
 from app.db.legs import note_exposed, note_protected
-from app.db.models import OrderRow
-from app.db.orders import leg_of, move_order
+from app.db.models import LegRow, OrderRow
+from app.db.orders import move_order
 from app.db.session import Database
 from app.domain.breaker import EndpointClass, Witness, witness_of_write
 from app.domain.errors import (
@@ -184,7 +185,7 @@ class ExitLane:
         try:
             with self._database.begin() as session:
                 check_fence(session, lease.name, fence=lease.fence)
-                work = legs_to_mind(session, lease.spec)
+                work = legs_to_mind(session, lease.spec, most_of=self._largest_order, wall=self._clock.wall())
                 marks = read_marks(self._valkey, [w.instrument_id for w in work])
                 calls = [call for w in work if (call := self._step(session, w, marks, lease)) is not None]
                 wall = self._clock.wall()
@@ -203,6 +204,12 @@ class ExitLane:
         self._steps += len(calls)
         return calls
 
+    def _largest_order(self, leg: LegRow) -> Decimal | None:
+        try:
+            return self._contracts.get(leg.day, InstrumentId(leg.instrument_id)).max_order_qty
+        except NotFoundError:
+            return None  # nothing of this leg can be sent anyway
+
     def _step(self, session: Session, work: LegWork, marks: dict[Any, Any], lease: Lease) -> _Call | None:
         try:
             instrument = self._contracts.get(work.leg.day, work.instrument_id)
@@ -211,7 +218,7 @@ class ExitLane:
             return None
         wall = self._clock.wall()
         step = next_exit_step(
-            leg_of(work.leg),
+            work.held,
             None if work.live is None else live_exit_of(work.live, wall),
             instrument=instrument,
             tick=marks.get(work.instrument_id),
@@ -269,9 +276,8 @@ class ExitLane:
         now, wall = self._clock.now(), self._clock.wall()
         instrument = self._contracts.get(work.leg.day, work.instrument_id)
         row = exit_order_row(
-            work.leg,
+            work,
             step,
-            attempt=work.leg.exit_attempts,
             time_in_force=resting_time_in_force(instrument),
             now=now,
         )
