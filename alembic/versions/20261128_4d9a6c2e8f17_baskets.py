@@ -24,7 +24,13 @@ def upgrade() -> None:
     op.add_column(
         "signals", sa.Column("leg_timeout_s", sa.Numeric(28, 10), server_default="10", nullable=False)
     )
+    op.add_column(
+        "signals", sa.Column("when_unfilled", sa.Text(), server_default="CANCEL", nullable=False)
+    )
     op.add_column("signals", sa.Column("result", sa.Text(), nullable=True))
+    op.create_check_constraint(
+        op.f("ck_signals_when_unfilled"), "signals", "when_unfilled IN ('CANCEL', 'CHASE')"
+    )
     op.create_check_constraint(op.f("ck_signals_result"), "signals", _RESULTS)
     op.create_index("ix_signals_open", "signals", ["id"], unique=False, postgresql_where=sa.text(_OPEN))
 
@@ -34,6 +40,8 @@ def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.drop_index("ix_signals_open", table_name="signals", postgresql_where=sa.text(_OPEN))
     op.drop_constraint(op.f("ck_signals_result"), "signals")
+    op.drop_constraint(op.f("ck_signals_when_unfilled"), "signals")
     op.drop_column("signals", "result")
+    op.drop_column("signals", "when_unfilled")
     op.drop_column("signals", "leg_timeout_s")
     op.drop_column("orders", "is_hedge")

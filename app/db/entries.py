@@ -1,21 +1,23 @@
-"""Find the entries that wait to be sent, with what decides whether they may. Callers hold the transaction."""
+"""Find the entries that may go on, with what decides whether they do. Callers hold the transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Subquery, and_, exists, false, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from app.db.baskets import load_baskets
-from app.db.models import AccountRow, OrderRow, UserRow
+from app.db.baskets import leg_time_is_over, load_baskets
+from app.db.models import AccountRow, OrderRow, SignalRow, UserRow
 from app.db.orders import OPEN_STATUSES
 from app.db.shards import in_shard
+from app.db.views import AnyRow
 from app.domain.accounts import TradingState, strictest
 from app.domain.baskets import Basket
 from app.domain.ids import AccountId
-from app.domain.orders import OrderRole, OrderStatus
+from app.domain.orders import OrderRole, OrderStatus, OrderType
+from app.domain.signals import CHASE_AFTER_S, CHASE_STEPS, WhenUnfilled
 
 _CLAIM_LIMIT = 500
 # How many waiting orders of one account are looked at: about what it may send in a second.
@@ -24,7 +26,7 @@ _LOOK_PER_ACCOUNT = 8
 
 @dataclass(frozen=True, slots=True)
 class WaitingEntry:
-    """Pair a locked entry with its account, the strictest trading state, and the legs it belongs to."""
+    """Pair a locked entry, unsent or resting, with its account, strictest trading state and basket."""
 
     order: OrderRow
     account: AccountRow
@@ -33,7 +35,7 @@ class WaitingEntry:
 
     @property
     def why_held(self) -> str | None:
-        """Return why the other legs of its signal do not let it leave now, or None."""
+        """Return why the other legs of its signal do not let it go on now, or None."""
         return None if self.basket is None else self.basket.why_held(self.order.leg)
 
 
@@ -61,7 +63,39 @@ def waiting_entries(
         .limit(_CLAIM_LIMIT)
         .with_for_update(of=OrderRow)
     )
-    rows = session.execute(statement).all()
+    return _with_baskets(session, session.execute(statement).all(), wall)
+
+
+def entries_to_chase(
+    session: Session, spec: Mapping[str, Any], *, now: datetime, wall: datetime
+) -> list[WaitingEntry]:
+    """Lock and return the entries that rest at the broker and may follow the market now."""
+    resting_since = func.coalesce(OrderRow.changed_wall, OrderRow.submitted_wall)
+    statement = (
+        select(OrderRow, AccountRow, UserRow.trading_state)
+        .join(AccountRow, AccountRow.id == OrderRow.account_id)
+        .join(UserRow, UserRow.id == OrderRow.user_id)
+        .join(SignalRow, SignalRow.id == OrderRow.signal_id)
+        .where(
+            in_shard(OrderRow.account_id, spec),
+            SignalRow.when_unfilled == WhenUnfilled.CHASE,
+            OrderRow.role == OrderRole.ENTRY,
+            OrderRow.order_type == OrderType.LIMIT,
+            OrderRow.status.in_((OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)),
+            OrderRow.broker_order_id.is_not(None),
+            OrderRow.valid_until >= now,
+            OrderRow.chase_step < CHASE_STEPS,
+            resting_since < wall - timedelta(seconds=CHASE_AFTER_S),
+            ~leg_time_is_over(wall),
+        )
+        .order_by(OrderRow.id)
+        .limit(_CLAIM_LIMIT)
+        .with_for_update(of=OrderRow, skip_locked=True)
+    )
+    return _with_baskets(session, session.execute(statement).all(), wall)
+
+
+def _with_baskets(session: Session, rows: Sequence[AnyRow], wall: datetime) -> list[WaitingEntry]:
     # Read after the locks: what was decided about the legs before is seen, what comes later waits for us.
     signal_ids = {order.signal_id for order, _, _ in rows if order.signal_id is not None}
     baskets = load_baskets(session, signal_ids, wall=wall)

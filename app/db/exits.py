@@ -23,11 +23,12 @@ from app.domain.risk.exits import LiveExit, PlaceExit, exit_shares, exit_side
 MostOf = Callable[[LegRow], Decimal | None]
 
 _BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0)
-_AT_VENUE = (
+# A change without an answer is no reason to let an entry stand.
+_CANCELABLE = (
     OrderStatus.ACCEPTED,
     OrderStatus.TRIGGERED,
     OrderStatus.PARTIALLY_FILLED,
-    OrderStatus.PENDING_CANCEL,
+    OrderStatus.PENDING_UPDATE,
 )
 
 
@@ -201,7 +202,7 @@ def entries_to_cancel(
             in_shard(OrderRow.account_id, spec),
             or_(LegRow.exit_reason.is_not(None), leg_time_is_over(wall)),
             OrderRow.role == OrderRole.ENTRY,
-            OrderRow.status.in_([s for s in _AT_VENUE if s is not OrderStatus.PENDING_CANCEL]),
+            OrderRow.status.in_(_CANCELABLE),
             OrderRow.broker_order_id.is_not(None),
             or_(OrderRow.changed_wall.is_(None), OrderRow.changed_wall < asked_before),
         )

@@ -16,6 +16,19 @@ class SignalKind(StrEnum):
     EXIT = "EXIT"
 
 
+class WhenUnfilled(StrEnum):
+    """Say what becomes of an entry that rests unfilled: wait for its cancel, or follow the market until then.
+
+    CHASE moves the limit at most CHASE_STEPS times, within `valid_until` and the leg's time, where the
+    broker changes orders in place.
+    """
+
+    CANCEL = "CANCEL"
+    CHASE = "CHASE"
+
+
+CHASE_STEPS = 3
+CHASE_AFTER_S = 1.5
 LEG_TIMEOUT_S = Decimal(10)
 """How long an entry may stay unfilled when its signal does not say; it is marketable when it is sent."""
 _MAX_LEG_TIMEOUT_S = Decimal(300)
@@ -53,6 +66,7 @@ class Signal:
     legs: tuple[SignalLeg, ...] = ()
     instrument_id: InstrumentId | None = None
     leg_timeout_s: Decimal = LEG_TIMEOUT_S
+    when_unfilled: WhenUnfilled = WhenUnfilled.CANCEL
 
     def __post_init__(self) -> None:
         if not 0 < self.leg_timeout_s <= _MAX_LEG_TIMEOUT_S:

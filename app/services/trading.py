@@ -116,6 +116,7 @@ class Trading:
                 ts_init=self._clock.now(),
                 valid_until=None if is_exit else self._valid_until(signal),
                 leg_timeout_s=signal.leg_timeout_s,
+                when_unfilled=signal.when_unfilled,
             )
             .on_conflict_do_nothing(index_elements=["deployment_id", "key"])
             .returning(SignalRow.id)

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.base import Base, Stamped, one_of
 from app.domain.baskets import BasketResult
 from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
-from app.domain.signals import SignalKind
+from app.domain.signals import SignalKind, WhenUnfilled
 from app.domain.unknown_orders import EvidenceSource
 
 OPEN_BASKET = f"kind = '{SignalKind.ENTER}' AND (result IS NULL OR result = '{BasketResult.UNWINDING}')"
@@ -37,6 +37,7 @@ class SignalRow(Base):
     __tablename__ = "signals"
     __table_args__ = (
         UniqueConstraint("deployment_id", "key"),
+        one_of("when_unfilled", WhenUnfilled),
         one_of("result", BasketResult),
         Index("ix_signals_open", "id", postgresql_where=text(OPEN_BASKET)),
     )
@@ -54,6 +55,7 @@ class SignalRow(Base):
     valid_until: Mapped[datetime | None]
     is_expired: Mapped[bool] = mapped_column(server_default="false")
     leg_timeout_s: Mapped[Decimal] = mapped_column(server_default="10")
+    when_unfilled: Mapped[str] = mapped_column(server_default=WhenUnfilled.CANCEL)
     result: Mapped[str | None]
     recorded_wall: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 

@@ -26,18 +26,20 @@ from app.db.models import AccountRow, OrderRow, SignalRow
 from app.db.orders import move_order
 from app.db.session import Database
 from app.domain.accounts import AccountMode, BrokerCode, TradingState, may_open_exposure
-from app.domain.breaker import EndpointClass, Witness, witness_of_write
-from app.domain.errors import BrokerError, ConfigError, InvalidInputError, UnavailableError
+from app.domain.breaker import EndpointClass, Witness
 from app.domain.ids import AccountId, InstrumentId
 from app.domain.orders import OrderEventKind
-from app.domain.ports import Clock
-from app.domain.reports import FaultClass, WriteResult
+from app.domain.ports import BrokerGateway, Clock
+from app.domain.reports import WriteResult
 from app.infra.rate_limit import OrderBudget
-from app.services.breakers import Breakers, Gate
+from app.services.breakers import Breakers
 from app.services.execution import Execution
 from app.services.gateways import Gateways
 from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
-from app.services.lanes.failures import came_too_late, found_no_way, refused_by_us
+from app.services.lanes.calls import ask_once
+from app.services.lanes.chases import Chases
+from app.services.lanes.doors import NO_SEAT, Doors, gate_of, nobody
+from app.services.lanes.failures import came_too_late
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.wakes import Wakes
 from app.services.lanes.warmth import Warmth
@@ -49,7 +51,6 @@ _POLL_S = 0.25
 _CALLS_PER_BROKER = 48
 # Not more than an adapter has connections for orders: a claimed order must not wait for one.
 _CALLS_PER_ACCOUNT = 4
-_NO_SEAT = "too many calls of its account or broker have no answer yet"
 _BEHIND_OTHERS = "earlier orders of its account had to leave first"
 
 
@@ -58,14 +59,6 @@ class _Answer:
     order_id: int
     result: WriteResult
     witness: Witness | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Doors:
-    """What one look at the table may give away: seats, and the breaker's leave."""
-
-    seats: Seats
-    gate: Gate
 
 
 class EntryLane:
@@ -82,6 +75,7 @@ class EntryLane:
         budget: OrderBudget,
         breakers: Breakers,
         contracts: ContractBook,
+        chases: Chases,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -91,6 +85,7 @@ class EntryLane:
         self._budget = budget
         self._breakers = breakers
         self._contracts = contracts
+        self._chases = chases
         self._bounds = Bounds(
             broker_of=gateways.broker_of, per_broker=_CALLS_PER_BROKER, per_account=_CALLS_PER_ACCOUNT
         )
@@ -107,14 +102,18 @@ class EntryLane:
         ):
             while lease.is_valid():
                 self._record_outcomes()
+                self._chases.record()
                 if warmth.is_due():
                     warmth.keep(self._accounts(lease))
                 for broker in brokers:
                     for order_id, account_id in self._claim(lease, broker, bulkhead.seats()):
                         bulkhead.start(account_id, partial(self._send, order_id, account_id, wakes))
+                    for chase in self._chases.commit(lease, broker, bulkhead.seats()):
+                        bulkhead.start(chase.account_id, partial(self._chases.make, chase, wakes))
                 lease.progress = {"sent": self._sent}
                 wakes.wait(_POLL_S)
         self._record_outcomes()
+        self._chases.record()
         return {"sent": self._sent}
 
     def _accounts(self, lease: Lease) -> list[AccountId]:
@@ -140,14 +139,15 @@ class EntryLane:
         now, wall = self._clock.now(), self._clock.wall()
         spec = {**lease.spec, "brokers": [broker]}
         waiting = waiting_entries(session, spec, now=now, wall=wall, passing_over=seats.full_accounts())
-        doors = _Doors(seats, self._gate(broker) if waiting else _nobody)
+        gate = gate_of(self._breakers, broker) if waiting else nobody
+        doors = Doors(seats, gate, self._budget)
         claimed: list[tuple[int, AccountId]] = []
         held: dict[int, str] = {}
         for entry in waiting:
             order = entry.order
             kind = self._refusal(order, entry.account, entry.state)
             if kind is None:
-                why = entry.why_held or self._why_held(order, doors)
+                why = entry.why_held or doors.why_closed(AccountId(order.account_id))
                 if why is not None:
                     held[order.id] = why
                     continue
@@ -161,12 +161,6 @@ class EntryLane:
         self._held[broker] = held
         return claimed
 
-    def _gate(self, broker: BrokerCode) -> Gate:
-        try:
-            return self._breakers.gate(broker, EndpointClass.ORDERS)
-        except UnavailableError:
-            return _nobody  # fail closed: the orders wait and expire by themselves
-
     def _refusal(self, order: OrderRow, account: AccountRow, state: TradingState) -> OrderEventKind | None:
         """Return how an order ends that must not leave any more, or None."""
         broker = BrokerCode(account.broker)
@@ -178,25 +172,10 @@ class EntryLane:
             return OrderEventKind.EXPIRED
         return None if state.allows_entries else OrderEventKind.CANCELED
 
-    def _why_held(self, order: OrderRow, doors: _Doors) -> str | None:
-        """Return why an order must wait in the table, or None when it takes its seat and leaves now."""
-        account_id = AccountId(order.account_id)
-        if not doors.seats.has(account_id):
-            return _NO_SEAT
-        if not doors.gate(account_id):
-            return "the broker fails orders of several accounts, its breaker is open"
-        try:
-            if not self._budget.take_for_entry(account_id):
-                return "the order budget of its account was used up"
-        except UnavailableError as e:
-            return str(e)
-        doors.seats.takes(account_id)
-        return None
-
     def _note_expired(self, session: Session, entry: WaitingEntry, seats: Seats) -> None:
         order = entry.order
         account_id = AccountId(order.account_id)
-        unseen = _BEHIND_OTHERS if seats.has(account_id) else _NO_SEAT
+        unseen = _BEHIND_OTHERS if seats.has(account_id) else NO_SEAT
         held = self._held.get(self._gateways.broker_of(account_id), {})
         why = entry.why_held or held.get(order.id, unseen)
         order.reject_reason = f"not sent in time: {why}"
@@ -207,34 +186,20 @@ class EntryLane:
         """Make the one network call of a claimed order. Runs in a pool thread."""
         with self._database.begin() as session:
             order = session.get_one(OrderRow, order_id)
-        witness = None
-        try:
+        timeout_s = self._settings.order_timeout_s
+
+        def submit(gateway: BrokerGateway) -> WriteResult:
             request = order_request(order, self._contracts.get(order.day, InstrumentId(order.instrument_id)))
-            gateway = self._gateways.get(account_id)
             # Whatever was waited for since the claim, a connection or a frozen process: nothing leaves late.
             if _is_over(order, self._clock.now()):
-                result = came_too_late()
-            else:
-                asked_at = self._clock.wall()
-                result = gateway.submit_order(request, timeout_s=self._settings.order_timeout_s)
-                witness = witness_of_write(account_id, asked_at, result)
-        except (BrokerError, ConfigError) as e:
-            result = found_no_way(e)
-        except InvalidInputError as e:
-            log.error("entry_refused_by_adapter", order_id=order_id, error=str(e))  # noqa: TRY400  no fault of code
-            result = refused_by_us(e)
+                return came_too_late()
+            return gateway.submit_order(request, timeout_s=timeout_s)
+
+        result, witness = ask_once(self._gateways, self._clock, account_id, submit)
         self._sent += 1
         self._outcomes.put(_Answer(order_id, result, witness))
         wakes.set()
-        if result.fault is FaultClass.AUTH_EXPIRED:
-            self._refresh(account_id)
         return witness
-
-    def _refresh(self, account_id: AccountId) -> None:
-        try:
-            self._gateways.refresh(account_id)
-        except (BrokerError, ConfigError) as e:
-            log.warning("broker_session_missing", account_id=account_id, error=str(e))
 
     def _record_outcomes(self) -> None:
         answers: list[_Answer] = []
@@ -244,10 +209,6 @@ class EntryLane:
             [(answer.order_id, answer.result) for answer in answers], source="entry_lane"
         )
         self._breakers.hear(EndpointClass.ORDERS, (answer.witness for answer in answers))
-
-
-def _nobody(_: AccountId) -> bool:
-    return False
 
 
 def _is_over(order: OrderRow, now: datetime) -> bool:

@@ -29,6 +29,7 @@ from app.infra.market_codec import encode_mark
 from app.infra.names import MARKS_KEY, QueueName, RunKind, queue_of, run_name
 from app.infra.vault import new_key
 from app.services.lanes.books import BooksRun
+from app.services.lanes.chases import Chases
 from app.services.lanes.entries import EntryLane
 from app.services.lanes.exits import ExitLane
 from app.services.lanes.wakes import Wakes
@@ -250,7 +251,7 @@ class Desk:
         }
         sending: dict[str, Any] = {**shared, "budget": self.parts.budget, "contracts": self.parts.contracts}
         if kind is RunKind.ENTRIES:
-            EntryLane(**sending).run(lease, wakes)
+            EntryLane(**sending, chases=Chases(**sending, valkey=self.parts.valkey)).run(lease, wakes)
         elif kind is RunKind.EXITS:
             ExitLane(**sending, valkey=self.parts.valkey).run(lease, wakes)
         else:

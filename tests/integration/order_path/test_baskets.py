@@ -12,7 +12,7 @@ from app.db.models import OrderRow, SignalRow
 from app.domain.baskets import BasketResult
 from app.domain.orders import OrderRole, OrderStatus
 from app.domain.risk.rules import DenialCode
-from app.domain.signals import Signal
+from app.domain.signals import Signal, WhenUnfilled
 from app.infra.names import RunKind
 from tests.integration.order_path.desk import TODAY, Desk
 
@@ -172,13 +172,36 @@ def test_a_position_above_the_freeze_quantity_is_protected_and_closed_in_parts(d
         _ask_for_flat(desk)
         desk.wait_for(lambda: all(leg.net_qty == 0 for leg in desk.legs()))
 
-    assert sorted((stop.part, stop.quantity) for stop in stops) == [
+    assert sorted((stop.part, int(stop.quantity)) for stop in stops) == [
         (0, 1755),
         (0, 1755),
         (1, 1170),
         (1, 1170),
     ]
     _assert_flat(desk)
+
+
+@pytest.mark.parametrize("policy", WhenUnfilled)
+def test_an_entry_that_rests_follows_the_market_only_where_its_signal_says_so(
+    desk: Desk, policy: WhenUnfilled
+) -> None:
+    """Sold two bands above a price that trades: two steps bring it there."""
+    wish = replace(desk.straddle("entry"), leg_timeout_s=Decimal(6), when_unfilled=policy)
+    options = [desk.parts.contracts.get(TODAY, leg.instrument_id) for leg in wish.legs]
+    _wish(desk, wish)
+    _reprice(desk, "1.08", leg=1)
+
+    def has_ended() -> bool:
+        desk.price(options)
+        return _result(desk) in (BasketResult.COMPLETE, BasketResult.UNWOUND)
+
+    with desk.running(*ALL):
+        desk.wait_for(has_ended)
+
+    (late,) = _entries(desk, leg=1)
+    is_chased = policy is WhenUnfilled.CHASE
+    assert (late.status == _S.FILLED, late.chase_step > 0) == (is_chased, is_chased)
+    assert len([tag for tag in _placed(desk) if tag == late.client_order_id]) == 1
 
 
 def test_an_entry_that_waits_is_canceled_when_its_leg_shall_be_flat(desk: Desk) -> None:
