@@ -148,7 +148,9 @@ def _fold_into_leg(
     row.is_stopped = after.is_stopped
     if order.role == OrderRole.ENTRY:
         row.stop_fraction = order.stop_fraction
-        if abs(after.net_qty) > abs(before.net_qty) and row.exposed_since is None:
+        # A bought hedge without a stop has paid the most that it can lose.
+        needs_stop = order.stop_fraction is not None or not order.is_hedge
+        if needs_stop and abs(after.net_qty) > abs(before.net_qty) and row.exposed_since is None:
             row.exposed_since = wall
     if after.net_qty == 0:
         row.exposed_since = None

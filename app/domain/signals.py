@@ -38,7 +38,9 @@ _MAX_LEG_TIMEOUT_S = Decimal(300)
 class SignalLeg:
     """Wish one leg. `lots` > 0; `reference_price` is the price that the strategy saw.
 
-    `is_hedge` legs are sent and filled before the others.
+    `is_hedge` legs are filled before any other is sent and, where the signal is undone, closed last.
+    Without `protection` they must be bought options: the premium bounds the loss, and a stop would leave
+    bare what they cover.
     """
 
     instrument_id: InstrumentId

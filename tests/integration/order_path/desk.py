@@ -167,7 +167,9 @@ class Desk:
 
     def condor(self, key: str) -> Signal:
         """Return the same wish with wings bought first, named last."""
-        wings = tuple(replace(self._leg(self.wing(r), Side.BUY), is_hedge=True) for r in _RIGHTS)
+        wings = tuple(
+            replace(self._leg(self.wing(r), Side.BUY), is_hedge=True, protection=None) for r in _RIGHTS
+        )
         return self._enter(key, (*self.straddle(key).legs, *wings), valid_for_s=60)
 
     def _leg(self, option: Instrument, side: Side, *, lots: int = 1, stop: str = "0.25") -> SignalLeg:
