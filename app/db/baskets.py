@@ -6,10 +6,10 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, and_, cast, func, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Float, cast, func, or_, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
-from app.db.legs import lock_legs
+from app.db.legs import lock_legs, same_leg
 from app.db.models import OPEN_BASKET, LegRow, OrderRow, SignalRow
 from app.db.orders import move_order
 from app.db.shards import in_shard
@@ -55,15 +55,6 @@ class Settled:
 
     withheld: Sequence[OrderRow]
     legs: int
-
-
-def same_leg() -> ColumnElement[bool]:
-    """Return the condition that joins an order to its leg."""
-    return and_(
-        LegRow.deployment_id == OrderRow.deployment_id,
-        LegRow.day == OrderRow.day,
-        LegRow.instrument_id == OrderRow.instrument_id,
-    )
 
 
 def leg_time_is_over(wall: datetime) -> ColumnElement[bool]:

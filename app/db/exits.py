@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.db.baskets import leg_time_is_over, same_leg
+from app.db.baskets import leg_time_is_over
+from app.db.legs import same_leg
 from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderEventRow, OrderRow, SignalRow
 from app.db.orders import OPEN_STATUSES, leg_of
 from app.db.shards import in_shard
