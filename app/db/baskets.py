@@ -23,7 +23,7 @@ from app.domain.signals import LEG_TIMEOUT_S
 _MOST_AT_ONCE = 200
 _WHY_WITHHELD: Mapping[DenialCode | None, str] = {
     DenialCode.HEDGE_NOT_FILLED: "a hedge leg of its signal was not filled",
-    DenialCode.OTHER_LEG: "another leg of its signal was not filled",
+    DenialCode.LEG_NOT_FILLED: "another leg of its signal was not filled",
     None: "its position was asked to be flat before it was sent",
 }
 INCOMPLETE_BASKET = "incomplete_basket"

@@ -169,7 +169,7 @@ def _denial(basket: Basket) -> DenialCode | None:
     if not basket.failed_legs:
         return None
     is_hedge = any(leg.is_hedge for leg in basket.failed_legs)
-    return DenialCode.HEDGE_NOT_FILLED if is_hedge else DenialCode.OTHER_LEG
+    return DenialCode.HEDGE_NOT_FILLED if is_hedge else DenialCode.LEG_NOT_FILLED
 
 
 def _settle_one_leg(basket: Basket) -> Settlement:

@@ -9,7 +9,10 @@ from sqlalchemy import select, update
 
 from app.db.controls import request_exits
 from app.db.models import OrderRow, SignalRow
+from app.db.scope import DataScope
+from app.db.views.trading import read_legs_of_signal
 from app.domain.baskets import BasketResult
+from app.domain.ids import OrderId
 from app.domain.orders import OrderRole, OrderStatus
 from app.domain.risk.rules import DenialCode
 from app.domain.signals import Signal, WhenUnfilled
@@ -77,6 +80,15 @@ def test_a_wing_that_the_broker_rejects_lets_nothing_be_sold_and_the_other_is_cl
     assert sorted(o.status for o in _entries(desk, is_hedge=True)) == [_S.FILLED, _S.REJECTED]
     assert {o.denial_code for o in _entries(desk, is_hedge=False)} == {DenialCode.HEDGE_NOT_FILLED}
     assert not {o.client_order_id for o in _entries(desk, is_hedge=False)} & set(_placed(desk))
+    with desk.database.begin() as session:
+        legs = read_legs_of_signal(session, DataScope(user_id=None), OrderId(_entries(desk)[0].id))
+    assert [(leg.withheld, leg.filled_qty, leg.net_qty, leg.result) for leg in legs[:2]] == [
+        ("HEDGE_NOT_FILLED", 0, 0, "UNWOUND")
+    ] * 2
+    assert sorted((leg.filled_qty, leg.exit_reason) for leg in legs[2:]) == [
+        (0, "incomplete_basket"),
+        (65, "incomplete_basket"),
+    ]
 
 
 @pytest.mark.parametrize("leg", [0, 2])
