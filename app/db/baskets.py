@@ -84,10 +84,11 @@ def settle_baskets(session: Session, spec: Mapping[str, Any], *, now: datetime, 
         is_news = settlement.result is not BasketResult.UNWINDING or not basket.is_unwinding
         if settlement.result is not None and is_news:
             results.setdefault(settlement.result, []).append(signal_id)
+    withheld = _withhold(session, settlements, now=now, wall=wall)
+    asked = _ask_for_flat(session, flatten, wall)
     for result, signal_ids in results.items():
         session.execute(update(SignalRow).where(SignalRow.id.in_(signal_ids)).values(result=result))
-    withheld = _withhold(session, settlements, now=now, wall=wall)
-    return Settled(withheld, _ask_for_flat(session, flatten, wall))
+    return Settled(withheld, asked)
 
 
 def _open_signals(session: Session, spec: Mapping[str, Any], wall: datetime) -> Sequence[int]:

@@ -12,7 +12,7 @@ from app.domain.risk.rules import WITHHELD
 def write_journal(path: Path, signals: Sequence[SignalOutcome], orders: Sequence[OrderOutcome]) -> None:
     """Write one JSON object a line: every signal, then every intent that a signal led to.
 
-    Stops, exits and what was withheld are left out: they follow from fills, which depend on real milliseconds.
+    Stops, exits and what was withheld are left out: they follow from fills, which hang on real milliseconds.
     """
     lines = sorted((*_signals(signals), *_intents(orders)))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -173,7 +173,12 @@ def test_slices_are_one_leg_and_are_unwound_with_it(desk: Desk) -> None:
         desk.wait_for(lambda: _result(desk) == BasketResult.UNWOUND)
 
     _assert_flat(desk)
-    assert [o.status for o in _entries(desk)] == [_S.FILLED, _S.FILLED, _S.FILLED, _S.CANCELED]
+    assert [(o.status, o.reject_reason) for o in _entries(desk)] == [
+        (_S.FILLED, ""),
+        (_S.FILLED, ""),
+        (_S.FILLED, ""),
+        (_S.CANCELED, ""),
+    ]
 
 
 def test_a_position_above_the_freeze_quantity_is_protected_and_closed_in_parts(desk: Desk) -> None:
