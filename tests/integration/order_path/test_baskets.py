@@ -166,7 +166,7 @@ def test_a_sale_that_died_with_its_lane_is_proven_absent_and_all_is_unwound(desk
 
 
 def test_slices_are_one_leg_and_are_unwound_with_it(desk: Desk) -> None:
-    _wish(desk, replace(desk.straddle("entry", lots=45), leg_timeout_s=Decimal(3)))
+    _wish(desk, replace(desk.straddle("entry", lots=30), leg_timeout_s=Decimal(3)))
     assert [(o.leg, o.part) for o in _entries(desk)] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     _reprice(desk, "1.3", leg=1, part=1)
     with desk.running(*ALL):
@@ -182,7 +182,7 @@ def test_slices_are_one_leg_and_are_unwound_with_it(desk: Desk) -> None:
 
 
 def test_a_position_above_the_freeze_quantity_is_protected_and_closed_in_parts(desk: Desk) -> None:
-    _wish(desk, desk.straddle("entry", lots=45))
+    _wish(desk, desk.straddle("entry", lots=30))
     with desk.running(*ALL):
         desk.wait_for(lambda: _result(desk) == BasketResult.COMPLETE)
         desk.wait_for(lambda: all(leg.exposed_since is None for leg in desk.legs()))
@@ -193,8 +193,8 @@ def test_a_position_above_the_freeze_quantity_is_protected_and_closed_in_parts(d
     assert sorted((stop.part, int(stop.quantity)) for stop in stops) == [
         (0, 1755),
         (0, 1755),
-        (1, 1170),
-        (1, 1170),
+        (1, 195),
+        (1, 195),
     ]
     _assert_flat(desk)
 
