@@ -24,12 +24,13 @@ from app.domain.risk.exits import LiveExit, PlaceExit, exit_shares, exit_side
 MostOf = Callable[[LegRow], Decimal | None]
 
 _BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0)
-# A change without an answer is no reason to let an entry stand.
+# A change or a cancel without an answer is no reason to let an entry stand.
 _CANCELABLE = (
     OrderStatus.ACCEPTED,
     OrderStatus.TRIGGERED,
     OrderStatus.PARTIALLY_FILLED,
     OrderStatus.PENDING_UPDATE,
+    OrderStatus.PENDING_CANCEL,
 )
 
 
@@ -192,8 +193,8 @@ def entries_to_cancel(
     """Lock and return working entries that must not fill any more.
 
     Their leg shall be flat, or they did not fill in time: an entry is marketable when it is sent. A cancel
-    that the broker refused, because the order has ended and its books do not tell yet, is not asked for
-    again after `asked_before`.
+    that brought no end, because it was lost or because the order has ended and its books do not tell yet,
+    is not asked for again if it was asked for after `asked_before`.
     """
     statement = (
         select(OrderRow)

@@ -222,6 +222,18 @@ def test_an_entry_that_rests_follows_the_market_only_where_its_signal_says_so(
     assert len([tag for tag in _placed(desk) if tag == late.client_order_id]) == 1
 
 
+def test_a_cancel_that_got_lost_is_asked_for_again(desk: Desk) -> None:
+    lost = {"kind": "request_lost", "rate": 1.0, "endpoint": "cancel", "count": 1}
+    desk.broker.post("faults", {"faults": [lost]})
+    _wish(desk, replace(desk.straddle("entry"), leg_timeout_s=Decimal(2)))
+    _reprice(desk, "1.3", leg=1)
+    with desk.running(*ALL):
+        desk.wait_for(lambda: _result(desk) == BasketResult.UNWOUND, timeout_s=30)
+
+    assert desk.broker.get("faults")["by_kind"]["request_lost"] == 1
+    _assert_flat(desk)
+
+
 def test_an_entry_that_waits_is_canceled_when_its_leg_shall_be_flat(desk: Desk) -> None:
     _wish(desk, desk.straddle("entry"))
     _ask_for_flat(desk)
