@@ -29,9 +29,10 @@ class BasketResult(StrEnum):
 
 
 class LegState(StrEnum):
-    """Say how far a leg has come; OPEN may still fill, an unknown outcome included."""
+    """Say how far a leg has come; OPEN and LATE may still fill, an unknown outcome included."""
 
     OPEN = "OPEN"
+    LATE = "LATE"
     FILLED = "FILLED"
     FAILED = "FAILED"
 
@@ -77,7 +78,7 @@ class BasketLeg:
         if any(part.status.is_terminal and part.filled < part.quantity for part in self.parts):
             return LegState.FAILED
         ages = [part.sent_ago_s for part in self.parts if part.sent_ago_s is not None]
-        return LegState.FAILED if ages and max(ages) > timeout_s else LegState.OPEN
+        return LegState.LATE if ages and max(ages) > timeout_s else LegState.OPEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,11 @@ class Basket:
     legs: tuple[BasketLeg, ...]
     timeout_s: float
     is_unwinding: bool
+
+    @property
+    def has_fills(self) -> bool:
+        """Whether anything of it was filled."""
+        return any(part.filled > 0 for leg in self.legs for part in leg.parts)
 
     @property
     def is_complete(self) -> bool:
@@ -103,7 +109,7 @@ class Basket:
 
     @property
     def failed_legs(self) -> tuple[BasketLeg, ...]:
-        """The legs that did not fill in time, and the hedges that are gone again."""
+        """The legs that ended short or left others waiting too long, and the hedges that are gone again."""
         return tuple(leg for leg in self.legs if self._is_failed(leg))
 
     def why_held(self, index: int) -> str | None:
@@ -111,8 +117,8 @@ class Basket:
         leg = next(leg for leg in self.legs if leg.index == index)
         if leg.is_asked_flat:
             return "its leg shall be flat"
-        if self.has_failed:
-            return "another leg of its signal failed"
+        if self.has_failed or any(self._state(each) is LegState.LATE for each in self.legs):
+            return "another leg of its signal failed or is late"
         if not leg.is_hedge and not all(self._covers(hedge) for hedge in self.legs if hedge.is_hedge):
             return "its hedge legs are not filled yet"
         return None
@@ -124,9 +130,16 @@ class Basket:
         return self._state(hedge) is LegState.FILLED and hedge.holds and not hedge.is_asked_flat
 
     def _is_failed(self, leg: BasketLeg) -> bool:
-        state = self._state(leg)
-        is_gone = leg.is_hedge and state is LegState.FILLED and not leg.holds
-        return state is LegState.FAILED or is_gone
+        """Whether a leg is lost. While nothing filled, a late one just stops the others: its cancel tells."""
+        match self._state(leg):
+            case LegState.FAILED:
+                return True
+            case LegState.LATE:
+                return self.has_fills
+            case LegState.FILLED:
+                return leg.is_hedge and not leg.holds
+            case LegState.OPEN:
+                return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,17 +192,13 @@ def _settle_one_leg(basket: Basket) -> Settlement:
         return Settlement(result=None, withheld=unsent)
     if not all(part.status.is_terminal for part in leg.parts):
         return Settlement(result=None)
-    return Settlement(result=BasketResult.PARTIAL if _has_fills(basket) else BasketResult.NOT_FILLED)
+    return Settlement(result=BasketResult.PARTIAL if basket.has_fills else BasketResult.NOT_FILLED)
 
 
 def _result_of_failure(basket: Basket) -> BasketResult:
     if not all(leg.has_ended for leg in basket.legs):
         return BasketResult.UNWINDING
-    return BasketResult.UNWOUND if _has_fills(basket) else BasketResult.NOT_FILLED
-
-
-def _has_fills(basket: Basket) -> bool:
-    return any(part.filled > 0 for leg in basket.legs for part in leg.parts)
+    return BasketResult.UNWOUND if basket.has_fills else BasketResult.NOT_FILLED
 
 
 def _unsent(legs: Iterable[BasketLeg]) -> frozenset[int]:

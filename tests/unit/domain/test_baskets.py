@@ -84,7 +84,7 @@ def test_withholds_everything_after_a_failed_hedge_and_unwinds_the_other(failed:
 
     settlement = settle(wings)
 
-    assert wings.why_held(2) == "another leg of its signal failed"
+    assert wings.why_held(2) == "another leg of its signal failed or is late"
     assert settlement.result is BasketResult.UNWINDING
     assert (settlement.withheld, settlement.denial) == (frozenset({9}), DenialCode.HEDGE_NOT_FILLED)
     assert settlement.flatten == {2}, "the hedges wait until nothing that they cover can fill"
@@ -107,6 +107,14 @@ def test_unwinds_a_straddle_of_which_one_leg_failed(other: Part) -> None:
     settlement = settle(basket(leg(FILLED), leg(other)))
 
     assert (settlement.result, settlement.flatten) == (BasketResult.UNWINDING, frozenset({0, 1}))
+
+
+def test_a_late_leg_alone_stops_the_others_and_leaves_the_word_to_its_cancel() -> None:
+    """Nothing is known to be filled: the news may be what is late, and both may turn out whole."""
+    late = basket(leg(LATE), leg(UNSENT))
+
+    assert settle(basket(leg(LATE), leg(LATE))).result is None
+    assert (settle(late).result, late.why_held(1)) == (None, "another leg of its signal failed or is late")
 
 
 def test_counts_slices_as_one_leg() -> None:
