@@ -1,6 +1,6 @@
 """Record which legs hedge, how long a leg may take, and how the legs of a signal ended together.
 
-Revision: 4d9a6c2e8f17, after c3a5e1d07b42.
+Revision: 4d9a6c2e8f17, after d81f4b6c2e95.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "4d9a6c2e8f17"
-down_revision: str | Sequence[str] | None = "c3a5e1d07b42"
+down_revision: str | Sequence[str] | None = "d81f4b6c2e95"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

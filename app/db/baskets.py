@@ -17,6 +17,7 @@ from app.db.views import AnyRow
 from app.domain.baskets import Basket, BasketLeg, BasketResult, Part, Settlement, settle
 from app.domain.numbers import ZERO
 from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus
+from app.domain.reconciliation import held_at_broker
 from app.domain.risk.rules import DenialCode
 from app.domain.signals import LEG_TIMEOUT_S
 
@@ -43,6 +44,7 @@ _COLUMNS = (
     OrderRow.day,
     OrderRow.instrument_id,
     LegRow.net_qty,
+    LegRow.missing_qty,
     LegRow.exit_reason,
     SignalRow.leg_timeout_s,
     SignalRow.result,
@@ -144,7 +146,7 @@ def _leg(rows: Sequence[AnyRow], wall: datetime) -> BasketLeg:
         is_hedge=first.is_hedge,
         parts=tuple(_part(row, wall) for row in rows),
         is_asked_flat=first.exit_reason is not None,
-        holds=(first.net_qty or ZERO) != 0,
+        holds=held_at_broker(first.net_qty or ZERO, missing_qty=first.missing_qty or ZERO) != 0,
     )
 
 

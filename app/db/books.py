@@ -1,20 +1,32 @@
 """Keep the evidence of the brokers' books beside our ledger. Callers hold the transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.db.models import AccountRow, BrokerTradeRow, InstrumentRow, OrderRow
+from app.db.external_fills import external_positions, holdings_of, quarantined_positions
+from app.db.legs import lock_legs
+from app.db.models import (
+    AccountRow,
+    BrokerTradeRow,
+    ExternalFillRow,
+    FillRow,
+    InstrumentRow,
+    LegRow,
+    OrderRow,
+)
 from app.db.orders import OPEN_STATUSES
 from app.db.shards import in_shard
 from app.domain.accounts import TradingState
-from app.domain.ids import AccountId, BrokerOrderId
+from app.domain.ids import AccountId, BrokerOrderId, DeploymentId
+from app.domain.numbers import ZERO
 from app.domain.orders import OrderStatus, Side
+from app.domain.reconciliation import attribute
 from app.domain.reports import FillReport
 
 
@@ -93,7 +105,7 @@ def save_broker_trades(
 
 
 def net_positions(session: Session, account_id: AccountId, day: date) -> dict[str, Decimal]:
-    """Return our net quantity by the broker's symbol, from the cumulative fills of the day's orders."""
+    """Return the net quantity that we know of by the broker's symbol: our orders' fills and strangers'."""
     signed = func.sum(case((OrderRow.side == Side.BUY, OrderRow.filled_qty), else_=-OrderRow.filled_qty))
     statement = (
         select(InstrumentRow.broker_symbol, signed)
@@ -104,7 +116,93 @@ def net_positions(session: Session, account_id: AccountId, day: date) -> dict[st
         .where(OrderRow.account_id == account_id, OrderRow.day == day, OrderRow.filled_qty > 0)
         .group_by(InstrumentRow.broker_symbol)
     )
-    return {symbol: Decimal(quantity) for symbol, quantity in session.execute(statement)}
+    net = {symbol: Decimal(quantity) for symbol, quantity in session.execute(statement)}
+    for symbol, quantity in external_positions(session, account_id, day).items():
+        net[symbol] = net.get(symbol, ZERO) + quantity
+    return net
+
+
+def last_fills(session: Session, account_id: AccountId, day: date) -> dict[str, datetime]:
+    """Return when (machine time) a fill of the day was last booked, ours or a stranger's, by symbol."""
+    listed = (InstrumentRow.as_of == day) & (InstrumentRow.instrument_id == FillRow.instrument_id)
+    ours = (
+        select(InstrumentRow.broker_symbol, func.max(FillRow.wall))
+        .join(OrderRow, OrderRow.id == FillRow.order_id)
+        .join(InstrumentRow, listed)
+        .where(FillRow.account_id == account_id, OrderRow.day == day)
+        .group_by(InstrumentRow.broker_symbol)
+    )
+    strangers = (
+        select(ExternalFillRow.broker_symbol, func.max(ExternalFillRow.wall))
+        .where(ExternalFillRow.account_id == account_id, ExternalFillRow.day == day)
+        .group_by(ExternalFillRow.broker_symbol)
+    )
+    last: dict[str, datetime] = {}
+    for symbol, wall in (*session.execute(ours), *session.execute(strangers)):
+        last[symbol] = max(wall, last.get(symbol, wall))
+    return last
+
+
+def note_missing(
+    session: Session,
+    account_id: AccountId,
+    day: date,
+    *,
+    proven: Mapping[str, Decimal],
+    doubtful: Collection[str] = (),
+) -> list[LegRow]:
+    """Write what of the account's legs the broker's book does not hold; return the legs that changed.
+
+    Args:
+        session: the transaction.
+        account_id: whose.
+        day: the trading date.
+        proven: the broker's net quantity less ours by symbol, where it is proven.
+        doubtful: symbols that differ without a proof: their legs stay as they are. All others agree.
+    """
+    statement = select(InstrumentRow.instrument_id, InstrumentRow.broker_symbol).where(
+        InstrumentRow.as_of == day, InstrumentRow.broker_symbol.in_({*proven, *doubtful})
+    )
+    symbols = {instrument_id: symbol for instrument_id, symbol in session.execute(statement)}  # noqa: C416  rows
+    legs = lock_legs(
+        session,
+        LegRow.account_id == account_id,
+        LegRow.day == day,
+        or_(LegRow.missing_qty != 0, LegRow.instrument_id.in_(symbols)),
+    )
+    missing = _missing(session, legs, symbols, account_id=account_id, day=day, proven=proven)
+    changed = []
+    for leg in legs:
+        quantity = missing.get((leg.deployment_id, leg.instrument_id), ZERO)
+        if symbols.get(leg.instrument_id) in doubtful or leg.missing_qty == quantity:
+            continue
+        leg.missing_qty = quantity
+        if quantity >= abs(leg.net_qty):
+            leg.exposed_since = None  # nothing is there that could be protected
+        changed.append(leg)
+    return changed
+
+
+def _missing(
+    session: Session,
+    legs: Sequence[LegRow],
+    symbols: Mapping[str, str],
+    *,
+    account_id: AccountId,
+    day: date,
+    proven: Mapping[str, Decimal],
+) -> dict[tuple[int, str], Decimal]:
+    quarantined = quarantined_positions(session, account_id, day) if proven else {}
+    found: dict[tuple[int, str], Decimal] = {}
+    for instrument_id, symbol in symbols.items():
+        holders = {DeploymentId(leg.deployment_id): leg for leg in legs if leg.instrument_id == instrument_id}
+        shares = attribute(
+            proven.get(symbol, ZERO), holdings_of(holders), quarantined=quarantined.get(symbol, ZERO)
+        )
+        for share in shares:
+            if share.deployment_id is not None:
+                found[share.deployment_id, instrument_id] = abs(share.quantity)
+    return found
 
 
 def reduce_account(session: Session, account_id: AccountId, *, reason: str) -> bool:

@@ -17,8 +17,9 @@ from app.db.orders import OPEN_STATUSES, leg_of
 from app.db.shards import in_shard
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey, client_order_id
 from app.domain.numbers import ZERO
-from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, TimeInForce
+from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
 from app.domain.positions import Leg
+from app.domain.reconciliation import held_at_broker
 from app.domain.risk.exits import LiveExit, PlaceExit, exit_shares, exit_side
 
 MostOf = Callable[[LegRow], Decimal | None]
@@ -36,7 +37,10 @@ _CANCELABLE = (
 
 @dataclass(frozen=True, slots=True)
 class LegWork:
-    """Pair a part of a locked leg with its live exit order, if any. `held` is what the part shall close."""
+    """Pair a part of a locked leg with its live exit order, if any.
+
+    `held` is what the part shall close, as far as the broker's book holds it.
+    """
 
     leg: LegRow
     part: int
@@ -109,9 +113,9 @@ def _parts(
     session: Session, leg: LegRow, orders: Sequence[OrderRow], *, most: Decimal | None, wall: datetime
 ) -> Iterator[LegWork]:
     whole, live = leg_of(leg), {order.part: order for order in orders}
-    shares = exit_shares(
-        whole.net_qty, {part: live_exit_of(order, wall) for part, order in live.items()}, most=most
-    )
+    held = held_at_broker(leg.net_qty, missing_qty=leg.missing_qty)
+    exits = {part: live_exit_of(order, wall) for part, order in live.items()}
+    shares = exit_shares(held, exits, most=most)
     last_ended = _last_refusal(session, leg) if shares.keys() - live.keys() else None
     for part, share in shares.items():
         yield LegWork(leg, part, replace(whole, net_qty=share), live.get(part), last_ended)
@@ -219,6 +223,7 @@ def live_exit_of(row: OrderRow, wall: datetime) -> LiveExit:
     changed = row.changed_wall or row.submitted_wall or wall
     return LiveExit(
         status=OrderStatus(row.status),
+        side=Side(row.side),
         order_type=OrderType(row.order_type),
         quantity=row.quantity,
         filled=row.filled_qty,

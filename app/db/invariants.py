@@ -79,7 +79,11 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
              FROM legs l LEFT JOIN (
                   SELECT f.deployment_id, f.instrument_id,
                          sum(CASE WHEN f.side = 'BUY' THEN f.quantity ELSE -f.quantity END) AS net
-                    FROM fills f JOIN orders o ON o.id = f.order_id WHERE o.day = :day
+                    FROM (SELECT f.deployment_id, f.instrument_id, f.side, f.quantity
+                            FROM fills f JOIN orders o ON o.id = f.order_id WHERE o.day = :day
+                           UNION ALL
+                          SELECT deployment_id, instrument_id, side, quantity
+                            FROM external_fills WHERE day = :day AND deployment_id IS NOT NULL) f
                    GROUP BY f.deployment_id, f.instrument_id) f
                ON f.deployment_id = l.deployment_id AND f.instrument_id = l.instrument_id
             WHERE l.day = :day AND l.net_qty <> coalesce(f.net, 0)""",
@@ -94,7 +98,7 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
     "I5": (
         """SELECT 'leg ' || deployment_id || ' ' || instrument_id,
                   'its position of ' || net_qty || ' has had no stop since ' || exposed_since
-             FROM legs WHERE day = :day AND net_qty <> 0
+             FROM legs WHERE day = :day AND abs(net_qty) > missing_qty
               AND exposed_since < CAST(:wall AS timestamptz) - interval '3 seconds'""",
     ),
     "I6": (
@@ -105,7 +109,7 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
     "I7": (
         f"""SELECT 'leg ' || l.deployment_id || ' ' || l.instrument_id,
                   'it shall be flat (' || l.exit_reason || ') and no exit has been live for 15 s'
-             FROM legs l WHERE l.day = :day AND l.net_qty <> 0 AND l.exit_reason IS NOT NULL
+             FROM legs l WHERE l.day = :day AND abs(l.net_qty) > l.missing_qty AND l.exit_reason IS NOT NULL
               AND l.exit_requested_wall < CAST(:wall AS timestamptz) - interval '15 seconds'
               AND NOT EXISTS (SELECT 1 FROM orders o
                    WHERE o.deployment_id = l.deployment_id AND o.instrument_id = l.instrument_id

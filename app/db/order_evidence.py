@@ -79,3 +79,11 @@ def known_numbers(
         OrderRow.account_id == account_id, OrderRow.broker_order_id.in_(numbers)
     )
     return frozenset(BrokerOrderId(str(number)) for number in session.scalars(statement))
+
+
+def known_tags(session: Session, account_id: AccountId, tags: Collection[str]) -> frozenset[str]:
+    """Return which of these client order ids belong to orders of ours, whatever their number."""
+    statement = select(OrderRow.client_order_id).where(
+        OrderRow.account_id == account_id, OrderRow.client_order_id.in_(tags)
+    )
+    return frozenset(session.scalars(statement)) if tags else frozenset()

@@ -9,12 +9,15 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from app.db.legs import note_exposed
 from app.db.models import FillRow, LegRow, OrderEventRow, OrderRow
 from app.domain.ids import AccountId
 from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus, Side, next_status
 from app.domain.positions import Leg, apply_fill, fill_step
 
 OPEN_STATUSES = tuple(s.value for s in OrderStatus if s not in TERMINAL)
+OVERCLOSED = "overclosed"
+"""Why a leg leaves that an exit of ours has turned round."""
 
 
 def lock_orders(session: Session, order_ids: Iterable[int]) -> dict[int, OrderRow]:
@@ -138,20 +141,34 @@ def lock_leg(session: Session, order: OrderRow) -> LegRow:
 def _fold_into_leg(
     session: Session, order: OrderRow, *, quantity: Decimal, price: Decimal, wall: datetime
 ) -> None:
-    row = lock_leg(session, order)
-    before = leg_of(row)
-    after = apply_fill(
-        before, side=Side(order.side), quantity=quantity, price=price, role=OrderRole(order.role)
-    )
+    row, role = lock_leg(session, order), OrderRole(order.role)
+    before = row.net_qty
+    fold_fill(row, side=Side(order.side), quantity=quantity, price=price, role=role)
+    if role is OrderRole.ENTRY:
+        row.stop_fraction = order.stop_fraction
+        if abs(row.net_qty) > abs(before):
+            note_exposed(row, wall)
+    else:
+        leave_if_overclosed(row, before=before, wall=wall)
+
+
+def leave_if_overclosed(row: LegRow, *, before: Decimal, wall: datetime) -> None:
+    """Let a locked leg leave at once that was turned round: a stranger closed it while our exit filled.
+
+    What the exit opened is ours. `before` is the signed quantity before the fill.
+    """
+    if row.net_qty * before <= 0 and row.net_qty != 0:
+        note_exposed(row, wall)
+        row.exit_reason = row.exit_reason or OVERCLOSED
+        row.exit_requested_wall = row.exit_requested_wall or wall
+
+
+def fold_fill(row: LegRow, *, side: Side, quantity: Decimal, price: Decimal, role: OrderRole) -> None:
+    """Fold one fill into a locked leg."""
+    after = apply_fill(leg_of(row), side=side, quantity=quantity, price=price, role=role)
     row.net_qty, row.cash = after.net_qty, after.cash
     row.entry_qty, row.entry_value = after.entry_qty, after.entry_value
     row.is_stopped = after.is_stopped
-    if order.role == OrderRole.ENTRY:
-        row.stop_fraction = order.stop_fraction
-        # A bought hedge without a stop has paid the most that it can lose.
-        needs_stop = order.stop_fraction is not None or not order.is_hedge
-        if needs_stop and abs(after.net_qty) > abs(before.net_qty) and row.exposed_since is None:
-            row.exposed_since = wall
     if after.net_qty == 0:
         row.exposed_since = None
 

@@ -172,6 +172,13 @@ SELECT f.account_id, i.broker_symbol AS symbol,
  WHERE o.day = :day
  GROUP BY f.account_id, i.broker_symbol
 """)
+_CLAIMED = text("""
+SELECT account_id, broker_symbol AS symbol,
+       sum(CASE WHEN side = 'BUY' THEN quantity ELSE 0 END) AS bought,
+       sum(CASE WHEN side = 'SELL' THEN quantity ELSE 0 END) AS sold
+  FROM external_fills WHERE day = :day AND deployment_id IS NOT NULL
+ GROUP BY account_id, broker_symbol
+""")
 
 
 def order_outcomes(session: Session, day: date) -> list[OrderOutcome]:
@@ -210,8 +217,14 @@ def alarms_raised(session: Session) -> list[AlarmOutcome]:
 
 
 def traded(session: Session, day: date) -> dict[tuple[int, str], tuple[Decimal, Decimal]]:
-    """Return the quantities (bought, sold) of a day by account and broker symbol."""
+    """Return the quantities (bought, sold) of our orders of a day by account and broker symbol."""
     rows = session.execute(_TRADED, {"day": day})
+    return {(row.account_id, row.symbol): (row.bought, row.sold) for row in rows}
+
+
+def claimed(session: Session, day: date) -> dict[tuple[int, str], tuple[Decimal, Decimal]]:
+    """Return what strangers traded of our legs on a day, as `traded` does."""
+    rows = session.execute(_CLAIMED, {"day": day})
     return {(row.account_id, row.symbol): (row.bought, row.sold) for row in rows}
 
 

@@ -8,6 +8,7 @@ from app.db.outcomes import (
     AlarmOutcome,
     OrderOutcome,
     alarms_raised,
+    claimed,
     halts,
     leg_outcomes,
     login_outcomes,
@@ -22,7 +23,7 @@ from app.demo.journal import write_journal
 from app.demo.report import Day, write_report
 from app.demo.stage import Stage
 from app.services.audit import audit
-from app.services.execution import EXTERNAL_ORDER
+from app.services.reconciliation import EXTERNAL_ORDER
 
 
 def close_day(stage: Stage, record: Record, *, took_s: float) -> dict[str, Any]:
@@ -44,7 +45,9 @@ def close_day(stage: Stage, record: Record, *, took_s: float) -> dict[str, Any]:
             signals=signals,
             halts=halts(session),
             alarms=alarms,
-            comparison=_compare(stage, orders, traded(session, day), alarms=alarms),
+            comparison=_compare(
+                stage, orders, traded(session, day), alarms=alarms, closed_for_us=claimed(session, day)
+            ),
             placements=[row for market in stage.markets.values() for row in market.simulator.placements()],
             faults=_faults(stage),
             fault_windows=stage.faults.seen,
@@ -62,7 +65,12 @@ def close_day(stage: Stage, record: Record, *, took_s: float) -> dict[str, Any]:
 
 
 def _compare(
-    stage: Stage, orders: list[OrderOutcome], totals: Mapping[Any, Any], *, alarms: Sequence[AlarmOutcome]
+    stage: Stage,
+    orders: list[OrderOutcome],
+    totals: Mapping[Any, Any],
+    *,
+    alarms: Sequence[AlarmOutcome],
+    closed_for_us: Mapping[Any, Any],
 ) -> Comparison:
     clients = {int(account_id): person.client for account_id, person in stage.people.items()}
     simulators = [market.simulator for market in stage.markets.values()]
@@ -72,6 +80,7 @@ def _compare(
         orders=[row for simulator in simulators for row in simulator.orders()],
         positions=[row for simulator in simulators for row in simulator.positions()],
         clients=clients,
+        claimed=closed_for_us,
         noticed={_by_hand(alarm, clients) for alarm in alarms if alarm.code == EXTERNAL_ORDER},
     )
 

@@ -26,6 +26,8 @@ class Comparison:
 
 Book = Sequence[Mapping[str, Any]]
 Traded = Mapping[tuple[int, str], tuple[Decimal, Decimal]]
+Totals = Mapping[tuple[str, str], tuple[Decimal, Decimal]]
+"""Bought and sold by client and symbol."""
 
 
 def compare(
@@ -36,6 +38,7 @@ def compare(
     positions: Book,
     clients: Mapping[int, str],
     noticed: Collection[tuple[str, str]] = (),
+    claimed: Traded | None = None,
 ) -> Comparison:
     """Return every difference.
 
@@ -46,12 +49,20 @@ def compare(
         positions: the broker's day positions.
         clients: the name of each account in the broker's books.
         noticed: client and broker order id of each order for which an alarm says that we did not send it.
+        claimed: quantities by which such orders closed positions of ours, like `traded`: they belong to both
+            sides, or what we rightly left alone would seem to be open.
     """
     found = Comparison()
     by_hand = [order for order in orders if _is_by_hand(order, noticed)]
     found.by_hand += [f"{order['client']}: order {order['broker_order_id']}" for order in by_hand]
     _compare_orders(ours, [order for order in orders if order not in by_hand], clients, found)
-    _compare_positions(traded, _without(positions, by_hand), clients, found)
+    both = {(clients[i], symbol): totals for (i, symbol), totals in (claimed or {}).items()}
+    ours_traded = {(clients[i], symbol): totals for (i, symbol), totals in traded.items()}
+    theirs_traded = {
+        (row["client"], row["symbol"]): (Decimal(row["bought"]), Decimal(row["sold"]))
+        for row in _without(positions, by_hand)
+    }
+    _compare_positions(_plus(ours_traded, both), _plus(theirs_traded, both), found)
     return found
 
 
@@ -114,14 +125,21 @@ def _compare_order(ours: OrderOutcome, key: tuple[str, str], theirs: Book, found
         found.mismatched.append(f"{client}: {tag} at {order['avg_px']} there, {ours.avg_px} here")
 
 
-def _compare_positions(traded: Traded, theirs: Book, clients: Mapping[int, str], found: Comparison) -> None:
-    ours = {(clients[account], symbol): totals for (account, symbol), totals in traded.items()}
-    broker = {
-        (row["client"], row["symbol"]): (Decimal(row["bought"]), Decimal(row["sold"])) for row in theirs
-    }
+def _plus(totals: Totals, more: Totals) -> Totals:
     nothing = (Decimal(0), Decimal(0))
-    for key in sorted(ours.keys() | broker.keys()):
-        here, there = ours.get(key, nothing), broker.get(key, nothing)
+    return {
+        key: (
+            totals.get(key, nothing)[0] + more.get(key, nothing)[0],
+            totals.get(key, nothing)[1] + more.get(key, nothing)[1],
+        )
+        for key in totals.keys() | more.keys()
+    }
+
+
+def _compare_positions(ours: Totals, theirs: Totals, found: Comparison) -> None:
+    nothing = (Decimal(0), Decimal(0))
+    for key in sorted(ours.keys() | theirs.keys()):
+        here, there = ours.get(key, nothing), theirs.get(key, nothing)
         name = " ".join(map(str, key))
         if here != there:
             found.mismatched.append(

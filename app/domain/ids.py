@@ -1,6 +1,7 @@
 """Give every identifier a type of its own, so that they cannot be mixed up."""
 
 import hashlib
+import re
 from typing import NewType
 
 UserId = NewType("UserId", int)
@@ -33,3 +34,8 @@ def client_order_id(
     """
     text = f"{deployment_id}|{signal_key}|{leg}|{attempt}|{part}"
     return ClientOrderId("ob" + hashlib.sha256(text.encode()).hexdigest()[: CLIENT_ORDER_ID_LENGTH - 2])
+
+
+def is_client_order_id(tag: str) -> bool:
+    """Whether a broker's tag begins with the form of our client order ids; a venue may append to it."""
+    return re.match(r"ob[0-9a-f]{16}(?![0-9a-z])", tag) is not None

@@ -1,80 +1,41 @@
-"""Compare our book with the broker's: pure, and independent of the order of what came."""
+"""Say what a difference between our book and the broker's means: pure, whatever came first.
+
+Reports of our own orders are no differences: `services.execution` applies them, in any order and more
+than once. Here is what remains: orders that the book does not show, trades that we did not send, and
+positions that nothing explains.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from app.domain.ids import BrokerOrderId, ClientOrderId, OrderId
+from app.domain.ids import DeploymentId
 from app.domain.numbers import ZERO
-from app.domain.orders import OrderStatus
-from app.domain.reports import OrderReport, PositionReport
+from app.domain.reports import PositionReport
 
 CLEAN_MISSES_NEEDED: Final = 2
-_REQUESTED: Final = frozenset({OrderStatus.PENDING_UPDATE, OrderStatus.PENDING_CANCEL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OurOrder:
-    """Show what we believe about one of our orders.
+class Holding:
+    """Show what a leg of ours holds in the instrument in question; negative is short."""
 
-    Every order of the account and day belongs into the comparison, ended ones too: what is missing
-    here would look like somebody else's order.
+    deployment_id: DeploymentId
+    net_qty: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Give a part of a quantity that we did not trade to a leg of ours, or to nobody (None): quarantine.
+
+    `quantity` is signed (buying is positive) and never zero.
     """
 
-    order_id: OrderId
-    client_order_id: ClientOrderId
-    broker_order_id: BrokerOrderId | None
-    status: OrderStatus
-    filled_qty: Decimal
-    venue_version: int
-    is_unknown: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderNews:
-    """Find that the broker says something new about our order: apply the report."""
-
-    order_id: OrderId
-    report: OrderReport
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
-    """Find that a sent order of ours is not in a clean book: evidence for the resolver, once."""
-
-    order_id: OrderId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revived:
-    """Find that an order which we hold as ended works at the broker: cancel it there and alarm.
-
-    Its fills come beside this as OrderNews.
-    """
-
-    order_id: OrderId
-    report: OrderReport
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doubled:
-    """Find a second order at the broker under one client id, which I2 forbids: cancel it and alarm."""
-
-    order_id: OrderId
-    report: OrderReport
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foreign:
-    """Find an order that is not ours: somebody trades the account elsewhere."""
-
-    report: OrderReport
-
-
-Finding = OrderNews | Missing | Revived | Doubled | Foreign
+    deployment_id: DeploymentId | None
+    quantity: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +47,35 @@ class PositionDiff:
     theirs: Decimal
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Say for how long what differs may only be late, as fills are under way while books are read.
+
+    `settles_in` is for stopping entries: our period. `late_by` is for limiting exits: how late this
+    broker's books may be at the worst.
+    """
+
+    settles_in: timedelta
+    late_by: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Say what a clean read of the positions means, beside those before it.
+
+    `asked` is when the read was asked for, `since` when the first of the reads in a row was that all showed
+    these differences. Real ones stop the account's entries; where it `is_unsure`, one more read decides;
+    no exit may close what the `proven` ones say is not there.
+    """
+
+    differences: tuple[PositionDiff, ...]
+    asked: datetime
+    since: datetime
+    is_real: bool
+    is_unsure: bool
+    proven: tuple[PositionDiff, ...]
+
+
 class Resolution(StrEnum):
     """Say what is proven about an order whose outcome was unknown."""
 
@@ -94,28 +84,40 @@ class Resolution(StrEnum):
     WAIT = "WAIT"
 
 
-def reconcile(
-    ours: Sequence[OurOrder], reports: Sequence[OrderReport], *, is_clean: bool
-) -> tuple[Finding, ...]:
-    """Compare all our orders of the day with one read of the broker's book.
+def attribute(
+    quantity: Decimal, holdings: Iterable[Holding], *, quarantined: Decimal = ZERO
+) -> tuple[Share, ...]:
+    """Say whose position was changed by a quantity that we did not trade.
+
+    It closes first what strangers hold themselves, then our legs, the lowest deployment first; what is
+    left over opens something and belongs to nobody of ours. Whichever leg bears it, what we hold and
+    what is quarantined add up to the broker's book.
 
     Args:
-        ours: every order of the account and day that was sent or is about to be.
-        reports: the broker's book.
-        is_clean: whether the read proves absence; else nothing is reported missing.
+        quantity: signed, buying is positive.
+        holdings: all our legs of the account in the instrument, one for each deployment.
+        quarantined: what strangers hold in it, as earlier shares without a deployment add up.
 
     Returns:
-        Findings in a fixed order: by our order, then by broker order id. Nothing for equal books.
+        Shares that add up to `quantity`; none turns a position round.
     """
-    matched, foreign = _match(ours, reports)
-    findings: list[Finding] = []
-    for order in sorted(ours, key=lambda o: o.order_id):
-        found = matched.get(order.order_id)
-        if found:
-            findings += _about(order, found)
-        elif is_clean and order.status.is_working:
-            findings.append(Missing(order_id=order.order_id))
-    return (*findings, *(Foreign(report=report) for report in _in_order(foreign)))
+    owners: list[tuple[DeploymentId | None, Decimal]] = [(None, quarantined)]
+    owners += sorted((h.deployment_id, h.net_qty) for h in holdings)
+    shares: list[Share] = []
+    for deployment_id, held in owners:
+        part = _closing(quantity, held)
+        if part != 0:
+            shares.append(Share(deployment_id=deployment_id, quantity=part))
+            quantity -= part
+    if quantity != 0:
+        shares.append(Share(deployment_id=None, quantity=quantity))
+    return tuple(shares)
+
+
+def held_at_broker(net_qty: Decimal, *, missing_qty: Decimal) -> Decimal:
+    """Return the part of a leg's signed quantity that the broker's book holds: all that exits may close."""
+    held = max(abs(net_qty) - missing_qty, ZERO)
+    return held if net_qty > 0 else -held
 
 
 def compare_positions(
@@ -129,6 +131,42 @@ def compare_positions(
         PositionDiff(broker_symbol=symbol, ours=ours.get(symbol, ZERO), theirs=theirs.get(symbol, ZERO))
         for symbol in sorted({*ours, *theirs})
         if ours.get(symbol, ZERO) != theirs.get(symbol, ZERO)
+    )
+
+
+def weigh_differences(
+    differences: tuple[PositionDiff, ...],
+    *,
+    before: Comparison | None,
+    asked: datetime,
+    last_fills: Mapping[str, datetime],
+    patience: Patience,
+) -> Comparison:
+    """Weigh what one clean read shows.
+
+    A difference is real when two reads in a row show it and no fill was booked lately in its contracts,
+    or when it has lasted. It is proven where the last fill lies so far before both of these reads that
+    even a late book must have shown it.
+
+    Args:
+        differences: what this read shows.
+        before: the comparison before it, None for the first.
+        asked: when this read was asked for; all times are the machine's.
+        last_fills: when the last fill was booked by symbol.
+        patience: what counts as lately.
+    """
+    is_repeated = before is not None and before.differences == differences
+    since, first = (before.since, before.asked) if before is not None and is_repeated else (asked, asked)
+    lately, late = asked - patience.settles_in, first - patience.late_by
+    is_quiet = all(last_fills.get(d.broker_symbol, lately) <= lately for d in differences)
+    is_real = bool(differences) and is_repeated and (is_quiet or since <= lately)
+    return Comparison(
+        differences=differences,
+        asked=asked,
+        since=since,
+        is_real=is_real,
+        is_unsure=bool(differences) and is_quiet and not is_real,
+        proven=tuple(d for d in differences if is_real and last_fills.get(d.broker_symbol, late) <= late),
     )
 
 
@@ -152,57 +190,9 @@ def resolve_unknown(*, is_found: bool, clean_misses: int) -> Resolution:
     return Resolution.NOT_PLACED if clean_misses >= CLEAN_MISSES_NEEDED else Resolution.WAIT
 
 
-def _match(
-    ours: Sequence[OurOrder], reports: Sequence[OrderReport]
-) -> tuple[dict[OrderId, list[OrderReport]], list[OrderReport]]:
-    by_broker_id = {o.broker_order_id: o for o in ours if o.broker_order_id is not None}
-    by_client_id: dict[str, OurOrder] = {o.client_order_id: o for o in ours}
-    matched: dict[OrderId, list[OrderReport]] = {}
-    foreign: list[OrderReport] = []
-    for report in reports:
-        # A venue may append "-..." to a tag; our own ids hold no dash.
-        order = by_broker_id.get(report.broker_order_id) or by_client_id.get(report.tag.partition("-")[0])
-        if order is None:
-            foreign.append(report)
-        else:
-            matched.setdefault(order.order_id, []).append(report)
-    return matched, foreign
-
-
-def _about(order: OurOrder, reports: Sequence[OrderReport]) -> list[Finding]:
-    latest: dict[BrokerOrderId, OrderReport] = {}
-    for report in sorted(reports, key=lambda r: r.version):
-        latest[report.broker_order_id] = report
-    first = order.broker_order_id if order.broker_order_id in latest else min(latest)
-    findings: list[Finding] = [
-        Doubled(order_id=order.order_id, report=report)
-        for report in _in_order(latest.values())
-        if report.broker_order_id != first
-    ]
-    return _news(order, latest[first]) + findings
-
-
-def _news(order: OurOrder, report: OrderReport) -> list[Finding]:
-    findings: list[Finding] = []
-    is_revived = (
-        order.status.is_terminal and report.status.is_working and report.version >= order.venue_version
-    )
-    if report.filled > order.filled_qty or (not is_revived and _says_more(order, report)):
-        findings.append(OrderNews(order_id=order.order_id, report=report))
-    if is_revived:
-        findings.append(Revived(order_id=order.order_id, report=report))
-    return findings
-
-
-def _says_more(order: OurOrder, report: OrderReport) -> bool:
-    if order.is_unknown or order.broker_order_id is None:
-        return True
-    if report.version != order.venue_version:
-        return report.version > order.venue_version
-    # What we asked for is not in the book yet: no news.
-    is_waiting = order.status in _REQUESTED and report.status.is_working
-    return report.status is not order.status and not is_waiting
-
-
-def _in_order(reports: Iterable[OrderReport]) -> list[OrderReport]:
-    return sorted(reports, key=lambda r: (r.broker_order_id, r.version))
+def _closing(quantity: Decimal, held: Decimal) -> Decimal:
+    """Return how much of a signed quantity closes a signed holding."""
+    if quantity * held >= 0:
+        return ZERO
+    size = min(abs(quantity), abs(held))
+    return size if quantity > 0 else -size

@@ -5,25 +5,24 @@ more than once. Each function is idempotent: orders are locked, older news chang
 is booked once per cumulative quantity.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from app.db.alarms import raise_alarm
 from app.db.books import NOT_PLACED
 from app.db.exits import resting_exit_qty
 from app.db.legs import lock_legs_of, note_protected
-from app.db.models import AccountRow, LegRow, OrderRow
+from app.db.models import LegRow, OrderRow
 from app.db.orders import book_fill, lock_orders, move_order
 from app.db.session import Database
 from app.domain.errors import InvariantError
-from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, UserId
+from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
 from app.domain.ports import Clock
+from app.domain.reconciliation import held_at_broker
 from app.domain.reports import FaultClass, OrderReport, Outcome, WriteResult
 from app.services.evidence import Evidence
 from app.services.news import News, order_news
@@ -33,8 +32,6 @@ log = structlog.get_logger()
 
 _K, _S = OrderEventKind, OrderStatus
 _CHANGE_OVERDUE_S = 15.0
-EXTERNAL_ORDER = "external_order"
-"""Code of the alarm for an order that Openbell did not send."""
 
 # What a report's status says happened; statuses missing here carry no news by themselves.
 _NEWS_OF_STATUS = {
@@ -126,12 +123,17 @@ class Execution:
             lock_legs_of(session, rows.values())
             for order_id, result in outcomes.items():
                 act(session, rows[order_id], result, source)
-                self._note_denied_address(session, rows[order_id], result)
+        denied = {
+            rows[i].account_id: r.message for i, r in outcomes.items() if r.fault is FaultClass.IP_DENIED
+        }
+        self._note_denied_addresses(denied)
         self._publish(rows.values())
 
-    def _note_denied_address(self, session: Session, row: OrderRow, result: WriteResult) -> None:
-        if result.fault is FaultClass.IP_DENIED:
-            stop_denied_address(session, AccountId(row.account_id), why=result.message, now=self._clock.now())
+    def _note_denied_addresses(self, denied: Mapping[int, str]) -> None:
+        # In a transaction of its own: an account is locked before its orders and legs, never after them.
+        for account_id, why in denied.items():
+            with self._database.begin() as session:
+                stop_denied_address(session, AccountId(account_id), why=why, now=self._clock.now())
 
     def _on_submit_outcome(self, session: Session, row: OrderRow, result: WriteResult, source: str) -> None:
         row.answered_wall = self._clock.wall()
@@ -240,7 +242,9 @@ class Execution:
         if row.status not in (_S.ACCEPTED, _S.TRIGGERED, _S.PARTIALLY_FILLED):
             return
         leg = session.get(LegRow, (row.deployment_id, row.day, row.instrument_id), with_for_update=True)
-        if leg is not None and resting_exit_qty(session, leg) >= abs(leg.net_qty):
+        if leg is None:
+            return
+        if resting_exit_qty(session, leg) >= abs(held_at_broker(leg.net_qty, missing_qty=leg.missing_qty)):
             note_protected(leg, self._clock.wall())
 
     def _move(
@@ -291,19 +295,3 @@ def _match(session: Session, account_id: AccountId, reports: Sequence[OrderRepor
         if found is not None:
             matched[report.broker_order_id] = found
     return matched
-
-
-def alarm_foreign_orders(
-    session: Session, account_id: AccountId, reports: Sequence[OrderReport], *, now: datetime
-) -> None:
-    """Raise one alarm for orders at the broker that Openbell did not send; they are never ignored."""
-    user_id = session.scalar(select(AccountRow.user_id).where(AccountRow.id == account_id))
-    for report in reports:
-        raise_alarm(
-            session,
-            EXTERNAL_ORDER,
-            subject=f"account:{account_id}:{report.broker_order_id}",
-            message=f"{report.side} {report.quantity} {report.broker_symbol} was not sent by Openbell",
-            user_id=None if user_id is None else UserId(user_id),
-            now=now,
-        )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db.alarms import clear_alarm
 from app.db.books import NOT_PLACED
+from app.db.external_fills import fills_of
 from app.db.models import OrderRow
 from app.db.order_evidence import add_look
 from app.db.orders import lock_orders, move_order
@@ -19,7 +20,7 @@ from app.db.scope import DataScope
 from app.db.views import AnyRow
 from app.db.views.unknown_orders import read_evidence, read_once_unknown_order, read_unknown_orders
 from app.domain.errors import ConflictError, EvidenceAgainstError, ForbiddenError, NotFoundError
-from app.domain.ids import InstrumentId, OrderId
+from app.domain.ids import AccountId, InstrumentId, OrderId
 from app.domain.markets import Currency, currency_of
 from app.domain.orders import OrderEventKind, OrderStatus
 from app.domain.unknown_orders import (
@@ -137,6 +138,11 @@ def _require_room(session: Session, order: OrderRow, settlement: Settlement, *, 
         )
         if (other := session.scalar(taken)) is not None:
             raise ConflictError(f"broker order {settlement.broker_order_id} is order:{other} of ours already")
+        if fills_of(session, AccountId(order.account_id), [settlement.broker_order_id]):
+            # Bound as well, its fills would count twice.
+            raise ConflictError(
+                f"broker order {settlement.broker_order_id} is booked as a stranger's already"
+            )
     entries = read_evidence(session, _EVERYBODY, [order.id])
     standing = standing_of(entries, clean_misses=order.clean_misses)
     objection = objection_to(settlement, standing, wall=wall)

@@ -5,122 +5,80 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.ids import BrokerOrderId, ClientOrderId, OrderId
-from app.domain.orders import OrderStatus
-from app.domain.reconciliation import (
-    Doubled,
-    Foreign,
-    Missing,
-    OrderNews,
-    OurOrder,
-    Revived,
-    compare_positions,
-    reconcile,
-)
-from app.domain.reports import OrderReport, PositionReport
-from tests.builders import report
+from app.domain.ids import DeploymentId
+from app.domain.reconciliation import Holding, Share, attribute, compare_positions, held_at_broker
+from app.domain.reports import PositionReport
 
-SENT = [s for s in OrderStatus if s not in (OrderStatus.INITIALIZED, OrderStatus.DENIED)]
-
-
-def _tag(number: int) -> str:
-    return f"ob{number:016d}"
-
-
-ours = st.lists(
+quantities = st.integers(-400, 400).map(Decimal)
+holdings = st.lists(
     st.builds(
-        lambda number, has_id, status, filled, version, unknown: OurOrder(
-            order_id=OrderId(number),
-            client_order_id=ClientOrderId(_tag(number)),
-            broker_order_id=BrokerOrderId(f"B{number}") if has_id else None,
-            status=status,
-            filled_qty=Decimal(filled),
-            venue_version=version,
-            is_unknown=unknown,
-        ),
-        st.integers(0, 6),
-        st.booleans(),
-        st.sampled_from(OrderStatus),
-        st.integers(0, 65),
-        st.integers(0, 3),
-        st.booleans(),
+        lambda number, net: Holding(deployment_id=DeploymentId(number), net_qty=net),
+        st.integers(1, 6),
+        quantities,
     ),
-    unique_by=lambda order: order.order_id,
-)
-theirs = st.lists(
-    st.builds(
-        lambda number, tag, status, filled, version: report(
-            f"B{number}", tag=tag, status=status, filled=filled, version=version
-        ),
-        st.integers(0, 9),
-        st.one_of(st.integers(0, 9).map(_tag), st.just(""), st.integers(0, 6).map(lambda n: f"{_tag(n)}-1")),
-        st.sampled_from(SENT),
-        st.integers(0, 65),
-        st.integers(0, 3),
-    ),
-    unique_by=lambda one: (one.broker_order_id, one.version),
+    unique_by=lambda holding: holding.deployment_id,
 )
 
 
-@given(ours, theirs, st.booleans(), st.data())
-def test_findings_do_not_depend_on_order(
-    orders: list[OurOrder],
-    reports: list[OrderReport],
-    is_clean: bool,  # noqa: FBT001
-    data: st.DataObject,
-) -> None:
-    shuffled = reconcile(
-        data.draw(st.permutations(orders)), data.draw(st.permutations(reports)), is_clean=is_clean
-    )
-
-    assert shuffled == reconcile(orders, reports, is_clean=is_clean)
-
-
-@given(ours)
-def test_a_book_equals_itself(orders: list[OurOrder]) -> None:
-    known = [
-        OurOrder(
-            order_id=order.order_id,
-            client_order_id=order.client_order_id,
-            broker_order_id=BrokerOrderId(f"B{order.order_id}"),
-            status=order.status,
-            filled_qty=order.filled_qty,
-            venue_version=order.venue_version,
+def _after(shares: tuple[Share, ...], before: list[Holding]) -> list[Holding]:
+    return [
+        Holding(
+            deployment_id=h.deployment_id,
+            net_qty=h.net_qty + sum(s.quantity for s in shares if s.deployment_id == h.deployment_id),
         )
-        for order in orders
-        if order.status in SENT
-    ]
-    same = [
-        report(
-            f"B{order.order_id}",
-            status=order.status,
-            filled=int(order.filled_qty),
-            version=order.venue_version,
-        )
-        for order in known
+        for h in before
     ]
 
-    assert reconcile(known, same, is_clean=True) == ()
+
+def _quarantine(shares: tuple[Share, ...]) -> Decimal:
+    return sum((s.quantity for s in shares if s.deployment_id is None), Decimal(0))
 
 
-@given(ours, theirs, st.booleans())
-def test_every_report_and_order_is_told_at_most_once_and_only_when_proven(
-    orders: list[OurOrder],
-    reports: list[OrderReport],
-    is_clean: bool,  # noqa: FBT001
+@given(quantities, holdings, quantities)
+def test_shares_add_up_and_only_ever_close_what_is_ours(
+    quantity: Decimal, legs: list[Holding], quarantined: Decimal
 ) -> None:
-    findings = reconcile(orders, reports, is_clean=is_clean)
+    shares = attribute(quantity, legs, quarantined=quarantined)
 
-    news = [f.order_id for f in findings if isinstance(f, OrderNews)]
-    missing = [f.order_id for f in findings if isinstance(f, Missing)]
-    assert len(set(news)) == len(news)
-    assert set(missing).isdisjoint(news)
-    assert is_clean or missing == []
-    told = {f.report.broker_order_id for f in findings if isinstance(f, Foreign)}
-    known = {f.report.broker_order_id for f in findings if isinstance(f, OrderNews | Revived | Doubled)}
-    own = {order.broker_order_id for order in orders}
-    assert told.isdisjoint(own)
-    assert known | told <= {one.broker_order_id for one in reports}
+    assert sum((s.quantity for s in shares), Decimal(0)) == quantity
+    assert all(s.quantity * quantity > 0 for s in shares)
+    for before, after in zip(legs, _after(shares, legs), strict=True):
+        assert abs(after.net_qty) <= abs(before.net_qty)
+        assert after.net_qty * before.net_qty >= 0
+
+
+@given(quantities, holdings, quantities)
+def test_nothing_is_quarantined_while_a_leg_could_be_closed(
+    quantity: Decimal, legs: list[Holding], quarantined: Decimal
+) -> None:
+    """Else an exit could be larger than what the broker's book holds."""
+    shares = attribute(quantity, legs, quarantined=quarantined)
+
+    opened = abs(quarantined + _quarantine(shares)) > abs(quarantined)
+    if opened:
+        assert all(leg.net_qty * quantity >= 0 for leg in _after(shares, legs))
+
+
+@given(quantities, holdings, quantities, st.data())
+def test_shares_do_not_depend_on_order_nor_on_the_steps_of_the_reports(
+    quantity: Decimal, legs: list[Holding], quarantined: Decimal, data: st.DataObject
+) -> None:
+    at_once = attribute(quantity, data.draw(st.permutations(legs)), quarantined=quarantined)
+    first = (quantity * data.draw(st.integers(0, 10)) / 10).to_integral_value()
+    earlier = attribute(first, legs, quarantined=quarantined)
+    later = attribute(quantity - first, _after(earlier, legs), quarantined=quarantined + _quarantine(earlier))
+
+    assert at_once == attribute(quantity, legs, quarantined=quarantined)
+    assert _after(at_once, legs) == _after(later, _after(earlier, legs))
+    assert _quarantine(at_once) == _quarantine(earlier) + _quarantine(later)
+
+
+@given(quantities, quantities.map(abs))
+def test_exits_never_close_more_than_the_leg_nor_turn_it_round(net: Decimal, missing: Decimal) -> None:
+    held = held_at_broker(net, missing_qty=missing)
+
+    assert abs(held) == max(abs(net) - missing, 0)
+    assert held * net >= 0
 
 
 positions = st.dictionaries(st.sampled_from("ABCD"), st.integers(-3, 3).map(lambda n: Decimal(n * 65)))

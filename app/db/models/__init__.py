@@ -23,6 +23,7 @@ from app.db.models.people import (
 from app.db.models.trading import (
     OPEN_BASKET,
     BrokerTradeRow,
+    ExternalFillRow,
     FillRow,
     LegRow,
     OrderEventRow,
@@ -43,6 +44,7 @@ __all__ = [
     "CommandRow",
     "CredentialRow",
     "DeploymentRow",
+    "ExternalFillRow",
     "FillRow",
     "IndicatorRow",
     "InjectedSessionRow",

@@ -193,6 +193,37 @@ class FillRow(Base):
     wall: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
+class ExternalFillRow(Base):
+    """Book one step of the cumulative fill of an order that Openbell did not send; append-only.
+
+    A step with a `deployment_id` closed a part of that deployment's leg (claimed); one without belongs to
+    nobody of ours (quarantined): it is counted, shown and never traded. The key makes a repeated report
+    collide.
+    """
+
+    __tablename__ = "external_fills"
+    __table_args__ = (
+        one_of("side", Side),
+        CheckConstraint("quantity > 0 AND quantity <= cumulative_qty", name="quantity_within_cumulative"),
+        CheckConstraint("deployment_id IS NULL OR instrument_id IS NOT NULL", name="claimed_by_a_leg"),
+        Index("ix_external_fills_account_id_day", "account_id", "day"),
+    )
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    broker_order_id: Mapped[str] = mapped_column(primary_key=True)
+    cumulative_qty: Mapped[Decimal] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    day: Mapped[date]
+    broker_symbol: Mapped[str]
+    instrument_id: Mapped[str | None]
+    deployment_id: Mapped[int | None] = mapped_column(ForeignKey("deployments.id"))
+    side: Mapped[str]
+    quantity: Mapped[Decimal]
+    price: Mapped[Decimal]
+    ts_init: Mapped[datetime]
+    wall: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
 class BrokerTradeRow(Base):
     """Hold a fill as the broker's trade book lists it: the evidence that `fills` is audited against."""
 
@@ -214,7 +245,8 @@ class LegRow(Stamped, Base):
 
     The exits lane compares what is wanted (a stop, or flat once `exit_reason` is set) with the live
     exit order and acts; so protection survives any crash. `exposed_since` (machine time) runs while
-    a position has no stop.
+    a position has no stop. `missing_qty` of the position is proven not to be in the broker's book, and
+    nothing explains where it went: no exit may close it.
     """
 
     __tablename__ = "legs"
@@ -225,6 +257,7 @@ class LegRow(Stamped, Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
     net_qty: Mapped[Decimal] = mapped_column(server_default="0")
+    missing_qty: Mapped[Decimal] = mapped_column(server_default="0")
     entry_qty: Mapped[Decimal] = mapped_column(server_default="0")
     entry_value: Mapped[Decimal] = mapped_column(server_default="0")
     cash: Mapped[Decimal] = mapped_column(server_default="0")

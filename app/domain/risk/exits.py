@@ -36,6 +36,7 @@ class LiveExit:
     """Show the leg's one live exit order. `age_s`: real seconds since it was last sent or changed."""
 
     status: OrderStatus
+    side: Side
     order_type: OrderType
     quantity: Decimal
     filled: Decimal
@@ -68,7 +69,7 @@ class ChangeExit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelExit:
-    """Cancel the live exit order: there is nothing left to close."""
+    """Cancel the live exit order: there is nothing left to close, or it would make the position larger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +140,7 @@ def next_exit_step(
     """Return what to do now for one leg, or None to leave things as they are.
 
     Args:
-        leg: the position as the ledger knows it, or the part of it that one order closes.
+        leg: the position as far as the broker's book holds it, or the part of it that one order closes.
         live: the exit order of that part that has not ended, if any.
         instrument: tick and lot.
         tick: the latest price; without one an exit cannot be priced, a stop can.
@@ -147,7 +148,7 @@ def next_exit_step(
         wants_flat: whether the leg shall be closed now.
         means: what the venue can do.
     """
-    if leg.net_qty == 0:
+    if leg.net_qty == 0 or (live is not None and live.side is not exit_side(leg)):
         return _withdraw(live)
     if live is None:
         wanted = None if wants_flat else stop_fraction
@@ -168,6 +169,9 @@ def _next_change(
     if live.status not in _AT_VENUE:
         return CancelExit() if _is_cancel_stuck(live) else None
     quantity = live.filled + abs(leg.net_qty)
+    if live.quantity > quantity and (tick is None or live.status is not OrderStatus.ACCEPTED):
+        # Somebody else closed a part, and the order may fill any moment: first of all it must be smaller.
+        return _shrink(live, quantity)
     if live.order_type in (OrderType.LIMIT, OrderType.MARKET):
         return _chase(leg, live, instrument, tick=tick, quantity=quantity)
     if wants_flat or _is_stop_stuck(leg, live, tick):
@@ -236,6 +240,17 @@ def _is_stop_stuck(leg: Leg, live: LiveExit, tick: Tick | None) -> bool:
         tick is not None and tick.last != live.price and _has_passed(tick, exit_side(leg), live.price)
     )
     return is_through and live.age_s >= STOP_STUCK_AFTER_S
+
+
+def _shrink(live: LiveExit, quantity: Decimal) -> ChangeExit:
+    is_resting = live.order_type is OrderType.STOP_LIMIT and live.status is OrderStatus.ACCEPTED
+    return ChangeExit(
+        order_type=OrderType.STOP_LIMIT if is_resting else OrderType.LIMIT,
+        quantity=quantity,
+        price=live.price,
+        trigger_price=live.trigger_price if is_resting else None,
+        chase_step=live.chase_step,
+    )
 
 
 def _chase(

@@ -10,12 +10,10 @@ from typing import Any
 import structlog
 
 from app.config import Settings
-from app.db.alarms import clear_alarm, raise_alarm
+from app.db.alarms import raise_alarm
 from app.db.books import (
     OVERDUE_AFTER,
     accounts_with_doubt,
-    net_positions,
-    reduce_account,
     revived_orders,
     save_broker_trades,
     unresolved_orders,
@@ -30,21 +28,16 @@ from app.domain.breaker import EndpointClass, Witness, witness_of_read
 from app.domain.errors import AddressDeniedError, BrokerError, SessionExpiredError, UnavailableError
 from app.domain.ids import AccountId, BrokerOrderId
 from app.domain.ports import BrokerGateway, Clock
-from app.domain.reconciliation import (
-    PositionDiff,
-    Resolution,
-    compare_positions,
-    count_miss,
-    resolve_unknown,
-)
+from app.domain.reconciliation import Patience, Resolution, count_miss, resolve_unknown
 from app.domain.reports import OrderReport, Read
 from app.services.breakers import Breakers, Gate
 from app.services.evidence import BookRead, Evidence
-from app.services.execution import Execution, alarm_foreign_orders
+from app.services.execution import Execution
 from app.services.gateways import Gateways
 from app.services.lanes.bulkhead import Bounds, Bulkhead
 from app.services.lanes.wakes import Wakes
 from app.services.news import News
+from app.services.reconciliation import Reconciliation
 from app.services.risk_control import stop_denied_address
 from app.services.runs import Lease
 
@@ -78,10 +71,10 @@ class BooksRun:
         self._breakers = breakers
         self._news = news
         self._evidence = Evidence(clock)
+        self._reconciliation = Reconciliation(database, clock, execution)
         self._heard: queue.SimpleQueue[Witness | None] = queue.SimpleQueue()
         self._read_at: dict[AccountId, float] = {}
         self._busy: set[AccountId] = set()
-        self._differences: dict[AccountId, tuple[PositionDiff, ...]] = {}
         self._lock = threading.Lock()
         self._reads = 0
 
@@ -113,6 +106,7 @@ class BooksRun:
             account_ids = accounts_with_session(session, lease.spec)
             doubted_since = self._clock.wall() - _DOUBT_AFTER
             doubtful = accounts_with_doubt(session, lease.spec, day=day, older_than=doubted_since)
+        doubtful |= {i for i in account_ids if self._reconciliation.is_unsure(i)}
         period_s = self._settings.reconcile_period_s
         with self._lock:
             for position, account_id in enumerate(account_ids):
@@ -168,21 +162,27 @@ class BooksRun:
         with self._database.begin() as session:
             save_broker_trades(session, account_id, day, fills.data)
             self._evidence.note_trades(session, account_id, fills)
-        self._compare_positions(gateway, account_id, day)
+        asked = self._clock.wall()
+        positions = gateway.request_positions()
+        self._reconciliation.compare_positions(
+            account_id,
+            day,
+            positions,
+            asked=asked,
+            patience=Patience(
+                settles_in=timedelta(seconds=self._settings.reconcile_period_s),
+                late_by=self._not_placed_after(gateway),
+            ),
+        )
         self._reads += 1
 
     def _sync_orders(self, gateway: BrokerGateway, account_id: AccountId, day: date) -> None:
         asked = self._clock.wall()
         overdue_since = asked - timedelta(seconds=self._settings.order_timeout_s) - OVERDUE_AFTER
         read = self._read_orders(gateway, account_id, overdue_since=overdue_since)
-        foreign = self._execution.apply_reports(account_id, read.data, source="books")
-        if foreign:
-            with self._database.begin() as session:
-                alarm_foreign_orders(session, account_id, foreign, now=self._clock.now())
+        foreign = self._reconciliation.apply_book(account_id, read, source="books")
         self._withdraw_revived(gateway, account_id, read.data)
-        not_placed_after = timedelta(
-            seconds=self._settings.not_placed_after_s or gateway.capabilities().not_placed_after_s
-        )
+        not_placed_after = self._not_placed_after(gateway)
         with self._database.begin() as session:
             orders = unresolved_orders(session, account_id, sent_before=overdue_since)
             seen = BookRead(
@@ -196,6 +196,10 @@ class BooksRun:
             self._execution.mark_unknown(order_id)
         for order_id in weighed:
             self._weigh(order_id, asked, is_clean=read.clean, not_placed_after=not_placed_after)
+
+    def _not_placed_after(self, gateway: BrokerGateway) -> timedelta:
+        seconds = self._settings.not_placed_after_s or gateway.capabilities().not_placed_after_s
+        return timedelta(seconds=seconds)
 
     def _read_orders(
         self, gateway: BrokerGateway, account_id: AccountId, *, overdue_since: datetime
@@ -252,33 +256,6 @@ class BooksRun:
             misses = row.clean_misses
         if resolve_unknown(is_found=False, clean_misses=misses) is Resolution.NOT_PLACED:
             self._execution.settle_not_placed(order_id, evidence=f"{misses} clean reads without it")
-
-    def _compare_positions(self, gateway: BrokerGateway, account_id: AccountId, day: date) -> None:
-        """A difference that two reads in a row show is real: fills may be under way during one."""
-        reports = gateway.request_positions()
-        with self._database.begin() as session:
-            ours = net_positions(session, account_id, day)
-        differences = compare_positions(ours, reports.data) if reports.clean else ()
-        with self._lock:
-            before = self._differences.get(account_id, ())
-            self._differences[account_id] = differences
-        subject = f"account:{account_id}"
-        if differences and differences == before:
-            text = ", ".join(f"{d.broker_symbol}: ours {d.ours}, broker's {d.theirs}" for d in differences)
-            with self._database.begin() as session:
-                if reduce_account(session, account_id, reason="positions differ from the broker's"):
-                    log.error("positions_differ", account_id=account_id, differences=text)
-                raise_alarm(
-                    session,
-                    "positions_differ",
-                    subject=subject,
-                    message=text,
-                    user_id=None,
-                    now=self._clock.now(),
-                )
-        elif before and not differences:
-            with self._database.begin() as session:
-                clear_alarm(session, "positions_differ", subject=subject, now=self._clock.now())
 
     def _send_back_to_login(
         self, gateway: BrokerGateway, account_id: AccountId, day: date, error: SessionExpiredError

@@ -69,6 +69,7 @@ from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
 from app.services.lanes.wakes import Wakes
 from app.services.lanes.warmth import Warmth
+from app.services.reconciliation import Reconciliation
 from app.services.runs import Lease
 
 log = structlog.get_logger()
@@ -131,6 +132,7 @@ class ExitLane:
         """Work until the lease ends; calls in flight are finished and recorded."""
         streams = AccountStreams(self._gateways, wakes)
         streams.start()
+        reconciliation = Reconciliation(self._database, self._clock, self._execution)
         bounds = Bounds(
             broker_of=self._gateways.broker_of,
             per_broker=_CALLS_PER_BROKER,
@@ -138,7 +140,7 @@ class ExitLane:
         )
         with (
             Warmth(self._gateways, self._clock) as warmth,
-            CatchUps(self._gateways, self._execution, self._clock) as catch_ups,
+            CatchUps(self._gateways, reconciliation, self._clock) as catch_ups,
             Bulkhead("exit", bounds) as bulkhead,
         ):
             while lease.is_valid():
@@ -174,7 +176,8 @@ class ExitLane:
                 catch_ups.need(account_id)
         for account_id, batch in reports.items():
             try:
-                self._execution.apply_reports(account_id, batch, source="stream")
+                if self._execution.apply_reports(account_id, batch, source="stream"):
+                    catch_ups.need(account_id)  # a stranger's order may have closed what we would close
             except InvariantError as e:
                 # One account's impossible news must not end the exits of the others (I8); its books go on.
                 log.exception("news_refused", account_id=account_id, error=str(e))

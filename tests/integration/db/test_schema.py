@@ -44,11 +44,14 @@ def test_migrations_make_what_the_models_declare_checks_included(engines: Engine
     assert schema(database_url) == schema(url)
 
 
-@pytest.mark.parametrize("table", ["audit_log", "order_events", "fills"])
-@pytest.mark.parametrize("change", ["update {} set id = 1", "delete from {}", "truncate {} cascade"])
-def test_records_refuse_changes(session: Session, table: str, change: str) -> None:
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [("audit_log", "id"), ("order_events", "id"), ("fills", "id"), ("external_fills", "account_id")],
+)
+@pytest.mark.parametrize("change", ["update {} set {} = 1", "delete from {}", "truncate {} cascade"])
+def test_records_refuse_changes(session: Session, table: str, key: str, change: str) -> None:
     with pytest.raises(IntegrityError, match=f"{table} is append-only"), session.begin_nested():
-        session.execute(text(change.format(table)))
+        session.execute(text(change.format(table, key)))
 
 
 def test_the_audit_log_grows(session: Session) -> None:

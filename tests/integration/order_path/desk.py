@@ -123,6 +123,21 @@ class Desk:
             session.flush()
             self.deployments.append(_deployment(row))
 
+    def deploy_beside(self, other: Deployment) -> Deployment:
+        """Make a second deployment on the account of another one."""
+        with self.database.begin() as session:
+            row = DeploymentRow(
+                user_id=other.user_id,
+                account_id=other.account_id,
+                name="beside",
+                strategy=other.strategy,
+                params={},
+                limits={},
+            )
+            session.add(row)
+            session.flush()
+            return _deployment(row)
+
     def option(self, right: OptionRight) -> Instrument:
         """Return a contract near 40 rupees."""
         symbol = self.broker.at_the_money(right.value)["display_symbol"]

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from app.db.controls import request_exits
-from app.db.models import AlarmRow, AuditRow, OrderEvidenceRow, OrderRow
+from app.db.models import AlarmRow, AuditRow, ExternalFillRow, OrderEvidenceRow, OrderRow
 from app.db.scope import DataScope
 from app.domain.errors import ConflictError, EvidenceAgainstError, ForbiddenError, NotFoundError
 from app.domain.ids import AccountId, BrokerOrderId, ClientOrderId, InstrumentId, OrderId
@@ -249,11 +249,30 @@ def test_a_word_is_refused_that_contradicts_what_is_known(desk: Desk) -> None:
         settle(desk, second, placed)
     with pytest.raises(ConflictError, match="is ACCEPTED"):
         settle(desk, first, CONFIRMED)
+    with desk.database.begin() as session:
+        session.add(_strangers_fill(second, number="88"))
+    with pytest.raises(ConflictError, match="broker order 88 is booked as a stranger's"):
+        settle(desk, second, replace(placed, broker_order_id=BrokerOrderId("88")))
     second.id = 4711
     with pytest.raises(NotFoundError):
         settle(desk, second, CONFIRMED)
 
     assert len(acts(desk)) == 1
+
+
+def _strangers_fill(order: OrderRow, *, number: str) -> ExternalFillRow:
+    return ExternalFillRow(
+        account_id=order.account_id,
+        broker_order_id=number,
+        cumulative_qty=order.quantity,
+        user_id=order.user_id,
+        day=order.day,
+        broker_symbol="NIFTY",
+        side=order.side,
+        quantity=order.quantity,
+        price=Decimal(40),
+        ts_init=order.ts_init,
+    )
 
 
 def test_exits_go_on_beside_an_unknown_entry(desk: Desk) -> None:

@@ -144,6 +144,23 @@ def test_an_order_by_hand_is_no_difference_once_the_platform_noticed_it() -> Non
     assert noticed == Comparison(by_hand=["OB001: order B9"])
 
 
+def test_a_position_that_a_person_closed_for_us_is_closed() -> None:
+    by_hand = {**THEIRS, "broker_order_id": "B9", "tag": "", "symbol": "NIFTYCE", "side": "BUY"}
+    book: dict[str, Any] = {
+        "orders": [THEIRS, by_hand],
+        "positions": [POSITION],
+        "clients": {7: "OB001"},
+        "noticed": {("OB001", "B9")},
+    }
+    sold_by_us = {(7, "NIFTYCE"): (Decimal(0), Decimal(65))}
+
+    ignored = compare([OURS], sold_by_us, **book)
+    claimed = compare([OURS], sold_by_us, **book, claimed={(7, "NIFTYCE"): (Decimal(65), Decimal(0))})
+
+    assert ignored.open_at_end
+    assert claimed == Comparison(by_hand=["OB001: order B9"])
+
+
 def test_an_order_with_our_tag_is_never_taken_for_one_by_hand() -> None:
     doubled = {**THEIRS, "broker_order_id": "B9", "symbol": "NIFTYCE", "side": "BUY"}
 

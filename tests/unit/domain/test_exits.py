@@ -34,6 +34,7 @@ def live(**changes: object) -> LiveExit:
     """The resting stop of SHORT."""
     resting = LiveExit(
         status=OrderStatus.ACCEPTED,
+        side=Side.BUY,
         order_type=OrderType.STOP_LIMIT,
         quantity=Decimal(65),
         filled=Decimal(0),
@@ -288,3 +289,37 @@ def test_shares_a_position_above_the_freeze_quantity_between_orders(
 def test_one_order_closes_everything_where_no_quantity_is_too_large() -> None:
     assert exit_shares(Decimal(-9000), {}, most=None) == {0: Decimal(-9000)}
     assert exit_shares(Decimal(9000), parts(p0=(65, 0)), most=None) == {0: Decimal(9000)}
+
+
+HALF = replace(SHORT, net_qty=Decimal(-35))
+
+
+def test_a_resting_stop_shrinks_with_a_leg_that_a_stranger_closed_in_part() -> None:
+    changed = step(HALF, live(), last=None)
+    assert isinstance(changed, ChangeExit)
+    assert (changed.order_type, changed.quantity) == (OrderType.STOP_LIMIT, Decimal(35))
+
+
+@pytest.mark.parametrize("status", [OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED])
+@pytest.mark.parametrize("last", ["126", None])
+def test_an_exit_at_work_shrinks_at_once_whatever_the_price(status: OrderStatus, last: str | None) -> None:
+    at_work = live(status=status, age_s=0.0)
+    assert step(HALF, at_work, last=last) == ChangeExit(
+        order_type=OrderType.LIMIT,
+        quantity=Decimal(35),
+        price=at_work.price,
+        trigger_price=None,
+        chase_step=0,
+    )
+
+
+def test_a_chase_without_a_price_still_shrinks() -> None:
+    chase = live(order_type=OrderType.LIMIT, trigger_price=None, filled=Decimal(10), age_s=0.0)
+    changed = step(HALF, chase, last=None, wants_flat=True)
+    assert isinstance(changed, ChangeExit)
+    assert changed.quantity == Decimal(45)
+
+
+def test_an_exit_that_would_make_a_turned_position_larger_is_canceled() -> None:
+    assert step(LONG, live(side=Side.BUY), wants_flat=True) == CancelExit()
+    assert step(LONG, live(side=Side.BUY, status=OrderStatus.PENDING_UPDATE), wants_flat=True) is None

@@ -1,153 +1,118 @@
 """Check what the comparison with the broker finds."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from app.domain.ids import BrokerOrderId, ClientOrderId, OrderId
-from app.domain.orders import OrderStatus
+from app.domain.ids import DeploymentId
 from app.domain.reconciliation import (
-    Doubled,
-    Foreign,
-    Missing,
-    OrderNews,
-    OurOrder,
+    Comparison,
+    Holding,
+    Patience,
     PositionDiff,
     Resolution,
-    Revived,
+    attribute,
     compare_positions,
     count_miss,
-    reconcile,
+    held_at_broker,
     resolve_unknown,
+    weigh_differences,
 )
 from app.domain.reports import PositionReport
-from tests.builders import report
 
-TAG = "ob0123456789abcdef"
-S = OrderStatus
-
-
-def order(
-    *,
-    broker_order_id: str | None = "B1",
-    status: OrderStatus = S.ACCEPTED,
-    filled: int = 0,
-    version: int = 1,
-    is_unknown: bool = False,
-) -> OurOrder:
-    return OurOrder(
-        order_id=OrderId(1),
-        client_order_id=ClientOrderId(TAG),
-        broker_order_id=None if broker_order_id is None else BrokerOrderId(broker_order_id),
-        status=status,
-        filled_qty=Decimal(filled),
-        venue_version=version,
-        is_unknown=is_unknown,
-    )
+NOW = datetime(2019, 1, 2, 4, 0, tzinfo=UTC)
+PATIENCE = Patience(settles_in=timedelta(seconds=5), late_by=timedelta(seconds=90))
+SHORT = Holding(deployment_id=DeploymentId(3), net_qty=Decimal(-65))
+ALSO_SHORT = Holding(deployment_id=DeploymentId(8), net_qty=Decimal(-130))
+LONG = Holding(deployment_id=DeploymentId(1), net_qty=Decimal(65))
+DIFFERENCE = (PositionDiff(broker_symbol="A", ours=Decimal(-65), theirs=Decimal(0)),)
 
 
-def test_equal_books_have_no_findings() -> None:
-    assert reconcile([order()], [report()], is_clean=True) == ()
+def shares(quantity: int, *holdings: Holding, quarantined: int = 0) -> list[tuple[int | None, int]]:
+    found = attribute(Decimal(quantity), holdings, quarantined=Decimal(quarantined))
+    return [(share.deployment_id, int(share.quantity)) for share in found]
 
 
-def test_an_order_is_known_by_its_id_without_a_tag_and_by_its_tag_without_an_id() -> None:
-    news = report(status=S.CANCELED, version=2)
-    tagged = report(tag=f"{TAG}-C", status=S.ACCEPTED)
-
-    assert reconcile([order()], [news], is_clean=True) == (OrderNews(order_id=OrderId(1), report=news),)
-    assert reconcile([order(broker_order_id=None)], [tagged], is_clean=True) == (
-        OrderNews(order_id=OrderId(1), report=tagged),
-    )
+def test_what_closes_a_leg_is_claimed_and_the_rest_is_nobodys() -> None:
+    assert shares(30, SHORT) == [(3, 30)]
+    assert shares(100, SHORT) == [(3, 65), (None, 35)]
+    assert shares(-65, SHORT) == [(None, -65)]
+    assert shares(65) == [(None, 65)]
 
 
-def test_an_unknown_order_that_is_found_is_news_though_nothing_changed() -> None:
-    found = report(tag=TAG, version=0)
-    ours = order(status=S.SUBMITTED, version=0, is_unknown=True)
+def test_of_several_legs_the_lowest_deployment_is_closed_first() -> None:
+    assert shares(100, ALSO_SHORT, LONG, SHORT) == [(3, 65), (8, 35)]
 
-    assert reconcile([ours], [found], is_clean=False) == (OrderNews(order_id=OrderId(1), report=found),)
+
+def test_strangers_close_first_what_they_hold_themselves() -> None:
+    assert shares(100, SHORT, quarantined=-65) == [(None, 65), (3, 35)]
+    assert shares(100, SHORT, quarantined=65) == [(3, 65), (None, 35)]
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "is_news"),
-    [
-        (order(version=2), report(status=S.SUBMITTED, version=1), False),
-        (order(), report(status=S.TRIGGERED), True),
-        (order(), report(version=2), True),
-        (order(version=5), report(filled=65, status=S.FILLED, version=4), True),
-        (order(status=S.PENDING_CANCEL), report(), False),
-        (order(status=S.PENDING_UPDATE), report(), False),
-        (order(status=S.PENDING_CANCEL), report(status=S.CANCELED), True),
-    ],
-    ids=[
-        "older version",
-        "status changed at the same version",
-        "newer version",
-        "a fill is always news",
-        "our cancel is not in the book yet",
-        "our change is not in the book yet",
-        "our cancel is done",
-    ],
+    ("net", "missing", "held"), [(-65, 0, -65), (-65, 30, -35), (65, 65, 0), (30, 65, 0)]
 )
-def test_what_counts_as_news(ours: OurOrder, theirs: object, is_news: bool) -> None:  # noqa: FBT001
-    findings = reconcile([ours], [theirs], is_clean=True)  # type: ignore[list-item]  # parametrized
-
-    assert [type(finding) for finding in findings] == ([OrderNews] if is_news else [])
+def test_exits_may_close_what_the_book_holds(net: int, missing: int, held: int) -> None:
+    assert held_at_broker(Decimal(net), missing_qty=Decimal(missing)) == held
 
 
-def test_a_sent_order_is_missing_only_from_a_clean_book() -> None:
-    sent = order(status=S.SUBMITTED, broker_order_id=None)
+def compared(
+    *seconds: float, filled_at: float | None = None, differences: tuple[PositionDiff, ...] = DIFFERENCE
+) -> Comparison:
+    """Compare reads that were asked for at these seconds and showed the same."""
+    fills = {} if filled_at is None else {"A": NOW + timedelta(seconds=filled_at)}
+    last: Comparison | None = None
+    for second in seconds:
+        last = weigh_differences(
+            differences,
+            before=last,
+            asked=NOW + timedelta(seconds=second),
+            last_fills=fills,
+            patience=PATIENCE,
+        )
+    assert last is not None
+    return last
 
-    assert reconcile([sent], [], is_clean=True) == (Missing(order_id=OrderId(1)),)
-    assert reconcile([sent], [], is_clean=False) == ()
+
+def test_one_read_decides_nothing_and_asks_for_another() -> None:
+    once = compared(0)
+    assert (once.is_real, once.is_unsure, once.proven) == (False, True, ())
 
 
-@pytest.mark.parametrize("status", [S.INITIALIZED, S.DENIED, S.REJECTED, S.FILLED])
-def test_orders_that_were_not_sent_or_ended_are_never_missing(status: OrderStatus) -> None:
-    assert reconcile([order(status=status)], [], is_clean=True) == ()
+def test_two_reads_in_a_row_make_a_difference_real_and_limit_exits() -> None:
+    twice = compared(0, 0.5)
+    assert (twice.is_real, twice.is_unsure, twice.proven) == (True, False, DIFFERENCE)
 
 
-def test_orders_of_others_are_foreign() -> None:
-    theirs = [report("Z2", tag="mobile"), report("Z1")]
-
-    assert reconcile([order()], [report(), *theirs], is_clean=True) == (
-        Foreign(report=theirs[1]),
-        Foreign(report=theirs[0]),
+def test_another_difference_begins_anew() -> None:
+    other = (PositionDiff(broker_symbol="A", ours=Decimal(-65), theirs=Decimal(-30)),)
+    again = weigh_differences(
+        other, before=compared(0, 0.5), asked=NOW + timedelta(seconds=1), last_fills={}, patience=PATIENCE
     )
+    assert (again.is_real, again.since) == (False, NOW + timedelta(seconds=1))
 
 
-def test_an_order_that_appears_after_we_gave_it_up_is_revived() -> None:
-    ours = order(status=S.REJECTED, broker_order_id=None, version=0)
-    late = report(tag=TAG, version=9)
-    late_and_filled = report(tag=TAG, status=S.PARTIALLY_FILLED, filled=10, version=10)
-
-    assert reconcile([ours], [late], is_clean=True) == (Revived(order_id=OrderId(1), report=late),)
-    assert reconcile([ours], [late_and_filled], is_clean=True) == (
-        OrderNews(order_id=OrderId(1), report=late_and_filled),
-        Revived(order_id=OrderId(1), report=late_and_filled),
-    )
+def test_right_after_a_fill_a_difference_may_be_late_news() -> None:
+    fresh = compared(0, 0.5, filled_at=-4)
+    assert (fresh.is_real, fresh.is_unsure) == (False, False)
 
 
-def test_a_late_book_does_not_revive_an_ended_order() -> None:
-    assert reconcile([order(status=S.CANCELED, version=3)], [report(version=2)], is_clean=True) == ()
+@pytest.mark.parametrize("filled_at", [-4.5, 4.9])
+def test_after_a_fill_it_is_real_once_it_lasts_and_still_no_proof_for_exits(filled_at: float) -> None:
+    lasting = compared(0, 5.0, filled_at=filled_at)
+    assert (lasting.is_real, lasting.proven) == (True, ())
 
 
-def test_two_orders_under_one_client_id_are_doubled() -> None:
-    first, second = report("B1", tag=TAG), report("B0", tag=TAG)
-
-    assert reconcile([order()], [second, first], is_clean=True) == (
-        Doubled(order_id=OrderId(1), report=second),
-    )
-    assert reconcile([order(broker_order_id=None)], [first, second], is_clean=True) == (
-        OrderNews(order_id=OrderId(1), report=second),
-        Doubled(order_id=OrderId(1), report=first),
-    )
+def test_two_reads_that_even_a_late_book_must_have_caught_up_with_prove_a_difference() -> None:
+    assert compared(0, 5, filled_at=-90).proven == DIFFERENCE
+    assert compared(0, 5, filled_at=-89.9).proven == ()
+    assert compared(0, 5, 10, filled_at=-89.9).proven == DIFFERENCE
 
 
-def test_of_two_reports_of_one_order_the_later_counts() -> None:
-    old, new = report(version=2), report(status=S.CANCELED, version=3)
-
-    assert reconcile([order()], [new, old], is_clean=True) == (OrderNews(order_id=OrderId(1), report=new),)
+def test_equal_books_are_neither_real_nor_unsure() -> None:
+    equal = compared(0, 0.5, differences=())
+    assert (equal.is_real, equal.is_unsure, equal.proven) == (False, False, ())
 
 
 def test_positions_differ_by_symbol_and_sum() -> None:
