@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -50,6 +50,15 @@ def at_the_money(
     if len(pair) != len(OptionRight):
         return None
     return AtTheMoney(strike=strike, call=pair[OptionRight.CALL], put=pair[OptionRight.PUT])
+
+
+def wing(market: MarketView, near: Instrument, *, points: int) -> Instrument | None:
+    """Return the contract so many points further out of the money than `near`; None when there is none."""
+    if near.option is None:
+        return None
+    outwards = points if near.option.right is OptionRight.CALL else -points
+    wanted = replace(near.option, strike=near.option.strike + outwards)
+    return next((o for o in market.options(near.option.underlying) if o.option == wanted), None)
 
 
 def strike_step(strikes: Sequence[Decimal], spot: Decimal) -> Decimal | None:

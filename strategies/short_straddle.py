@@ -1,4 +1,4 @@
-"""Sell the at-the-money call and put at a fixed time, each leg with its own stop (S1)."""
+"""Sell the at-the-money call and put at a fixed time, each leg with its own stop, hedged or not (S1)."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,7 +14,7 @@ from app.domain.market_data import Tick
 from app.domain.orders import ProtectionTerms, Side
 from app.domain.signals import Signal, SignalKind, SignalLeg
 from app.domain.strategy import IndicatorNeed, StrategyEvent, StrategyView, TickEvent
-from strategies.option_chain import at_the_money
+from strategies.option_chain import at_the_money, wing
 from strategies.registry import StrategyDefinition
 
 
@@ -33,6 +33,10 @@ class ShortStraddleParams:
     stop_fraction: Annotated[
         Decimal, Field(gt=0, lt=5, description="Stop of each leg above its fill, 0.25 = 25 %")
     ] = Decimal("0.25")
+    hedge_points: Annotated[
+        int | None,
+        Field(ge=50, le=5000, description="Buy a call and a put this far out first; empty: no hedge"),
+    ] = None
     avoid_expiry: Annotated[
         bool, Field(description="On expiry day sell the next expiry instead of the expiring one")
     ] = False
@@ -82,8 +86,8 @@ class ShortStraddle:
         )
         if pair is None:
             return ()
-        legs = [leg for leg in (self._leg(view, pair.call), self._leg(view, pair.put)) if leg is not None]
-        if len(legs) != 2:
+        legs = [leg for near in (pair.call, pair.put) for leg in self._legs(view, near) if leg is not None]
+        if len(legs) != self._leg_count:
             return ()  # a leg without a price yet: the next round may bring it
         return (
             Signal(
@@ -95,16 +99,32 @@ class ShortStraddle:
             ),
         )
 
-    def _leg(self, view: StrategyView, contract: Instrument) -> SignalLeg | None:
+    @property
+    def _leg_count(self) -> int:
+        return 2 if self._params.hedge_points is None else 4
+
+    def _legs(self, view: StrategyView, near: Instrument) -> Sequence[SignalLeg | None]:
+        """Return the leg that is sold and, where wished, the one that bounds its loss."""
+        stop = ProtectionTerms(stop_fraction=self._params.stop_fraction)
+        sold = self._leg(view, near, Side.SELL, protection=stop)
+        if self._params.hedge_points is None:
+            return (sold,)
+        far = wing(view.market, near, points=self._params.hedge_points)
+        return sold, None if far is None else self._leg(view, far, Side.BUY, protection=None)
+
+    def _leg(
+        self, view: StrategyView, contract: Instrument, side: Side, *, protection: ProtectionTerms | None
+    ) -> SignalLeg | None:
         tick = _tick_of_session(view, contract.instrument_id)
         if tick is None:
             return None
         return SignalLeg(
             instrument_id=contract.instrument_id,
-            side=Side.SELL,
+            side=side,
             lots=self._params.lots,
             reference_price=tick.last,
-            protection=ProtectionTerms(stop_fraction=self._params.stop_fraction),
+            protection=protection,
+            is_hedge=side is Side.BUY,
         )
 
     def _leave(self, view: StrategyView, since_open: timedelta) -> Sequence[Signal]:
@@ -113,12 +133,12 @@ class ShortStraddle:
         exit_offset = self._params.exit_offset_s
         if exit_offset is not None and since_open >= timedelta(seconds=exit_offset):
             return self._close(view, "exit", "exit time")
-        # The platform unwinds a straddle of one leg within seconds; this is the net below it, and it
+        # The platform unwinds an incomplete straddle within seconds; this is the net below it, and it
         # waits for the end of the window because a strategy has no memory of when it entered.
         window = self._params.entry_offset_s + self._params.entry_window_s
         filled = sum(leg.entry_qty > 0 for leg in view.legs.values())
-        if filled == 1 and since_open > timedelta(seconds=window):
-            return self._close(view, "one-leg", "only one leg of the straddle was filled")
+        if filled < self._leg_count and since_open > timedelta(seconds=window):
+            return self._close(view, "one-leg", "not every leg of the straddle was filled")
         return ()
 
     def _close(self, view: StrategyView, rule: str, reason: str) -> Sequence[Signal]:

@@ -7,6 +7,7 @@ from app.domain.errors import NotFoundError
 from app.domain.instruments import Venue
 from app.infra.names import RunKind, TaskName
 from app.services.lanes.books import BooksRun
+from app.services.lanes.chases import Chases
 from app.services.lanes.entries import EntryLane
 from app.services.lanes.exits import ExitLane
 from app.services.lanes.wakes import Wakes
@@ -86,6 +87,17 @@ def _run_entries(parts: Container, lease: Lease) -> dict[str, Any]:
         budget=parts.budget,
         breakers=parts.breakers,
         contracts=parts.contracts,
+        chases=Chases(
+            settings=parts.settings,
+            database=parts.database,
+            clock=parts.clock,
+            execution=parts.execution,
+            gateways=parts.gateways,
+            budget=parts.budget,
+            breakers=parts.breakers,
+            contracts=parts.contracts,
+            valkey=parts.valkey,
+        ),
     )
     wakes = Wakes()
     with wakes.listening(parts.valkey, lease):

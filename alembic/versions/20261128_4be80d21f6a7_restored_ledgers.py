@@ -1,6 +1,6 @@
 """Notice that a ledger may be behind the brokers' books, as after a restored backup.
 
-Revision: 4be80d21f6a7, after d81f4b6c2e95.
+Revision: 4be80d21f6a7, after 4d9a6c2e8f17.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "4be80d21f6a7"
-down_revision: str | Sequence[str] | None = "d81f4b6c2e95"
+down_revision: str | Sequence[str] | None = "4d9a6c2e8f17"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query
 from api.deps import CallerDep, PartsDep
 from api.routes.accounts import Day
 from api.schemas.base import Page
-from api.schemas.trading import Order, OrderEvent, OrderWithEvents, Position
+from api.schemas.trading import LegOutcome, Order, OrderEvent, OrderWithEvents, Position
 from api.valuation import show_position
-from app.db.views.trading import read_legs, read_order, read_order_events, read_orders
+from app.db.views.trading import read_legs, read_legs_of_signal, read_order, read_order_events, read_orders
 from app.domain.errors import NotFoundError
 from app.domain.ids import OrderId
 from app.services.pnl import value_leg
@@ -36,10 +36,14 @@ def show_order(parts: PartsDep, caller: CallerDep, order_id: int) -> OrderWithEv
     with parts.database.begin() as session:
         row = read_order(session, caller.scope, OrderId(order_id))
         events = read_order_events(session, caller.scope, OrderId(order_id))
+        legs = read_legs_of_signal(session, caller.scope, OrderId(order_id))
     if row is None:
         raise NotFoundError(f"expected an order of yours, there is no order:{order_id}")
     return OrderWithEvents(
-        order=Order.model_validate(row), events=[OrderEvent.model_validate(event) for event in events]
+        order=Order.model_validate(row),
+        events=[OrderEvent.model_validate(event) for event in events],
+        result=legs[0].result if legs else None,
+        legs=[LegOutcome.model_validate(leg) for leg in legs],
     )
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from api.schemas.base import DecimalStr, Shown
+from app.domain.baskets import BasketResult
 from app.domain.markets import Currency
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side
 
@@ -54,11 +55,33 @@ class OrderEvent(Shown):
     wall: datetime
 
 
+class LegOutcome(Shown):
+    """Show what became of one leg of a signal: how much was wished and filled, what is held of it now.
+
+    `withheld` says why a part of it was never sent.
+    """
+
+    leg: int
+    is_hedge: bool
+    instrument_id: str
+    side: Side
+    quantity: DecimalStr
+    filled_qty: DecimalStr
+    net_qty: DecimalStr
+    exit_reason: str | None
+    withheld: str | None
+
+
 class OrderWithEvents(Shown):
-    """Show an order and its history, oldest first."""
+    """Show an order and its history, oldest first; of an entry also how the legs of its signal ended.
+
+    `result` is None while that is open.
+    """
 
     order: Order
     events: list[OrderEvent]
+    result: BasketResult | None
+    legs: list[LegOutcome]
 
 
 class Position(Shown):

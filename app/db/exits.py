@@ -1,53 +1,60 @@
-"""Find the legs that need an exit step, with their one live exit order. Callers hold the transaction."""
+"""Find the legs that need an exit step, with each part's live exit order. Callers hold the transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy.orm import Session
 
-from app.db.legs import lock_legs
-from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderEventRow, OrderRow
+from app.db.baskets import leg_time_is_over
+from app.db.legs import same_leg
+from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderEventRow, OrderRow, SignalRow
 from app.db.orders import OPEN_STATUSES, leg_of
 from app.db.shards import in_shard
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey, client_order_id
+from app.domain.numbers import ZERO
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
 from app.domain.positions import Leg
 from app.domain.reconciliation import held_at_broker
-from app.domain.risk.exits import LiveExit, PlaceExit, exit_side
+from app.domain.risk.exits import LiveExit, PlaceExit, exit_shares
+
+MostOf = Callable[[LegRow], Decimal | None]
 
 _BOOKS_PATIENCE = timedelta(seconds=3)
 """How long a leg without an exit waits for the book that may show one; as long as it may be bare (I5)."""
 _BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0)
-_AT_VENUE = (
+# A change or a cancel without an answer is no reason to let an entry stand.
+_CANCELABLE = (
     OrderStatus.ACCEPTED,
     OrderStatus.TRIGGERED,
     OrderStatus.PARTIALLY_FILLED,
+    OrderStatus.PENDING_UPDATE,
     OrderStatus.PENDING_CANCEL,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class LegWork:
-    """Pair a locked leg with its live exit order, if any."""
+    """Pair a part of a locked leg with its live exit order, if any.
+
+    `held` is what the part shall close, as far as the broker's book holds it.
+    """
 
     leg: LegRow
+    part: int
+    held: Leg
     live: OrderRow | None
     last_ended: datetime | None
-    unproven_since: datetime | None
+    unproven_since: datetime | None = None
 
     @property
     def instrument_id(self) -> InstrumentId:
         """The leg's instrument."""
         return InstrumentId(self.leg.instrument_id)
-
-    @property
-    def held(self) -> Leg:
-        """The leg as far as the broker's book holds it: exits close no more than this."""
-        leg = leg_of(self.leg)
-        return replace(leg, net_qty=held_at_broker(leg.net_qty, missing_qty=self.leg.missing_qty))
 
     def is_backing_off(self, wall: datetime) -> bool:
         """Whether a new exit should wait: the last one was just refused, or the books may show one."""
@@ -70,8 +77,13 @@ def accounts_with_session(session: Session, spec: dict[str, Any]) -> list[Accoun
     return [AccountId(i) for i in session.scalars(statement)]
 
 
-def legs_to_mind(session: Session, spec: dict[str, Any]) -> Sequence[LegWork]:
-    """Lock and return the shard's legs that hold a position or still have a live exit order."""
+def legs_to_mind(
+    session: Session, spec: dict[str, Any], *, most_of: MostOf, wall: datetime
+) -> Sequence[LegWork]:
+    """Lock the shard's legs that hold a position or still have a live exit order; return their parts.
+
+    `most_of` gives the largest order that the venue takes, None without a limit.
+    """
     live_exit = and_(
         OrderRow.deployment_id == LegRow.deployment_id,
         OrderRow.day == LegRow.day,
@@ -87,20 +99,34 @@ def legs_to_mind(session: Session, spec: dict[str, Any]) -> Sequence[LegWork]:
             in_shard(LegRow.account_id, spec),
             or_(LegRow.net_qty != 0, OrderRow.id.is_not(None)),
         )
-        .order_by(LegRow.account_id, LegRow.deployment_id, LegRow.instrument_id)
+        .order_by(LegRow.account_id, LegRow.deployment_id, LegRow.instrument_id, LegRow.day)
         .with_for_update(of=LegRow)
     )
     rows = session.execute(statement).all()
     # Lock the orders too (account, order, position is the lock order of writers that start at the order,
     # so this one never waits: it skips an order that somebody is writing and takes the leg next time).
     locked = _lock_free_orders(session, [order.id for _, order, _ in rows if order is not None])
-    work = []
-    for leg, order, unproven_since in rows:
-        if order is not None and order.id not in locked:
-            continue
-        last_ended = _last_refusal(session, leg) if order is None else None
-        work.append(LegWork(leg, order, last_ended, unproven_since))
+    work: list[LegWork] = []
+    for _, of_leg in groupby(rows, key=lambda row: (row[0].deployment_id, row[0].day, row[0].instrument_id)):
+        together = list(of_leg)
+        leg, _, unproven_since = together[0]
+        orders = [order for _, order, _ in together if order is not None]
+        if locked.issuperset(order.id for order in orders):
+            parts = _parts(session, leg, orders, most=most_of(leg), wall=wall)
+            work += (replace(part, unproven_since=unproven_since) for part in parts)
     return work
+
+
+def _parts(
+    session: Session, leg: LegRow, orders: Sequence[OrderRow], *, most: Decimal | None, wall: datetime
+) -> Iterator[LegWork]:
+    whole, live = leg_of(leg), {order.part: order for order in orders}
+    held = held_at_broker(leg.net_qty, missing_qty=leg.missing_qty)
+    exits = {part: live_exit_of(order, wall) for part, order in live.items()}
+    shares = exit_shares(held, exits, most=most)
+    last_ended = _last_refusal(session, leg) if shares.keys() - live.keys() else None
+    for part, share in shares.items():
+        yield LegWork(leg, part, replace(whole, net_qty=share), live.get(part), last_ended)
 
 
 def _lock_free_orders(session: Session, order_ids: list[int]) -> set[int]:
@@ -139,6 +165,18 @@ def _was_withdrawn() -> ColumnElement[bool]:
     )
 
 
+def resting_exit_qty(session: Session, leg: LegRow) -> Decimal:
+    """Return how much the leg's exits that work at the venue can still close together."""
+    statement = select(func.sum(OrderRow.quantity - OrderRow.filled_qty)).where(
+        OrderRow.deployment_id == leg.deployment_id,
+        OrderRow.day == leg.day,
+        OrderRow.instrument_id == leg.instrument_id,
+        OrderRow.role != OrderRole.ENTRY,
+        OrderRow.status.in_((OrderStatus.ACCEPTED, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)),
+    )
+    return session.scalar(statement) or ZERO
+
+
 def exposed_legs(session: Session, spec: Mapping[str, Any], *, since_before: datetime) -> Sequence[LegRow]:
     """Return the shard's open legs that have been without protection since before a moment."""
     statement = select(LegRow).where(
@@ -162,27 +200,23 @@ def open_entries(
 
 
 def entries_to_cancel(
-    session: Session, spec: dict[str, Any], *, sent_before: datetime, asked_before: datetime
+    session: Session, spec: dict[str, Any], *, wall: datetime, asked_before: datetime
 ) -> Sequence[OrderRow]:
     """Lock and return working entries that must not fill any more.
 
     Their leg shall be flat, or they did not fill in time: an entry is marketable when it is sent. A cancel
-    that the broker refused, because the order has ended and its books do not tell yet, is not asked for
-    again after `asked_before`.
+    that brought no end, because it was lost or because the order has ended and its books do not tell yet,
+    is not asked for again if it was asked for after `asked_before`.
     """
-    same_leg = and_(
-        LegRow.deployment_id == OrderRow.deployment_id,
-        LegRow.day == OrderRow.day,
-        LegRow.instrument_id == OrderRow.instrument_id,
-    )
     statement = (
         select(OrderRow)
-        .join(LegRow, same_leg)
+        .join(LegRow, same_leg())
+        .outerjoin(SignalRow, SignalRow.id == OrderRow.signal_id)
         .where(
             in_shard(OrderRow.account_id, spec),
-            or_(LegRow.exit_reason.is_not(None), OrderRow.submitted_wall < sent_before),
+            or_(LegRow.exit_reason.is_not(None), leg_time_is_over(wall)),
             OrderRow.role == OrderRole.ENTRY,
-            OrderRow.status.in_([s for s in _AT_VENUE if s is not OrderStatus.PENDING_CANCEL]),
+            OrderRow.status.in_(_CANCELABLE),
             OrderRow.broker_order_id.is_not(None),
             or_(OrderRow.changed_wall.is_(None), OrderRow.changed_wall < asked_before),
         )
@@ -190,47 +224,6 @@ def entries_to_cancel(
         .with_for_update(of=OrderRow, skip_locked=True)
     )
     return session.scalars(statement).all()
-
-
-def unwind_incomplete_baskets(
-    session: Session, spec: dict[str, Any], *, sent_before: datetime, wall: datetime
-) -> int:
-    """Ask for flat where only a part of a signal's legs filled: no naked single leg stays (S1).
-
-    Args:
-        session: the transaction.
-        spec: the shard.
-        sent_before: a leg that was sent before this and has not filled counts as failed.
-        wall: the machine's time now.
-
-    Returns:
-        How many legs were newly asked to close.
-    """
-    filled, failed = aliased(OrderRow), aliased(OrderRow)
-    never = failed.status.in_(
-        (OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.DENIED)
-    )
-    incomplete = (
-        select(filled.signal_id)
-        .join(failed, and_(failed.signal_id == filled.signal_id, failed.leg != filled.leg))
-        .where(
-            in_shard(filled.account_id, spec),
-            filled.role == OrderRole.ENTRY,
-            filled.filled_qty > 0,
-            failed.filled_qty == 0,
-            or_(never, failed.submitted_wall < sent_before),
-        )
-    )
-    of_these = exists().where(
-        OrderRow.signal_id.in_(incomplete),
-        OrderRow.deployment_id == LegRow.deployment_id,
-        OrderRow.day == LegRow.day,
-        OrderRow.instrument_id == LegRow.instrument_id,
-    )
-    legs = lock_legs(session, LegRow.exit_reason.is_(None), of_these)
-    for leg in legs:
-        leg.exit_reason, leg.exit_requested_wall = "incomplete_basket", wall
-    return len(legs)
 
 
 def live_exit_of(row: OrderRow, wall: datetime) -> LiveExit:
@@ -253,12 +246,13 @@ def exit_order_row(
     leg: LegRow,
     step: PlaceExit,
     *,
+    side: Side,
+    part: int,
     attempt: int,
     time_in_force: TimeInForce,
     now: datetime,
-    side: Side | None = None,
 ) -> OrderRow:
-    """Return the durable intent of an exit order of a leg, not yet added; `side` None closes the leg."""
+    """Return the durable intent of an exit order of a part of a leg, not yet added to the session."""
     role = OrderRole.STOP if step.order_type is OrderType.STOP_LIMIT else OrderRole.EXIT
     return OrderRow(
         client_order_id=exit_id(leg, attempt),
@@ -269,9 +263,9 @@ def exit_order_row(
         day=leg.day,
         leg=0,
         attempt=attempt,
-        part=0,
+        part=part,
         instrument_id=leg.instrument_id,
-        side=exit_side(leg_of(leg)) if side is None else side,
+        side=side,
         role=role,
         order_type=step.order_type,
         time_in_force=time_in_force,
@@ -279,6 +273,7 @@ def exit_order_row(
         price=step.price,
         trigger_price=step.trigger_price,
         stop_fraction=None,
+        is_hedge=False,
         valid_until=None,
         reason=leg.exit_reason or "stop",
         status=OrderStatus.INITIALIZED,

@@ -3,10 +3,19 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, and_, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.db.models import LegRow, OrderRow
+
+
+def same_leg() -> ColumnElement[bool]:
+    """Return the condition that joins an order to its leg."""
+    return and_(
+        LegRow.deployment_id == OrderRow.deployment_id,
+        LegRow.day == OrderRow.day,
+        LegRow.instrument_id == OrderRow.instrument_id,
+    )
 
 
 def lock_legs(session: Session, *conditions: ColumnElement[bool]) -> Sequence[LegRow]:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from app.db.outcomes import OrderOutcome, SignalOutcome
 from app.domain.orders import OrderRole
+from app.domain.risk.rules import WITHHELD
 
 
 def write_journal(path: Path, signals: Sequence[SignalOutcome], orders: Sequence[OrderOutcome]) -> None:
     """Write one JSON object a line: every signal, then every intent that a signal led to.
 
-    Stops and exits are left out: they follow from fills, whose prices depend on real milliseconds.
+    Stops, exits and what was withheld are left out: they follow from fills, which hang on real milliseconds.
     """
     lines = sorted((*_signals(signals), *_intents(orders)))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +51,7 @@ def _intents(orders: Sequence[OrderOutcome]) -> Iterator[str]:
                 "type": order.order_type,
                 "quantity": str(order.quantity.normalize()),
                 "price": None if order.price is None else str(order.price.normalize()),
-                "denied": order.denial_code,
+                "denied": None if order.denial_code in WITHHELD else order.denial_code,
             },
             sort_keys=True,
         )

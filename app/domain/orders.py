@@ -238,8 +238,8 @@ class OrderIntent:
     """Hold what is wished, exactly as it will be sent.
 
     `price` is the limit (LIMIT, STOP_LIMIT), `trigger_price` the stop condition. `valid_until` bounds
-    sending (I12); exits carry None and never expire. `protection` belongs to entries. `attempt` and
-    `part` are those of `client_order_id`.
+    sending (I12); exits carry None and never expire. `protection` and `is_hedge` belong to
+    entries. `attempt` and `part` are those of `client_order_id`.
     """
 
     client_order_id: ClientOrderId
@@ -257,6 +257,7 @@ class OrderIntent:
     trigger_price: Decimal | None
     valid_until: datetime | None
     protection: ProtectionTerms | None = None
+    is_hedge: bool = False
     attempt: int = 0
     part: int = 0
 

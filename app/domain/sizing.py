@@ -101,6 +101,7 @@ def _entry(
         trigger_price=None,
         valid_until=valid_until,
         protection=leg.protection,
+        is_hedge=leg.is_hedge,
     )
 
 

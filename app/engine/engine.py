@@ -5,7 +5,8 @@ from datetime import datetime
 
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.errors import InvariantError
-from app.domain.orders import OrderIntent
+from app.domain.instruments import InstrumentKind
+from app.domain.orders import OrderIntent, Side
 from app.domain.risk.gate import Approved, Denied, evaluate
 from app.domain.risk.limits import RiskLimits
 from app.domain.risk.rules import DenialCode
@@ -21,19 +22,32 @@ def process(strategy: Strategy, event: StrategyEvent, view: StrategyView) -> Dec
 
     Raises:
         InvariantError: the strategy broke its contract (one key twice, ENTER without legs, EXIT with
-            legs); halt the deployment, its exits stay live.
+            legs, a hedge that needs a stop and has none); halt the deployment, its exits stay live.
     """
     wished = strategy.on_event(event, view)
     keys = [signal.key for signal in wished]
     if len(set(keys)) != len(keys):
         raise InvariantError(f"strategy: expected every signal key once, got {sorted(keys)}")
     for signal in wished:
+        _check_hedges(signal, view.market)
         if (signal.kind is SignalKind.ENTER) != bool(signal.legs):
             raise InvariantError(
                 f"signal {signal.key}: expected legs for ENTER and none for EXIT, "
                 f"got {signal.kind} with {len(signal.legs)}"
             )
     return Decision(signals=tuple(signal for signal in wished if signal.key not in view.emitted))
+
+
+def _check_hedges(signal: Signal, market: MarketView) -> None:
+    for leg in signal.legs:
+        if not leg.is_hedge or leg.protection is not None:
+            continue
+        kind = market.instrument(leg.instrument_id).kind
+        if (leg.side, kind) != (Side.BUY, InstrumentKind.OPTION):
+            raise InvariantError(
+                f"signal {signal.key}: expected a stop for a hedge that is no bought option, "
+                f"got {leg.side} {leg.instrument_id} without one"
+            )
 
 
 def decide(

@@ -13,6 +13,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.db.books import NOT_PLACED
+from app.db.exits import resting_exit_qty
 from app.db.legs import lock_legs_of, note_protected
 from app.db.lost_orders import by_our_tag, lost_among
 from app.db.models import LegRow, OrderRow
@@ -258,13 +259,13 @@ class Execution:
         return reported.is_terminal or not current.is_terminal
 
     def _note_protection(self, session: Session, row: OrderRow) -> None:
-        """Stop the clock of the unprotected time once a live exit covers the whole position (I5)."""
+        """Stop the clock of the unprotected time once live exits cover the whole position (I5)."""
         if row.status not in (_S.ACCEPTED, _S.TRIGGERED, _S.PARTIALLY_FILLED):
             return
         leg = session.get(LegRow, (row.deployment_id, row.day, row.instrument_id), with_for_update=True)
         if leg is None:
             return
-        if row.quantity - row.filled_qty >= abs(held_at_broker(leg.net_qty, missing_qty=leg.missing_qty)):
+        if resting_exit_qty(session, leg) >= abs(held_at_broker(leg.net_qty, missing_qty=leg.missing_qty)):
             note_protected(leg, self._clock.wall())
 
     def _move(

@@ -7,7 +7,7 @@ the lane would send the very same exit again (I2, I6).
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.alarms import raise_alarm
@@ -44,16 +44,18 @@ def take_back_exits(
 ) -> Iterator[tuple[OrderRow, OrderReport]]:
     """Yield each lost exit of these locked legs as a new order that was not reported yet, oldest first.
 
-    The caller applies the report before it asks for the next one: a leg has one live exit (I6). What is live
-    beside another exit of its leg stays lost.
+    The caller applies the report before it asks for the next one: a part of a leg has one live exit (I6).
+    What is live beside exits that close the whole leg stays lost.
     """
     known = set(session.scalars(select(OrderRow.client_order_id).where(OrderRow.client_order_id.in_(lost))))
     for leg in legs:
         for attempt in range(leg.exit_attempts + _ATTEMPTS_TRIED):
             report = lost.get(exit_id(leg, attempt))
-            if report is None or exit_id(leg, attempt) in known or _has_live_exit(session, leg):
+            if report is None or exit_id(leg, attempt) in known:
                 continue
-            yield _take_back(session, leg, report, attempt=attempt, now=now), report
+            part = _free_part(session, leg, report)
+            if part is not None:
+                yield _take_back(session, leg, report, part=part, attempt=attempt, now=now), report
 
 
 def note_ledger_behind(session: Session, account_id: AccountId, lost: Lost, *, now: datetime) -> None:
@@ -73,19 +75,26 @@ def note_ledger_behind(session: Session, account_id: AccountId, lost: Lost, *, n
     )
 
 
-def _has_live_exit(session: Session, leg: LegRow) -> bool:
-    is_live_exit = exists().where(
-        OrderRow.deployment_id == leg.deployment_id,
-        OrderRow.day == leg.day,
-        OrderRow.instrument_id == leg.instrument_id,
-        OrderRow.role != OrderRole.ENTRY,
-        OrderRow.status.in_(OPEN_STATUSES),
-    )
-    return session.scalar(select(is_live_exit)) is True
+def _free_part(session: Session, leg: LegRow, report: OrderReport) -> int | None:
+    """Return the part of the leg that the report's order closes, None when live exits close it all."""
+    live = session.scalars(
+        select(OrderRow).where(
+            OrderRow.deployment_id == leg.deployment_id,
+            OrderRow.day == leg.day,
+            OrderRow.instrument_id == leg.instrument_id,
+            OrderRow.role != OrderRole.ENTRY,
+            OrderRow.status.in_(OPEN_STATUSES),
+        )
+    ).all()
+    closed = sum((row.quantity - row.filled_qty for row in live), report.quantity - report.filled)
+    if live and closed > abs(leg.net_qty):
+        return None
+    taken = {row.part for row in live}
+    return min(set(range(len(taken) + 1)) - taken)
 
 
 def _take_back(
-    session: Session, leg: LegRow, report: OrderReport, *, attempt: int, now: datetime
+    session: Session, leg: LegRow, report: OrderReport, *, part: int, attempt: int, now: datetime
 ) -> OrderRow:
     instrument_id = InstrumentId(leg.instrument_id)
     contracts = load_instruments(session, leg.day, [venue_of(instrument_id)])
@@ -101,10 +110,11 @@ def _take_back(
     row = exit_order_row(
         leg,
         step,
+        side=report.side,
+        part=part,
         attempt=attempt,
         time_in_force=resting_time_in_force(contracts[instrument_id]),
         now=now,
-        side=report.side,
     )
     leg.exit_attempts = max(leg.exit_attempts, attempt + 1)
     if row.role == OrderRole.EXIT and leg.exit_reason is None:

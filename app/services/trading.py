@@ -115,6 +115,8 @@ class Trading:
                 ts_event=wish.ts_event,
                 ts_init=self._clock.now(),
                 valid_until=None if is_exit else self._valid_until(signal),
+                leg_timeout_s=signal.leg_timeout_s,
+                when_unfilled=signal.when_unfilled,
             )
             .on_conflict_do_nothing(index_elements=["deployment_id", "key"])
             .returning(SignalRow.id)
@@ -229,6 +231,7 @@ def _order_row(
         price=intent.price,
         trigger_price=intent.trigger_price,
         stop_fraction=None if intent.protection is None else intent.protection.stop_fraction,
+        is_hedge=intent.is_hedge,
         valid_until=intent.valid_until,
         reason=wish.signal.reason,
         status=OrderStatus.DENIED if is_denied else OrderStatus.INITIALIZED,

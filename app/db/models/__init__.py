@@ -21,6 +21,7 @@ from app.db.models.people import (
     UserRow,
 )
 from app.db.models.trading import (
+    OPEN_BASKET,
     BrokerTradeRow,
     ExternalFillRow,
     FillRow,
@@ -33,6 +34,7 @@ from app.db.models.trading import (
 )
 
 __all__ = [
+    "OPEN_BASKET",
     "AccountRow",
     "AlarmRow",
     "AuditRow",

@@ -18,17 +18,29 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Stamped, one_of
+from app.domain.baskets import BasketResult
 from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
+from app.domain.signals import SignalKind, WhenUnfilled
 from app.domain.unknown_orders import EvidenceSource
 
+OPEN_BASKET = f"kind = '{SignalKind.ENTER}' AND (result IS NULL OR result = '{BasketResult.UNWINDING}')"
+"""The condition on signals that the entries of a signal have not come to their common end."""
 _OPEN = "status NOT IN (" + ", ".join(f"'{s.value}'" for s in sorted(TERMINAL)) + ")"
 
 
 class SignalRow(Base):
-    """Record a strategy's wish once per deployment and key; `ts_event` is the exchange's time."""
+    """Record a strategy's wish once per deployment and key; `ts_event` is the exchange's time.
+
+    `result` says how the legs of an ENTER ended together, None while that is open.
+    """
 
     __tablename__ = "signals"
-    __table_args__ = (UniqueConstraint("deployment_id", "key"),)
+    __table_args__ = (
+        UniqueConstraint("deployment_id", "key"),
+        one_of("when_unfilled", WhenUnfilled),
+        one_of("result", BasketResult),
+        Index("ix_signals_open", "id", postgresql_where=text(OPEN_BASKET)),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
@@ -42,6 +54,9 @@ class SignalRow(Base):
     ts_init: Mapped[datetime]
     valid_until: Mapped[datetime | None]
     is_expired: Mapped[bool] = mapped_column(server_default="false")
+    leg_timeout_s: Mapped[Decimal] = mapped_column(server_default="10")
+    when_unfilled: Mapped[str] = mapped_column(server_default=WhenUnfilled.CANCEL)
+    result: Mapped[str | None]
     recorded_wall: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
@@ -97,6 +112,7 @@ class OrderRow(Stamped, Base):
     trigger_price: Mapped[Decimal | None]
     stop_fraction: Mapped[Decimal | None]
     valid_until: Mapped[datetime | None]
+    is_hedge: Mapped[bool] = mapped_column(server_default="false")
     reason: Mapped[str]
 
     status: Mapped[str]

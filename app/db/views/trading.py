@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from app.db.models import AccountRow, DeploymentRow, LegRow, OrderEventRow, OrderRow, UserRow
+from app.db.legs import same_leg
+from app.db.models import AccountRow, DeploymentRow, LegRow, OrderEventRow, OrderRow, SignalRow, UserRow
 from app.db.scope import DataScope
 from app.db.views import AnyRow, AnySelect
 from app.domain.ids import OrderId
@@ -90,6 +91,39 @@ def read_order_events(session: Session, scope: DataScope, order_id: OrderId) -> 
         .join(OrderRow, OrderRow.id == OrderEventRow.order_id)
         .where(OrderEventRow.order_id == order_id, scope.allows(OrderRow.user_id))
         .order_by(OrderEventRow.id)
+    )
+    return session.execute(statement).all()
+
+
+def read_legs_of_signal(session: Session, scope: DataScope, order_id: OrderId) -> Sequence[AnyRow]:
+    """Return how each leg of the signal of an entry went, with the result of the whole; none for an exit."""
+    signal_id = select(OrderRow.signal_id).where(OrderRow.id == order_id).scalar_subquery()
+    statement = (
+        select(
+            OrderRow.leg,
+            OrderRow.is_hedge,
+            OrderRow.instrument_id,
+            OrderRow.side,
+            func.sum(OrderRow.quantity).label("quantity"),
+            func.sum(OrderRow.filled_qty).label("filled_qty"),
+            func.coalesce(LegRow.net_qty, 0).label("net_qty"),
+            LegRow.exit_reason,
+            func.max(OrderRow.denial_code).label("withheld"),
+            SignalRow.result,
+        )
+        .join(SignalRow, SignalRow.id == OrderRow.signal_id)
+        .outerjoin(LegRow, same_leg())
+        .where(OrderRow.signal_id == signal_id, scope.allows(OrderRow.user_id))
+        .group_by(
+            OrderRow.leg,
+            OrderRow.is_hedge,
+            OrderRow.instrument_id,
+            OrderRow.side,
+            LegRow.net_qty,
+            LegRow.exit_reason,
+            SignalRow.result,
+        )
+        .order_by(OrderRow.leg)
     )
     return session.execute(statement).all()
 

@@ -1,5 +1,7 @@
 """Decide the next step that brings a leg to its stop, or out: one live exit order per leg, ever.
 
+A leg above the venue's freeze quantity leaves in parts: each has one exit order of its own.
+
 The stop order itself becomes the exit: it is changed into a marketable limit and its price follows
 the market until it fills. So there is no moment with two exits and none between cancel and exit.
 Where a venue cannot change an order in place, it is canceled first and the next pass places the new
@@ -7,12 +9,15 @@ one; where a stop cannot rest, we watch the price. Source of the chase: market o
 users become limits that may rest (markets.md 1.6).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import count
 
 from app.domain.errors import InvariantError
 from app.domain.instruments import Instrument, InstrumentKind
 from app.domain.market_data import Tick
+from app.domain.numbers import ZERO
 from app.domain.orders import OrderStatus, OrderType, Side
 from app.domain.positions import Leg
 from app.domain.pricing import marketable_limit, protected_distance, stop_terms
@@ -91,6 +96,37 @@ def exit_side(leg: Leg) -> Side:
     return leg.exit_side
 
 
+def exit_shares(
+    net_qty: Decimal, live: Mapping[int, LiveExit], *, most: Decimal | None
+) -> dict[int, Decimal]:
+    """Return how much of a position the exit of each part closes; signed like the position.
+
+    What lives keeps what it can still close, so that no quantity moves from one order to another and both
+    could fill; growth goes to live orders that have room, then to new parts.
+
+    Args:
+        net_qty: the leg's position.
+        live: its live exit orders by part.
+        most: the largest order that the venue takes, None without a limit.
+    """
+    left = abs(net_qty)
+    shares = dict.fromkeys(sorted(live), ZERO)
+    for part in shares:
+        shares[part] = min(left, live[part].quantity - live[part].filled)
+        left -= shares[part]
+    for part in shares:
+        room = left if most is None else max(most - live[part].filled - shares[part], ZERO)
+        grown = min(left, room)
+        shares[part] += grown
+        left -= grown
+    free = (part for part in count() if part not in shares)
+    while left > 0:
+        part = next(free)
+        shares[part] = left if most is None else min(left, most)
+        left -= shares[part]
+    return {part: share.copy_sign(net_qty) for part, share in shares.items()}
+
+
 def next_exit_step(
     leg: Leg,
     live: LiveExit | None,
@@ -104,8 +140,8 @@ def next_exit_step(
     """Return what to do now for one leg, or None to leave things as they are.
 
     Args:
-        leg: the position as the ledger knows it, as far as the broker's book holds it.
-        live: the exit order that has not ended, if any.
+        leg: the position as far as the broker's book holds it, or the part of it that one order closes.
+        live: the exit order of that part that has not ended, if any.
         instrument: tick and lot.
         tick: the latest price; without one an exit cannot be priced, a stop can.
         stop_fraction: the protection asked for with the entry.

@@ -34,6 +34,8 @@ class DenialCode(StrEnum):
     ORDER_RATE = "ORDER_RATE"
     DAILY_LOSS = "DAILY_LOSS"
     OTHER_LEG = "OTHER_LEG"
+    HEDGE_NOT_FILLED = "HEDGE_NOT_FILLED"
+    LEG_NOT_FILLED = "LEG_NOT_FILLED"
     REDUCE_ONLY = "REDUCE_ONLY"
 
     @property
@@ -42,6 +44,8 @@ class DenialCode(StrEnum):
         return _REMEDIES[self]
 
 
+WITHHELD = frozenset({DenialCode.HEDGE_NOT_FILLED, DenialCode.LEG_NOT_FILLED})
+"""What the gate had approved and was not sent, because of what became of other orders."""
 _REMEDIES = {
     DenialCode.TRADING_STATE: "Set the account, the user and the platform to ACTIVE to open positions again.",
     DenialCode.DEPLOYMENT_STATE: "Activate the deployment to open positions again.",
@@ -58,6 +62,8 @@ _REMEDIES = {
     DenialCode.ORDER_RATE: "Spread the entries over more seconds; the venue takes 10 orders a second.",
     DenialCode.DAILY_LOSS: "The loss limit of the day is reached; entries are possible again tomorrow.",
     DenialCode.OTHER_LEG: "Another leg of the same signal was refused, so none of them was sent.",
+    DenialCode.HEDGE_NOT_FILLED: "A hedge leg of the same signal was not filled, so this was not sent.",
+    DenialCode.LEG_NOT_FILLED: "Another leg of the same signal was not filled, so this was not sent.",
     DenialCode.REDUCE_ONLY: "An exit may only close what is held; look at the position and its live exits.",
 }
 

@@ -9,37 +9,37 @@ EXPIRED with the reason why it had to wait.
 """
 
 import queue
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import false, func, or_, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.config import Settings
+from app.db.entries import WaitingEntry, waiting_entries
 from app.db.exits import accounts_with_session
 from app.db.leases import LeaseLostError, check_fence
-from app.db.models import AccountRow, OrderRow, SignalRow, UserRow
+from app.db.models import AccountRow, OrderRow, SignalRow
 from app.db.orders import move_order
 from app.db.session import Database
-from app.db.shards import in_shard
-from app.domain.accounts import AccountMode, BrokerCode, TradingState, may_open_exposure, strictest
-from app.domain.breaker import EndpointClass, Witness, witness_of_write
-from app.domain.errors import BrokerError, ConfigError, InvalidInputError, UnavailableError
+from app.domain.accounts import AccountMode, BrokerCode, TradingState, may_open_exposure
+from app.domain.breaker import EndpointClass, Witness
 from app.domain.ids import AccountId, InstrumentId
-from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
-from app.domain.ports import Clock
-from app.domain.reports import FaultClass, WriteResult
+from app.domain.orders import OrderEventKind
+from app.domain.ports import BrokerGateway, Clock
+from app.domain.reports import WriteResult
 from app.infra.rate_limit import OrderBudget
-from app.services.breakers import Breakers, Gate
+from app.services.breakers import Breakers
 from app.services.execution import Execution
 from app.services.gateways import Gateways
 from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
-from app.services.lanes.failures import came_too_late, found_no_way, refused_by_us
+from app.services.lanes.calls import ask_once
+from app.services.lanes.chases import Chases
+from app.services.lanes.doors import NO_SEAT, Doors, gate_of, nobody
+from app.services.lanes.failures import came_too_late
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.wakes import Wakes
 from app.services.lanes.warmth import Warmth
@@ -48,13 +48,9 @@ from app.services.runs import Lease
 log = structlog.get_logger()
 
 _POLL_S = 0.25
-_CLAIM_LIMIT = 500
 _CALLS_PER_BROKER = 48
 # Not more than an adapter has connections for orders: a claimed order must not wait for one.
 _CALLS_PER_ACCOUNT = 4
-# How many waiting orders of one account are looked at: about what it may send in a second.
-_LOOK_PER_ACCOUNT = 8
-_NO_SEAT = "too many calls of its account or broker have no answer yet"
 _UNPROVEN = "no clean read of its account's books since the lane stood still"
 _BEHIND_OTHERS = "earlier orders of its account had to leave first"
 
@@ -64,14 +60,6 @@ class _Answer:
     order_id: int
     result: WriteResult
     witness: Witness | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Doors:
-    """What one look at the table may give away: seats, and the breaker's leave."""
-
-    seats: Seats
-    gate: Gate
 
 
 class EntryLane:
@@ -88,6 +76,7 @@ class EntryLane:
         budget: OrderBudget,
         breakers: Breakers,
         contracts: ContractBook,
+        chases: Chases,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -97,6 +86,7 @@ class EntryLane:
         self._budget = budget
         self._breakers = breakers
         self._contracts = contracts
+        self._chases = chases
         self._bounds = Bounds(
             broker_of=gateways.broker_of, per_broker=_CALLS_PER_BROKER, per_account=_CALLS_PER_ACCOUNT
         )
@@ -113,14 +103,18 @@ class EntryLane:
         ):
             while lease.is_valid():
                 self._record_outcomes()
+                self._chases.record()
                 if warmth.is_due():
                     warmth.keep(self._accounts(lease))
                 for broker in brokers:
                     for order_id, account_id in self._claim(lease, broker, bulkhead.seats()):
                         bulkhead.start(account_id, partial(self._send, order_id, account_id, wakes))
+                    for chase in self._chases.commit(lease, broker, bulkhead.seats()):
+                        bulkhead.start(chase.account_id, partial(self._chases.make, chase, wakes))
                 lease.progress = {"sent": self._sent}
                 wakes.wait(_POLL_S)
         self._record_outcomes()
+        self._chases.record()
         return {"sent": self._sent}
 
     def _accounts(self, lease: Lease) -> list[AccountId]:
@@ -145,16 +139,16 @@ class EntryLane:
     ) -> list[tuple[int, AccountId]]:
         now, wall = self._clock.now(), self._clock.wall()
         spec = {**lease.spec, "brokers": [broker]}
-        waiting = _candidates(session, spec, now=now, passing_over=seats.full_accounts())
-        doors = _Doors(seats, self._gate(broker) if waiting else _nobody)
+        waiting = waiting_entries(session, spec, now=now, wall=wall, passing_over=seats.full_accounts())
+        gate = gate_of(self._breakers, broker) if waiting else nobody
+        doors = Doors(seats, gate, self._budget)
         claimed: list[tuple[int, AccountId]] = []
         held: dict[int, str] = {}
-        for order, account, state in waiting:
-            kind = self._refusal(order, account, state)
+        for entry in waiting:
+            order = entry.order
+            kind = self._refusal(order, entry.account, entry.state)
             if kind is None:
-                # What a restored ledger lacks is at the broker: nothing is sent before its book was read.
-                is_unproven = account.unproven_since is not None
-                why = _UNPROVEN if is_unproven else self._why_held(order, doors)
+                why = _why_held(entry) or doors.why_closed(AccountId(order.account_id))
                 if why is not None:
                     held[order.id] = why
                     continue
@@ -162,17 +156,11 @@ class EntryLane:
                 order.submitted_wall = wall
                 claimed.append((order.id, AccountId(order.account_id)))
             elif kind is OrderEventKind.EXPIRED:
-                self._note_expired(session, order, seats)
+                self._note_expired(session, entry, seats)
             order.fence = lease.fence
             move_order(session, order, kind, source="entry_lane", now=now, wall=wall)
         self._held[broker] = held
         return claimed
-
-    def _gate(self, broker: BrokerCode) -> Gate:
-        try:
-            return self._breakers.gate(broker, EndpointClass.ORDERS)
-        except UnavailableError:
-            return _nobody  # fail closed: the orders wait and expire by themselves
 
     def _refusal(self, order: OrderRow, account: AccountRow, state: TradingState) -> OrderEventKind | None:
         """Return how an order ends that must not leave any more, or None."""
@@ -185,25 +173,12 @@ class EntryLane:
             return OrderEventKind.EXPIRED
         return None if state.allows_entries else OrderEventKind.CANCELED
 
-    def _why_held(self, order: OrderRow, doors: _Doors) -> str | None:
-        """Return why an order must wait in the table, or None when it takes its seat and leaves now."""
+    def _note_expired(self, session: Session, entry: WaitingEntry, seats: Seats) -> None:
+        order = entry.order
         account_id = AccountId(order.account_id)
-        if not doors.seats.has(account_id):
-            return _NO_SEAT
-        if not doors.gate(account_id):
-            return "the broker fails orders of several accounts, its breaker is open"
-        try:
-            if not self._budget.take_for_entry(account_id):
-                return "the order budget of its account was used up"
-        except UnavailableError as e:
-            return str(e)
-        doors.seats.takes(account_id)
-        return None
-
-    def _note_expired(self, session: Session, order: OrderRow, seats: Seats) -> None:
-        account_id = AccountId(order.account_id)
-        unseen = _BEHIND_OTHERS if seats.has(account_id) else _NO_SEAT
-        why = self._held.get(self._gateways.broker_of(account_id), {}).get(order.id, unseen)
+        unseen = _BEHIND_OTHERS if seats.has(account_id) else NO_SEAT
+        held = self._held.get(self._gateways.broker_of(account_id), {})
+        why = entry.why_held or held.get(order.id, unseen)
         order.reject_reason = f"not sent in time: {why}"
         if order.signal_id is not None:
             session.get_one(SignalRow, order.signal_id).is_expired = True
@@ -212,34 +187,20 @@ class EntryLane:
         """Make the one network call of a claimed order. Runs in a pool thread."""
         with self._database.begin() as session:
             order = session.get_one(OrderRow, order_id)
-        witness = None
-        try:
+        timeout_s = self._settings.order_timeout_s
+
+        def submit(gateway: BrokerGateway) -> WriteResult:
             request = order_request(order, self._contracts.get(order.day, InstrumentId(order.instrument_id)))
-            gateway = self._gateways.get(account_id)
             # Whatever was waited for since the claim, a connection or a frozen process: nothing leaves late.
             if _is_over(order, self._clock.now()):
-                result = came_too_late()
-            else:
-                asked_at = self._clock.wall()
-                result = gateway.submit_order(request, timeout_s=self._settings.order_timeout_s)
-                witness = witness_of_write(account_id, asked_at, result)
-        except (BrokerError, ConfigError) as e:
-            result = found_no_way(e)
-        except InvalidInputError as e:
-            log.error("entry_refused_by_adapter", order_id=order_id, error=str(e))  # noqa: TRY400  no fault of code
-            result = refused_by_us(e)
+                return came_too_late()
+            return gateway.submit_order(request, timeout_s=timeout_s)
+
+        result, witness = ask_once(self._gateways, self._clock, account_id, submit)
         self._sent += 1
         self._outcomes.put(_Answer(order_id, result, witness))
         wakes.set()
-        if result.fault is FaultClass.AUTH_EXPIRED:
-            self._refresh(account_id)
         return witness
-
-    def _refresh(self, account_id: AccountId) -> None:
-        try:
-            self._gateways.refresh(account_id)
-        except (BrokerError, ConfigError) as e:
-            log.warning("broker_session_missing", account_id=account_id, error=str(e))
 
     def _record_outcomes(self) -> None:
         answers: list[_Answer] = []
@@ -251,44 +212,10 @@ class EntryLane:
         self._breakers.hear(EndpointClass.ORDERS, (answer.witness for answer in answers))
 
 
-def _nobody(_: AccountId) -> bool:
-    return False
+def _why_held(entry: WaitingEntry) -> str | None:
+    # What a restored ledger lacks is at the broker: nothing is sent before its book was read.
+    return _UNPROVEN if entry.account.unproven_since is not None else entry.why_held
 
 
 def _is_over(order: OrderRow, now: datetime) -> bool:
     return order.valid_until is not None and order.valid_until < now
-
-
-def _candidates(
-    session: Session, spec: dict[str, Any], *, now: datetime, passing_over: Sequence[AccountId]
-) -> list[tuple[OrderRow, AccountRow, TradingState]]:
-    """Lock and return waiting entries, the first few of each account, so that a flood hides nobody.
-
-    Accounts passed over cannot send now; only what is over is returned of theirs.
-    """
-    is_over = func.coalesce(OrderRow.valid_until < now, false())
-    place = func.row_number().over(partition_by=(OrderRow.account_id, is_over), order_by=OrderRow.id)
-    waiting = (
-        select(OrderRow.id, place.label("place"))
-        .where(
-            OrderRow.role == OrderRole.ENTRY,
-            OrderRow.status == OrderStatus.INITIALIZED,
-            in_shard(OrderRow.account_id, spec),
-            or_(is_over, OrderRow.account_id.not_in(passing_over)),
-        )
-        .subquery()
-    )
-    statement = (
-        select(OrderRow, AccountRow, UserRow.trading_state)
-        .join(AccountRow, AccountRow.id == OrderRow.account_id)
-        .join(UserRow, UserRow.id == OrderRow.user_id)
-        .join(waiting, waiting.c.id == OrderRow.id)
-        .where(OrderRow.status == OrderStatus.INITIALIZED, waiting.c.place <= _LOOK_PER_ACCOUNT)
-        .order_by(OrderRow.id)
-        .limit(_CLAIM_LIMIT)
-        .with_for_update(of=OrderRow)
-    )
-    return [
-        (order, account, strictest(TradingState(account.trading_state), TradingState(user_state)))
-        for order, account, user_state in session.execute(statement)
-    ]

@@ -9,6 +9,7 @@ import queue
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -24,11 +25,10 @@ from app.db.exits import (
     exit_order_row,
     legs_to_mind,
     live_exit_of,
-    unwind_incomplete_baskets,
 )
 from app.db.leases import LeaseLostError, check_fence
 from app.db.legs import note_exposed, note_protected
-from app.db.models import OrderRow
+from app.db.models import LegRow, OrderRow
 from app.db.orders import move_order
 from app.db.session import Database
 from app.domain.breaker import EndpointClass, Witness, witness_of_write
@@ -52,6 +52,7 @@ from app.domain.risk.exits import (
     ExitMeans,
     PlaceExit,
     WatchExit,
+    exit_side,
     next_exit_step,
 )
 from app.domain.sizing import resting_time_in_force
@@ -60,6 +61,7 @@ from app.infra.rate_limit import OrderBudget
 from app.services.breakers import Breakers
 from app.services.execution import Execution
 from app.services.gateways import Gateways
+from app.services.lanes.baskets import Baskets
 from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
 from app.services.lanes.catch_ups import CatchUps
 from app.services.lanes.failures import found_no_way, refused_by_us
@@ -77,7 +79,6 @@ _POLL_S = 0.2
 _CALLS_PER_BROKER = 48
 # Not more than an adapter has connections for orders; an account that hangs leaves the others theirs.
 _CALLS_PER_ACCOUNT = 8
-_ENTRY_PATIENCE = timedelta(seconds=10)
 _REPEAT_CANCEL_AFTER = timedelta(seconds=5)
 
 
@@ -125,6 +126,7 @@ class ExitLane:
         self._valkey = valkey
         self._outcomes: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
         self._seats: Seats
+        self._baskets = Baskets(database, clock)
         self._steps = 0
 
     def run(self, lease: Lease, wakes: Wakes) -> dict[str, Any]:
@@ -148,6 +150,7 @@ class ExitLane:
                 self._apply_news(streams, catch_ups)
                 catch_ups.start()
                 self._record_outcomes()
+                self._baskets.settle(lease)
                 for call in self._take_steps(lease, bulkhead.seats()):
                     bulkhead.start(call.account_id, partial(self._make, call, wakes))
                 lease.progress = {"steps": self._steps}
@@ -157,16 +160,10 @@ class ExitLane:
         return {"steps": self._steps}
 
     def _look_around(self, lease: Lease, streams: AccountStreams) -> Sequence[AccountId]:
-        """Look for late accounts, incomplete baskets and bare legs; return all accounts."""
+        """Look for late accounts and bare legs; return all accounts."""
         with self._database.begin() as session:
             account_ids = accounts_with_session(session, lease.spec)
-            late = self._clock.wall() - _ENTRY_PATIENCE
-            unwound = unwind_incomplete_baskets(
-                session, lease.spec, sent_before=late, wall=self._clock.wall()
-            )
             alarm_dangers(session, lease.spec, now=self._clock.now(), wall=self._clock.wall())
-        if unwound:
-            log.warning("incomplete_baskets_unwound", legs=unwound)
         streams.follow(account_ids)
         return account_ids
 
@@ -192,12 +189,12 @@ class ExitLane:
         try:
             with self._database.begin() as session:
                 check_fence(session, lease.name, fence=lease.fence)
-                work = legs_to_mind(session, lease.spec)
+                work = legs_to_mind(session, lease.spec, most_of=self._largest_order, wall=self._clock.wall())
                 marks = read_marks(self._valkey, [w.instrument_id for w in work])
                 calls = [call for w in work if (call := self._step(session, w, marks, lease)) is not None]
                 wall = self._clock.wall()
-                late, asked = wall - _ENTRY_PATIENCE, wall - _REPEAT_CANCEL_AFTER
-                entries = entries_to_cancel(session, lease.spec, sent_before=late, asked_before=asked)
+                asked = wall - _REPEAT_CANCEL_AFTER
+                entries = entries_to_cancel(session, lease.spec, wall=wall, asked_before=asked)
                 calls += [
                     self._cancel(session, row) for row in entries if seats.takes(AccountId(row.account_id))
                 ]
@@ -210,6 +207,12 @@ class ExitLane:
             return []
         self._steps += len(calls)
         return calls
+
+    def _largest_order(self, leg: LegRow) -> Decimal | None:
+        try:
+            return self._contracts.get(leg.day, InstrumentId(leg.instrument_id)).max_order_qty
+        except NotFoundError:
+            return None  # nothing of this leg can be sent anyway
 
     def _step(self, session: Session, work: LegWork, marks: dict[Any, Any], lease: Lease) -> _Call | None:
         try:
@@ -279,6 +282,8 @@ class ExitLane:
         row = exit_order_row(
             work.leg,
             step,
+            side=exit_side(work.held),
+            part=work.part,
             attempt=work.leg.exit_attempts,
             time_in_force=resting_time_in_force(instrument),
             now=now,

@@ -192,6 +192,16 @@ export type AuditEntry = {
 };
 
 /**
+ * BasketResult
+ *
+ * Say how the entries of a signal ended.
+ *
+ * COMPLETE: every leg filled whole. PARTIAL: the one leg of a signal filled in part, which is kept.
+ * NOT_FILLED: nothing filled. UNWINDING: a leg failed, so what filled is being closed. UNWOUND: it is.
+ */
+export type BasketResult = 'COMPLETE' | 'PARTIAL' | 'NOT_FILLED' | 'UNWINDING' | 'UNWOUND';
+
+/**
  * BreakerInfo
  *
  * Show what is held back at a broker that fails for several accounts.
@@ -558,6 +568,49 @@ export type KillSwitch = {
      * Reason
      */
     reason: string;
+};
+
+/**
+ * LegOutcome
+ *
+ * Show what became of one leg of a signal: how much was wished and filled, what is held of it now.
+ *
+ * `withheld` says why a part of it was never sent.
+ */
+export type LegOutcome = {
+    /**
+     * Leg
+     */
+    leg: number;
+    /**
+     * Is Hedge
+     */
+    is_hedge: boolean;
+    /**
+     * Instrument Id
+     */
+    instrument_id: string;
+    side: Side;
+    /**
+     * Quantity
+     */
+    quantity: string;
+    /**
+     * Filled Qty
+     */
+    filled_qty: string;
+    /**
+     * Net Qty
+     */
+    net_qty: string;
+    /**
+     * Exit Reason
+     */
+    exit_reason: string | null;
+    /**
+     * Withheld
+     */
+    withheld: string | null;
 };
 
 /**
@@ -951,7 +1004,9 @@ export type OrderType = 'MARKET' | 'LIMIT' | 'STOP_MARKET' | 'STOP_LIMIT';
 /**
  * OrderWithEvents
  *
- * Show an order and its history, oldest first.
+ * Show an order and its history, oldest first; of an entry also how the legs of its signal ended.
+ *
+ * `result` is None while that is open.
  */
 export type OrderWithEvents = {
     order: Order;
@@ -959,6 +1014,11 @@ export type OrderWithEvents = {
      * Events
      */
     events: Array<OrderEvent>;
+    result: BasketResult | null;
+    /**
+     * Legs
+     */
+    legs: Array<LegOutcome>;
 };
 
 /**

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -29,6 +29,7 @@ from app.infra.market_codec import encode_mark
 from app.infra.names import MARKS_KEY, QueueName, RunKind, queue_of, run_name
 from app.infra.vault import new_key
 from app.services.lanes.books import BooksRun
+from app.services.lanes.chases import Chases
 from app.services.lanes.entries import EntryLane
 from app.services.lanes.exits import ExitLane
 from app.services.lanes.wakes import Wakes
@@ -48,6 +49,7 @@ QUEUES = {
     RunKind.EXITS: QueueName.EXITS,
     RunKind.BOOKS: QueueName.BOOKS,
 }
+_RIGHTS = (OptionRight.CALL, OptionRight.PUT)
 SPEC = {"shard": 0, "of": 1, "venue": NSE.venue, "brokers": sorted(NSE.brokers)}
 
 
@@ -165,31 +167,49 @@ class Desk:
             sequence=1,
         )
 
-    def straddle(self, key: str, *, stop: str = "0.25") -> Signal:
+    def wing(self, right: OptionRight) -> Instrument:
+        """Return a contract 200 points further out than `option`."""
+        near = self.option(right).option
+        assert near is not None
+        points = 200 if right is OptionRight.CALL else -200
+        wanted = replace(near, strike=near.strike + points)
+        return next(i for i in self.parts.contracts.of_day(TODAY).values() if i.option == wanted)
+
+    def straddle(self, key: str, *, stop: str = "0.25", lots: int = 1) -> Signal:
         """Return the wish to sell a call and a put near the money."""
-        legs = []
-        for right in (OptionRight.CALL, OptionRight.PUT):
-            option = self.option(right)
-            legs.append(
-                SignalLeg(
-                    instrument_id=option.instrument_id,
-                    side=Side.SELL,
-                    lots=1,
-                    reference_price=self._tick(option).last,
-                    protection=ProtectionTerms(stop_fraction=Decimal(stop)),
-                )
-            )
+        legs = tuple(self._leg(self.option(r), Side.SELL, lots=lots, stop=stop) for r in _RIGHTS)
+        return self._enter(key, legs, valid_for_s=10)
+
+    def condor(self, key: str) -> Signal:
+        """Return the same wish with wings bought first, named last."""
+        wings = tuple(
+            replace(self._leg(self.wing(r), Side.BUY), is_hedge=True, protection=None) for r in _RIGHTS
+        )
+        return self._enter(key, (*self.straddle(key).legs, *wings), valid_for_s=60)
+
+    def _leg(self, option: Instrument, side: Side, *, lots: int = 1, stop: str = "0.25") -> SignalLeg:
+        return SignalLeg(
+            instrument_id=option.instrument_id,
+            side=side,
+            lots=lots,
+            reference_price=self._tick(option).last,
+            protection=ProtectionTerms(stop_fraction=Decimal(stop)),
+        )
+
+    @staticmethod
+    def _enter(key: str, legs: tuple[SignalLeg, ...], *, valid_for_s: int) -> Signal:
         return Signal(
             key=SignalKey(key),
             kind=SignalKind.ENTER,
             reason="test",
-            valid_for_s=Decimal(10),
-            legs=tuple(legs),
+            valid_for_s=Decimal(valid_for_s),
+            legs=legs,
         )
 
     def record(self, signal: Signal, lease: Lease, deployments: Sequence[Deployment] = ()) -> None:
         """Record one wish of each deployment, as a loop would."""
-        options = [self.option(r) for r in OptionRight]
+        contracts = self.parts.contracts.of_day(TODAY)
+        options = [contracts[leg.instrument_id] for leg in signal.legs]
         wishes = [
             Wish(deployment=d, signal=signal, ts_event=self.clock.now())
             for d in deployments or self.deployments
@@ -253,7 +273,7 @@ class Desk:
         }
         sending: dict[str, Any] = {**shared, "budget": self.parts.budget, "contracts": self.parts.contracts}
         if kind is RunKind.ENTRIES:
-            EntryLane(**sending).run(lease, wakes)
+            EntryLane(**sending, chases=Chases(**sending, valkey=self.parts.valkey)).run(lease, wakes)
         elif kind is RunKind.EXITS:
             ExitLane(**sending, valkey=self.parts.valkey).run(lease, wakes)
         else:

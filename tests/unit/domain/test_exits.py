@@ -18,6 +18,7 @@ from app.domain.risk.exits import (
     LiveExit,
     PlaceExit,
     WatchExit,
+    exit_shares,
     exit_side,
     next_exit_step,
 )
@@ -257,6 +258,37 @@ def test_stop_of_a_perpetual_beyond_the_venues_filter_is_watched() -> None:
     assert isinstance(near, PlaceExit)
     assert (near.trigger_price, near.price) == (Decimal("97.0"), Decimal("96.8"))
     assert step(LONG, None, stop=Decimal("0.05"), instrument=PERPETUAL) == WatchExit()
+
+
+def parts(**leaves: tuple[int, int]) -> dict[int, LiveExit]:
+    """Live exits by part, given as (quantity, filled)."""
+    return {int(k[1:]): live(quantity=Decimal(q), filled=Decimal(f)) for k, (q, f) in leaves.items()}
+
+
+@pytest.mark.parametrize(
+    ("net", "alive", "shares"),
+    [
+        (2925, parts(), {0: 1755, 1: 1170}),
+        (-2925, parts(), {0: -1755, 1: -1170}),
+        (2425, parts(p0=(1755, 500), p1=(1170, 0)), {0: 1255, 1: 1170}),
+        (1170, parts(p1=(1170, 0)), {1: 1170}),
+        (2925, parts(p1=(1170, 0)), {0: 1170, 1: 1755}),
+        (2925, parts(p0=(1170, 0), p1=(1755, 0)), {0: 1170, 1: 1755}),
+        (1755, parts(p0=(1755, 700)), {0: 1055, 1: 700}),
+        (500, parts(p0=(1755, 0), p1=(1170, 0)), {0: 500, 1: 0}),
+        (0, parts(p0=(65, 0)), {0: 0}),
+        (0, parts(), {}),
+    ],
+)
+def test_shares_a_position_above_the_freeze_quantity_between_orders(
+    net: int, alive: dict[int, LiveExit], shares: dict[int, int]
+) -> None:
+    assert exit_shares(Decimal(net), alive, most=Decimal(1755)) == shares
+
+
+def test_one_order_closes_everything_where_no_quantity_is_too_large() -> None:
+    assert exit_shares(Decimal(-9000), {}, most=None) == {0: Decimal(-9000)}
+    assert exit_shares(Decimal(9000), parts(p0=(65, 0)), most=None) == {0: Decimal(9000)}
 
 
 HALF = replace(SHORT, net_qty=Decimal(-35))

@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.errors import InvalidInputError
 from app.domain.orders import Side
-from app.domain.pricing import marketable_limit, protection_band, stop_terms
+from app.domain.pricing import chased_limit, marketable_limit, protection_band, stop_terms
 from tests.builders import CALL, PERPETUAL, index, tick
 
 
@@ -116,3 +116,23 @@ def test_coins_trade_inside_a_narrow_band(side: Side, last: str, ask: str | None
     price = marketable_limit(side, tick(last, ask=ask), instrument=PERPETUAL)
 
     assert price == Decimal(limit)
+
+
+@pytest.mark.parametrize(
+    ("side", "limit", "last", "chased"),
+    [
+        (Side.SELL, "110", "100", "107.80"),  # one band of two percent of the limit
+        (Side.SELL, "99", "100", "98.00"),
+        (Side.SELL, "98", "100", None),
+        (Side.SELL, "90", "100", None),  # the market came to it: nothing is given away
+        (Side.BUY, "95", "100", "97.85"),
+        (Side.BUY, "101", "100", "102.00"),
+        (Side.BUY, "102", "100", None),
+    ],
+)
+def test_a_chased_limit_moves_towards_the_market_by_a_band_at_most(
+    side: Side, limit: str, last: str, chased: str | None
+) -> None:
+    assert chased_limit(side, Decimal(limit), tick(last), instrument=CALL) == (
+        None if chased is None else Decimal(chased)
+    )

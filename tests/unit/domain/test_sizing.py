@@ -72,7 +72,10 @@ def test_hedge_legs_come_first_and_keep_their_number() -> None:
 
     orders = intents(enter(signal_leg(), hedge))
 
-    assert [(order.leg, order.side) for order in orders] == [(1, Side.BUY), (0, Side.SELL)]
+    assert [(order.leg, order.side, order.is_hedge) for order in orders] == [
+        (1, Side.BUY, True),
+        (0, Side.SELL, False),
+    ]
 
 
 def test_prices_from_the_reference_while_there_is_no_tick() -> None:

@@ -1,6 +1,7 @@
 """Check how events become decisions."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -9,6 +10,7 @@ import pytest
 
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.errors import InvariantError
+from app.domain.orders import Side
 from app.domain.risk.limits import RiskLimits
 from app.domain.risk.rules import DenialCode
 from app.domain.signals import Signal, SignalKind
@@ -68,6 +70,15 @@ def decided(*signals: Signal, limits: RiskLimits | None = None, by: Deployment |
         now=NOW,
         valid_until=NOW + timedelta(seconds=5),
     )
+
+
+@pytest.mark.parametrize(("side", "is_refused"), [(Side.BUY, False), (Side.SELL, True)])
+def test_only_a_bought_option_may_hedge_without_a_stop(side: Side, *, is_refused: bool) -> None:
+    hedge = replace(signal_leg(side=side, is_hedge=True), protection=None)
+    expectation = pytest.raises(InvariantError, match="expected a stop") if is_refused else nullcontext()
+
+    with expectation:
+        process(Wishes((enter(hedge, signal_leg(PUT)),)), EVENT, VIEW)
 
 
 def test_passes_new_wishes_and_drops_recorded_ones() -> None:

@@ -39,6 +39,23 @@ def test_sells_the_call_and_the_put_next_to_the_index_at_its_time() -> None:
     assert all(leg.reference_price > 0 for leg in signal.legs)
 
 
+def test_hedges_by_buying_further_out_without_a_stop() -> None:
+    (signal,) = ask(view(at=ENTRY), hedge_points=200)
+
+    sold = [leg.instrument_id for leg in signal.legs if leg.side is Side.SELL and leg.protection]
+    hedges = [leg for leg in signal.legs if leg.is_hedge]
+    assert sold == [CE, PE]
+    assert {leg.instrument_id for leg in hedges} == {
+        CE.replace("10850", "11050"),
+        PE.replace("10850", "10650"),
+    }
+    assert {(leg.side, leg.protection) for leg in hedges} == {(Side.BUY, None)}
+
+
+def test_sells_nothing_where_its_hedge_is_not_listed() -> None:
+    assert ask(view(at=ENTRY), hedge_points=4950) == ()
+
+
 @pytest.mark.parametrize(("after_s", "is_sold"), [(299, False), (300, True), (600, True), (601, False)])
 def test_sells_inside_its_window_only(after_s: int, *, is_sold: bool) -> None:
     assert bool(ask(view(at=timedelta(seconds=after_s)))) is is_sold

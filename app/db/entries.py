@@ -1,0 +1,136 @@
+"""Find the entries that may go on, with what decides whether they do. Callers hold the transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Subquery, and_, exists, false, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from app.db.baskets import leg_time_is_over, load_baskets
+from app.db.models import AccountRow, OrderRow, SignalRow, UserRow
+from app.db.orders import OPEN_STATUSES
+from app.db.shards import in_shard
+from app.db.views import AnyRow
+from app.domain.accounts import TradingState, strictest
+from app.domain.baskets import Basket
+from app.domain.ids import AccountId
+from app.domain.orders import OrderRole, OrderStatus, OrderType
+from app.domain.signals import CHASE_AFTER_S, CHASE_STEPS, WhenUnfilled
+
+_CLAIM_LIMIT = 500
+# How many waiting orders of one account are looked at: about what it may send in a second.
+_LOOK_PER_ACCOUNT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingEntry:
+    """Pair a locked entry, unsent or resting, with its account, strictest trading state and basket."""
+
+    order: OrderRow
+    account: AccountRow
+    state: TradingState
+    basket: Basket | None
+
+    @property
+    def why_held(self) -> str | None:
+        """Return why the other legs of its signal do not let it go on now, or None."""
+        return None if self.basket is None else self.basket.why_held(self.order.leg)
+
+
+def waiting_entries(
+    session: Session,
+    spec: Mapping[str, Any],
+    *,
+    now: datetime,
+    wall: datetime,
+    passing_over: Sequence[AccountId],
+) -> list[WaitingEntry]:
+    """Lock and return waiting entries, the first few of each account, so that a flood hides nobody.
+
+    Accounts passed over cannot send now; only what is over is returned of theirs. The same goes for legs
+    whose hedges still work: they would take the look of others.
+    """
+    waiting = _first_of_each_account(spec, now=now, passing_over=passing_over)
+    statement = (
+        select(OrderRow, AccountRow, UserRow.trading_state)
+        .join(AccountRow, AccountRow.id == OrderRow.account_id)
+        .join(UserRow, UserRow.id == OrderRow.user_id)
+        .join(waiting, waiting.c.id == OrderRow.id)
+        .where(OrderRow.status == OrderStatus.INITIALIZED, waiting.c.place <= _LOOK_PER_ACCOUNT)
+        .order_by(OrderRow.id)
+        .limit(_CLAIM_LIMIT)
+        .with_for_update(of=OrderRow)
+    )
+    return _with_baskets(session, session.execute(statement).all(), wall)
+
+
+def entries_to_chase(
+    session: Session, spec: Mapping[str, Any], *, now: datetime, wall: datetime
+) -> list[WaitingEntry]:
+    """Lock and return the entries that rest at the broker and may follow the market now."""
+    resting_since = func.coalesce(OrderRow.changed_wall, OrderRow.submitted_wall)
+    statement = (
+        select(OrderRow, AccountRow, UserRow.trading_state)
+        .join(AccountRow, AccountRow.id == OrderRow.account_id)
+        .join(UserRow, UserRow.id == OrderRow.user_id)
+        .join(SignalRow, SignalRow.id == OrderRow.signal_id)
+        .where(
+            in_shard(OrderRow.account_id, spec),
+            SignalRow.when_unfilled == WhenUnfilled.CHASE,
+            OrderRow.role == OrderRole.ENTRY,
+            OrderRow.order_type == OrderType.LIMIT,
+            OrderRow.status.in_((OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)),
+            OrderRow.broker_order_id.is_not(None),
+            OrderRow.valid_until >= now,
+            OrderRow.chase_step < CHASE_STEPS,
+            resting_since < wall - timedelta(seconds=CHASE_AFTER_S),
+            ~leg_time_is_over(wall),
+        )
+        .order_by(OrderRow.id)
+        .limit(_CLAIM_LIMIT)
+        .with_for_update(of=OrderRow, skip_locked=True)
+    )
+    return _with_baskets(session, session.execute(statement).all(), wall)
+
+
+def _with_baskets(session: Session, rows: Sequence[AnyRow], wall: datetime) -> list[WaitingEntry]:
+    # Read after the locks: what was decided about the legs before is seen, what comes later waits for us.
+    signal_ids = {order.signal_id for order, _, _ in rows if order.signal_id is not None}
+    baskets = load_baskets(session, signal_ids, wall=wall)
+    return [
+        WaitingEntry(
+            order,
+            account,
+            strictest(TradingState(account.trading_state), TradingState(user_state)),
+            baskets.get(order.signal_id or 0),
+        )
+        for order, account, user_state in rows
+    ]
+
+
+def _first_of_each_account(
+    spec: Mapping[str, Any], *, now: datetime, passing_over: Sequence[AccountId]
+) -> Subquery:
+    is_over = func.coalesce(OrderRow.valid_until < now, false())
+    may_leave = and_(OrderRow.account_id.not_in(passing_over), ~_waits_for_hedge())
+    place = func.row_number().over(partition_by=(OrderRow.account_id, is_over), order_by=OrderRow.id)
+    return (
+        select(OrderRow.id, place.label("place"))
+        .where(
+            OrderRow.role == OrderRole.ENTRY,
+            OrderRow.status == OrderStatus.INITIALIZED,
+            in_shard(OrderRow.account_id, spec),
+            or_(is_over, may_leave),
+        )
+        .subquery()
+    )
+
+
+def _waits_for_hedge() -> ColumnElement[bool]:
+    hedge = aliased(OrderRow)
+    works = exists().where(
+        hedge.signal_id == OrderRow.signal_id, hedge.is_hedge, hedge.status.in_(OPEN_STATUSES)
+    )
+    return and_(~OrderRow.is_hedge, works)
