@@ -195,7 +195,7 @@ BOOK_CHECKS: Mapping[str, tuple[str, ...]] = {
              FROM orders o WHERE o.day = :day AND o.account_id = :account_id AND o.broker_order_id IS NOT NULL
               AND NOT EXISTS (SELECT 1 FROM book b WHERE b.number = o.broker_order_id)""",
         """SELECT 'order ' || o.client_order_id,
-                  'filled ' || trim_scale(b.filled) || ' at the broker, ' || trim_scale(o.filled_qty) || ' here'
+                  'filled ' || trim_scale(b.filled) || ' there, ' || trim_scale(o.filled_qty) || ' here'
              FROM orders o JOIN book b ON b.number = o.broker_order_id
             WHERE o.day = :day AND o.account_id = :account_id AND o.filled_qty <> b.filled""",
         """SELECT 'position ' || CAST(:account_id AS text) || ' ' || coalesce(h.symbol, o.symbol),

@@ -155,7 +155,7 @@ BOOKS = [
     ("I2", [*BOOK.orders, (TAG, "B3", "CE", LOT), (TAG, "B4", "CE", LOT)], "it is 2 orders at the broker"),
     ("I2", [*BOOK.orders, (TAG, "B3", "CE", Decimal(0))], "the ledger has no such"),
     ("I4", BOOK.orders[1:], "does not show its B1"),
-    ("I4", [("ob1", "B1", "CE", LOT * 2), BOOK.orders[1]], "filled 130 at the broker"),
+    ("I4", [("ob1", "B1", "CE", LOT * 2), BOOK.orders[1]], "filled 130 there"),
 ]
 
 

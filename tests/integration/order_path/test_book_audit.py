@@ -5,12 +5,27 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import update
 
-from app.db.models import FillRow, LegRow, OrderRow
+from app.db.models import FillRow, OrderRow
 from app.domain.orders import OrderRole, OrderStatus
 from app.infra.names import RunKind
 from tests.integration.order_path.desk import Desk
 
 pytestmark = pytest.mark.integration
+
+
+def _misread_fill(order: OrderRow) -> FillRow:
+    return FillRow(
+        order_id=order.id,
+        user_id=order.user_id,
+        account_id=order.account_id,
+        deployment_id=order.deployment_id,
+        instrument_id=order.instrument_id,
+        side=order.side,
+        quantity=Decimal(1),
+        price=Decimal(1),
+        cumulative_qty=order.quantity + 1,
+        ts_init=order.ts_init,
+    )
 
 
 def trade(desk: Desk) -> None:
@@ -25,15 +40,10 @@ def test_books_that_agree_have_no_breach_and_a_difference_needs_two_looks(desk: 
     first = auditor.look(days)
     assert (first.breaches, first.unread) == ([], [])
 
+    [order] = [o for o in desk.orders(role=OrderRole.ENTRY, account_id=1) if o.leg == 0]
     with desk.database.begin() as session:  # a lane that misread a fill, in every table that it writes
-        [order] = [o for o in desk.orders(role=OrderRole.ENTRY, account_id=1) if o.leg == 0]
         session.execute(update(OrderRow).where(OrderRow.id == order.id).values(filled_qty=Decimal(1)))
-        session.execute(update(FillRow).where(FillRow.order_id == order.id).values(quantity=Decimal(1)))
-        session.execute(
-            update(LegRow)
-            .where(LegRow.deployment_id == order.deployment_id, LegRow.instrument_id == order.instrument_id)
-            .values(net_qty=Decimal(-1))
-        )
+        session.add(_misread_fill(order))
     assert auditor.look(days).breaches == [], "news may have been under way"
     found = auditor.look(days).breaches
 

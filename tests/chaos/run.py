@@ -1,0 +1,90 @@
+"""Run one day under a plan of faults: for `make chaos` and, shorter, for the tests."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+from typing import Any
+
+from app.demo.options import DemoOptions
+from app.demo.setup import trading_session
+from app.domain.instruments import Venue
+from tests.chaos.crowd import trade_all_day
+from tests.chaos.driver import Struck, play
+from tests.chaos.plan import Planner
+from tests.chaos.verdict import exits_overtaken, record
+from tests.e2e.days import ROOT, RunningDay
+from tests.strategies import busy_trader
+
+_FIRST_AGENT = 500_001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """Say how large a run is; `speed` (virtual seconds a real second) gives the faults their time."""
+
+    accounts: int
+    faults: int
+    speed: float
+    closes: time
+    climate: str = "calm"
+    venues: tuple[Venue, ...] = (Venue.NSE,)
+    agents: int = 0
+
+
+SHORT = Shape(accounts=6, faults=22, speed=60, closes=time(9, 45))
+LONG = Shape(
+    accounts=30,
+    faults=230,
+    speed=14,
+    closes=time(15, 30),
+    climate="storm",
+    venues=(Venue.NSE, Venue.BINANCE, Venue.MT5),
+    agents=3,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run left: the record for the page, and each fault's fate."""
+
+    record: dict[str, Any]
+    struck: list[Struck]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the run failed; empty when it held."""
+        return list(self.record["reasons"])
+
+
+def run_chaos(shape: Shape, *, seed: int, folder: Path, say: Callable[[str], object]) -> Run:
+    """Start a day in a folder, break it by the seed's plan, and judge how it ended."""
+    hops = folder / "hops"
+    hops.mkdir()
+    day = _start(shape, seed=seed, folder=folder, hops=hops)
+    try:
+        session = trading_session(DemoOptions(closes=shape.closes))
+        agents = [f"mt5-agent-{_FIRST_AGENT + n}" for n in range(shape.agents)]
+        plan = Planner(seed, venues=shape.venues, agents=agents).plan(session, shape.faults)
+        trade_all_day(day, session, accounts=shape.accounts)
+        struck = play(day, plan, hops, say=say)
+        ended = day.end()
+        with day.ledger() as ledger:
+            overtaken = exits_overtaken(ledger, struck)
+    finally:
+        day.stop()
+    found = record(ended, struck, overtaken=overtaken, seed=seed)
+    (folder / "chaos.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return Run(record=found, struck=struck)
+
+
+def _start(shape: Shape, *, seed: int, folder: Path, hops: Path) -> RunningDay:
+    path = ":".join(map(str, (Path(__file__).with_name("hops"), ROOT)))
+    return RunningDay(
+        folder,
+        *("--accounts", str(shape.accounts), "--seed", str(seed), "--faults", shape.climate),
+        *("--speed", str(shape.speed), "--close", f"{shape.closes:%H:%M}"),
+        *("--venues", ",".join(shape.venues), "--strategy-module", busy_trader.__name__),
+        env={"PYTHONPATH": path, "CHAOS_FOLDER": str(hops)},
+    )
