@@ -176,7 +176,7 @@ class Planner:
         kinds = self._kinds(count)
         first, last = session.open_at - _FIRST_BEFORE_OPEN, session.close_at - _LAST_BEFORE_CLOSE
         apart = (last - first) / count
-        moments = [self._moment(first + apart * n, apart) for n in range(count)]
+        moments = sorted(self._moment(first + apart * n, apart) for n in range(count))
         return tuple(
             self._fault(number, at, kind, is_open=at >= session.open_at)
             for number, (at, kind) in enumerate(zip(moments, kinds, strict=True), start=1)

@@ -1,0 +1,43 @@
+"""A seed is a plan: the same one each time, with every kind of fault in it, at moments when orders move."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.demo.options import DemoOptions
+from app.demo.setup import trading_session
+from tests.chaos.plan import HOPS, Fault, Kind, Planner
+from tests.chaos.run import LONG, SHORT, Shape
+
+
+def plan(shape: Shape, seed: int) -> tuple[Fault, ...]:
+    agents = [f"mt5-agent-{n}" for n in range(shape.agents)]
+    session = trading_session(DemoOptions(closes=shape.closes))
+    return Planner(seed, venues=shape.venues, agents=agents).plan(session, shape.faults)
+
+
+@pytest.mark.parametrize("shape", [SHORT, LONG])
+def test_a_seed_repeats_its_plan_and_another_one_does_not(shape: Shape) -> None:
+    assert plan(shape, 7) == plan(shape, 7)
+    assert plan(shape, 7) != plan(shape, 8)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_kind_is_played_in_order_and_while_the_market_lives(seed: int) -> None:
+    faults = plan(SHORT, seed)
+    session = trading_session(DemoOptions(closes=SHORT.closes))
+
+    assert {fault.kind for fault in faults} == set(Kind)
+    assert [fault.at for fault in faults] == sorted(fault.at for fault in faults)
+    assert all(session.open_at - timedelta(minutes=30) < f.at < session.close_at for f in faults)
+    assert all(fault.at.second % 15 == 0 for fault in faults), "a tick has just set orders going"
+
+
+def test_the_long_form_is_what_was_promised() -> None:
+    faults = plan(LONG, 1)
+
+    assert len(faults) >= 200
+    assert len({fault.name for fault in faults}) >= 15
+    assert {fault.hop for fault in faults if fault.hop is not None} == set(HOPS)
+    killed = {fault.target for fault in faults if fault.kind is Kind.KILL}
+    assert {"worker-exits", "worker-orders", "beat", "api", "feed", "feed-mt5", "mt5-agent-0"} <= killed
