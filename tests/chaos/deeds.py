@@ -38,6 +38,8 @@ class Deeds:
         self._day = day
         self._engines = engines
         self._folder = folder
+        self.struck_at = time.monotonic()
+        """When the last deed was felt first."""
         self._queue = TaskQueue(make_celery(engines.redis_url))
         self._deeds: dict[Kind, Callable[[Fault], Sequence[str]]] = {
             Kind.KILL: self._kill,
@@ -68,6 +70,7 @@ class Deeds:
 
         Raises: NothingStruckError.
         """
+        self.struck_at = time.monotonic()
         return self._deeds[fault.kind](fault)
 
     def _pid(self, name: str) -> int:
@@ -108,6 +111,7 @@ class Deeds:
                 armed.unlink(missing_ok=True)
                 raise NothingStruckError("nobody passed it")
             time.sleep(0.01)
+        self.struck_at = time.monotonic()
         pid = int(struck[0].suffix.removeprefix("."))
         struck[0].unlink()
         if how is signal.SIGSTOP:

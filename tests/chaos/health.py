@@ -46,15 +46,15 @@ class Health:
         if self._connection is not None:
             self._connection.close()
 
-    def recovery_s(self, began: float, *, steady_s: float, patience_s: float) -> float | None:
+    def recovery_s(self, struck: float, *, steady_s: float, patience_s: float) -> float | None:
         """Wait until the day has been well for a while; return how long it was not, None when patience ended.
 
-        Args: began: when something was done to it, time.monotonic().
+        Args: struck: when something was done to it, time.monotonic().
         """
-        while time.monotonic() - began < patience_s:
-            last = max(self._last_unwell, began)
-            if time.monotonic() - last >= steady_s:
-                return round(last - began, 2)
+        asked = time.monotonic()
+        while time.monotonic() - asked < patience_s:
+            if time.monotonic() - max(self._last_unwell, asked) >= steady_s:
+                return round(max(0.0, self._last_unwell - struck), 2)
             time.sleep(_EVERY_S / 2)
         return None
 

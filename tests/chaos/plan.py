@@ -22,8 +22,9 @@ from app.services.trading import Trading
 T = TypeVar("T")
 
 _TICK = timedelta(seconds=15)
-_FIRST_BEFORE_OPEN = timedelta(minutes=29)
-_LAST_BEFORE_CLOSE = timedelta(minutes=6)
+_BEFORE_OPEN = timedelta(minutes=29)
+_AFTER_OPEN = timedelta(minutes=1)
+_BEFORE_CLOSE, _BEFORE_SHORT_CLOSE = timedelta(minutes=6), timedelta(minutes=15)
 
 
 class Kind(StrEnum):
@@ -139,15 +140,17 @@ _PROCESSES = (*(worker.name for worker in WORKERS), "beat", "api", "flower")
 _ON_THE_PATH = ("worker-loops", "worker-orders", "worker-exits", "worker-exits-2", "worker-control", "feed")
 _REPEATED_TASKS = (TaskName.SUPERVISE, TaskName.RETRY_LOGINS, TaskName.AUDIT, *RunKind)
 _REPEATED_PHASES = (Phase.PREPARE, Phase.LOGIN, Phase.ARM, Phase.BELL)
-_ENGINE_S = (1.0, 2.0, 4.0)
 _SKEWABLE = ("worker-loops", "worker-orders")
 
 
 class Planner:
     """Draw faults for one day."""
 
-    def __init__(self, seed: int, *, venues: Sequence[Venue], agents: Sequence[str] = ()) -> None:
-        """Args: agents: names of the processes in front of MT5's terminals."""
+    def __init__(
+        self, seed: int, *, venues: Sequence[Venue], agents: Sequence[str] = (), is_short: bool = False
+    ) -> None:
+        """Args: agents: in front of MT5's terminals; is_short: brief faults, from the bell on."""
+        self._is_short = is_short
         self._random = random.Random(seed)
         self._processes = (*_PROCESSES, *map(feed_name, venues), *agents)
         self._brokers = ["simulator", *("simulator-binance" for v in venues if v is Venue.BINANCE)]
@@ -155,26 +158,34 @@ class Planner:
         self._rules = self._endless(sorted(BROKER_RULES))
         self._killed = self._endless(self._processes)
         pick = self._random.choice
+        asleep_s = 3.6 if is_short else 5.0  # both longer than a lease
+        less = 2 if is_short else 1
+        self._engine_s = (1.0,) if is_short else (1.0, 2.0, 4.0)
         self._draws: Mapping[Kind, Callable[[], dict[str, Any]]] = {
             Kind.KILL: lambda: {"target": next(self._killed)},
             Kind.KILL_TWO: lambda: {"target": "+".join(self._random.sample(_ON_THE_PATH, 2))},
             Kind.POWER_CUT: lambda: {"target": "everything"},
-            Kind.PAUSE: lambda: {"target": pick(self._processes), "seconds": 1.5},
-            Kind.LONG_PAUSE: lambda: {"target": pick(_ON_THE_PATH), "seconds": 5.0},
+            Kind.PAUSE: lambda: {"target": pick(self._processes), "seconds": 1.5 / less},
+            Kind.LONG_PAUSE: lambda: {"target": pick(_ON_THE_PATH), "seconds": asleep_s},
             Kind.DIE_AT_HOP: lambda: self._at_hop(0.0),
-            Kind.SLEEP_AT_HOP: lambda: self._at_hop(5.0),
-            Kind.FREEZE_BROKER: lambda: {"target": pick(self._brokers), "seconds": 3.0},
+            Kind.SLEEP_AT_HOP: lambda: self._at_hop(asleep_s),
+            Kind.FREEZE_BROKER: lambda: {"target": pick(self._brokers), "seconds": 3.0 / less},
             Kind.REPEAT_TASK: lambda: {"target": pick(_REPEATED_TASKS)},
             Kind.REPEAT_PHASE: lambda: {"target": pick(_REPEATED_PHASES)},
-            Kind.FULL_DISK: lambda: {"target": pick(_ON_THE_PATH), "seconds": 3.0},
-            Kind.SKEWED_CLOCK: lambda: {"target": f"{pick(_SKEWABLE)} {pick((-4, 4))}", "seconds": 6.0},
-            Kind.BROKER: lambda: {"target": "simulator", "rule": next(self._rules), "seconds": 4.0},
+            Kind.FULL_DISK: lambda: {"target": pick(_ON_THE_PATH), "seconds": 3.0 / less},
+            Kind.SKEWED_CLOCK: lambda: {
+                "target": f"{pick(_SKEWABLE)} {pick((-4, 4))}",
+                "seconds": 6.0 / less,
+            },
+            Kind.BROKER: lambda: {"target": "simulator", "rule": next(self._rules), "seconds": 4.0 / less},
         }
 
     def plan(self, session: TradingSession, count: int) -> tuple[Fault, ...]:
         """Return the faults in order of time, each kind once at least when there are enough of them."""
         kinds = self._kinds(count)
-        first, last = session.open_at - _FIRST_BEFORE_OPEN, session.close_at - _LAST_BEFORE_CLOSE
+        first, last = session.open_at - _BEFORE_OPEN, session.close_at - _BEFORE_CLOSE
+        if self._is_short:
+            first, last = session.open_at + _AFTER_OPEN, session.close_at - _BEFORE_SHORT_CLOSE
         apart = (last - first) / count
         moments = sorted(self._moment(first + apart * n, apart) for n in range(count))
         return tuple(
@@ -200,8 +211,10 @@ class Planner:
     def _fault(self, number: int, at: datetime, kind: Kind, *, is_open: bool) -> Fault:
         if not is_open and kind is Kind.REPEAT_PHASE:
             return Fault(number=number, at=at, kind=kind, target=Phase.LOGIN)
-        draw = self._draws.get(kind, lambda: {"target": "engine", "seconds": self._random.choice(_ENGINE_S)})
-        return Fault(number=number, at=at, kind=kind, **draw())
+        return Fault(number=number, at=at, kind=kind, **self._draws.get(kind, self._at_engine)())
+
+    def _at_engine(self) -> dict[str, Any]:
+        return {"target": "engine", "seconds": self._random.choice(self._engine_s)}
 
     def _at_hop(self, seconds: float) -> dict[str, Any]:
         hop = next(self._hops)

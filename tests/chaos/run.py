@@ -12,7 +12,7 @@ from app.demo.setup import trading_session
 from app.domain.instruments import Venue
 from tests.chaos.crowd import trade_all_day
 from tests.chaos.driver import Struck, play
-from tests.chaos.plan import Planner
+from tests.chaos.plan import Kind, Planner
 from tests.chaos.verdict import exits_overtaken, record
 from tests.e2e.days import ROOT, RunningDay
 from tests.strategies import busy_trader
@@ -31,9 +31,11 @@ class Shape:
     climate: str = "calm"
     venues: tuple[Venue, ...] = (Venue.NSE,)
     agents: int = 0
+    is_short: bool = False
+    """Whether faults are brief and follow each other without waiting for recovery."""
 
 
-SHORT = Shape(accounts=6, faults=22, speed=60, closes=time(9, 45))
+SHORT = Shape(accounts=6, faults=len(Kind), speed=60, closes=time(10, 15), is_short=True)
 LONG = Shape(
     accounts=30,
     faults=230,
@@ -66,9 +68,10 @@ def run_chaos(shape: Shape, *, seed: int, folder: Path, say: Callable[[str], obj
     try:
         session = trading_session(DemoOptions(closes=shape.closes))
         agents = [f"mt5-agent-{_FIRST_AGENT + n}" for n in range(shape.agents)]
-        plan = Planner(seed, venues=shape.venues, agents=agents).plan(session, shape.faults)
+        planner = Planner(seed, venues=shape.venues, agents=agents, is_short=shape.is_short)
+        plan = planner.plan(session, shape.faults)
         trade_all_day(day, session, accounts=shape.accounts)
-        struck = play(day, plan, hops, say=say)
+        struck = play(day, plan, hops, is_timed=not shape.is_short, say=say)
         ended = day.end()
         with day.ledger() as ledger:
             overtaken = exits_overtaken(ledger, struck)

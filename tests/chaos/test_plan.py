@@ -13,7 +13,8 @@ from tests.chaos.run import LONG, SHORT, Shape
 def plan(shape: Shape, seed: int) -> tuple[Fault, ...]:
     agents = [f"mt5-agent-{n}" for n in range(shape.agents)]
     session = trading_session(DemoOptions(closes=shape.closes))
-    return Planner(seed, venues=shape.venues, agents=agents).plan(session, shape.faults)
+    planner = Planner(seed, venues=shape.venues, agents=agents, is_short=shape.is_short)
+    return planner.plan(session, shape.faults)
 
 
 @pytest.mark.parametrize("shape", [SHORT, LONG])
