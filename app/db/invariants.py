@@ -17,6 +17,15 @@ _LIVE = (
     "('INITIALIZED','SUBMITTED','ACCEPTED','TRIGGERED','PENDING_UPDATE','PENDING_CANCEL','PARTIALLY_FILLED')"
 )
 
+# What was sent when, by which holder of which run; `held` is the run's newest fence.
+_SENT = """SELECT o.client_order_id, o.fence, e.wall AS at, l.name AS run, l.fence AS held
+             FROM orders o JOIN order_events e ON e.order_id = o.id AND e.kind = 'SUBMITTED'
+             JOIN accounts a ON a.id = o.account_id
+             JOIN leases l ON l.kind = CASE WHEN o.role = 'ENTRY' THEN 'entries' ELSE 'exits' END
+                          AND jsonb_exists(l.spec -> 'brokers', a.broker)
+                          AND o.account_id % CAST(l.spec ->> 'of' AS int) = CAST(l.spec ->> 'shard' AS int)
+            WHERE o.day = :day"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breach:
@@ -126,10 +135,11 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
               AND started_wall < CAST(:wall AS timestamptz) - interval '6 minutes'""",
     ),
     "I11": (
-        """SELECT 'run ' || l.name, 'an order carries fence ' || max(o.fence) || ', the lease ' || l.fence
-             FROM orders o JOIN leases l
-               ON l.kind = CASE WHEN o.role = 'ENTRY' THEN 'entries' ELSE 'exits' END
-            WHERE o.day = :day GROUP BY l.name, l.fence HAVING max(o.fence) > l.fence""",
+        f"""SELECT 'run ' || run, 'an order carries fence ' || max(fence) || ', the lease ' || held
+             FROM ({_SENT}) AS sent GROUP BY run, held HAVING max(fence) > held""",  # noqa: S608  a constant
+        f"""SELECT 'order ' || client_order_id, 'fence ' || fence || ' sent it after fence ' || newest
+             FROM (SELECT *, max(fence) OVER (PARTITION BY run ORDER BY at) AS newest
+                     FROM ({_SENT}) AS sent) AS in_turn WHERE fence < newest""",  # noqa: S608  a constant
     ),
     "I12": (
         """SELECT 'order ' || o.client_order_id, 'it was sent after its signal expired at ' || o.valid_until

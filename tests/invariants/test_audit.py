@@ -94,6 +94,15 @@ BREACHES = [
         "has not ended",
     ),
     ("I11", "UPDATE orders SET fence = 9 WHERE id = 1", "carries fence 9"),
+    (
+        "I11",
+        _SECOND_ENTRY.format(signal=1, leg=1, role="ENTRY", sent="now()").replace(
+            "0, 5, now()", "0, 4, now()"
+        )
+        + ";INSERT INTO order_events (order_id, kind, source, details, ts_init) "
+        "VALUES (3, 'SUBMITTED', 'lane', '{}', now())",
+        "fence 4 sent it after fence 5",
+    ),
     ("I12", "UPDATE orders SET valid_until = now() - interval '1 minute' WHERE id = 1", "after its signal"),
     ("I13", "UPDATE orders SET user_id = 2 WHERE id = 1", "belong to different people"),
     ("I13", "UPDATE legs SET user_id = 2", "another user"),
