@@ -18,30 +18,37 @@ from tests.e2e.days import ROOT, RunningDay
 from tests.strategies import busy_trader
 
 _FIRST_AGENT = 500_001
+_PREPARES_AT_MINUTE = 8 * 60 + 30
+_FAULT_TAKES_S = 7.0
+# While orders are under way the day's clock keeps real time: the crowd's trades are pace enough.
+_SHORT_SPEED = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """Say how large a run is; `speed` (virtual seconds a real second) gives the faults their time."""
+    """Say how large a run is. Brief faults follow each other without waiting for recovery."""
 
     accounts: int
     faults: int
-    speed: float
     closes: time
-    climate: str = "calm"
     venues: tuple[Venue, ...] = (Venue.NSE,)
     agents: int = 0
     is_short: bool = False
-    """Whether faults are brief and follow each other without waiting for recovery."""
+
+    @property
+    def speed(self) -> float:
+        """Virtual seconds a real second, at most, so that the faults have their time before the close."""
+        if self.is_short:
+            return _SHORT_SPEED
+        minutes = self.closes.hour * 60 + self.closes.minute - _PREPARES_AT_MINUTE
+        return max(1.0, round(minutes * 60 / (self.faults * _FAULT_TAKES_S), 1))
 
 
-SHORT = Shape(accounts=6, faults=len(Kind), speed=60, closes=time(10, 15), is_short=True)
+SHORT = Shape(accounts=6, faults=len(Kind), closes=time(10, 15), is_short=True)
 LONG = Shape(
     accounts=30,
-    faults=230,
-    speed=14,
+    faults=210,
     closes=time(15, 30),
-    climate="storm",
     venues=(Venue.NSE, Venue.BINANCE, Venue.MT5),
     agents=3,
 )
@@ -86,7 +93,7 @@ def _start(shape: Shape, *, seed: int, folder: Path, hops: Path) -> RunningDay:
     path = ":".join(map(str, (Path(__file__).with_name("hops"), ROOT)))
     return RunningDay(
         folder,
-        *("--accounts", str(shape.accounts), "--seed", str(seed), "--faults", shape.climate),
+        *("--accounts", str(shape.accounts), "--seed", str(seed)),
         *("--speed", str(shape.speed), "--close", f"{shape.closes:%H:%M}"),
         *("--venues", ",".join(shape.venues), "--strategy-module", busy_trader.__name__),
         env={"PYTHONPATH": path, "CHAOS_FOLDER": str(hops)},

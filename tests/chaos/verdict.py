@@ -48,7 +48,6 @@ def record(day: Ended, struck: Sequence[Struck], *, overtaken: Sequence[str], se
     return {
         "seed": seed,
         "accounts": day.report["accounts"],
-        "climate": day.report["faults"]["profile"],
         "took_s": day.report["took_s"],
         "orders": {k: orders[k] for k in ("intents", "sent", "accepted", "filled", "denied", "rejected")},
         "unknown_seen": orders["unknown_seen"],
