@@ -30,8 +30,8 @@ _TAIL = """
   instead. Leases ask the database for the time.
 - A full disk is a limit on the size of files (`RLIMIT_FSIZE`) of processes of ours. PostgreSQL and
   Valkey get none: Valkey would end, which is played as a kill.
-- The brokers' own weather stays calm between the faults: in a storm each twentieth order is unknown for half a
-  minute, which leaves no room for five thousand. `openbell demo --faults storm` is that day.
+- The brokers' own weather stays calm between the faults: in a storm each twentieth order is unknown for
+  half a minute, which leaves no room for five thousand. `openbell demo --faults storm` is that day.
 - Connections are cut and delayed by the engines themselves and by stopped processes; a lossy network looks
   the same to us, because TCP sends again.
 - Tasks are delivered again, and phases fired again, but not put into another order: a queue of ours holds one

@@ -113,13 +113,6 @@ class RunningDay:
             return None
         return VirtualClock(file).now().astimezone(_INDIA)
 
-    def kill(self, name: str) -> None:
-        """Kill -9 a process and wait until another one has taken its place."""
-        victim = self.processes()[name].pid
-        assert victim is not None, f"{name} is not running"
-        os.kill(victim, signal.SIGKILL)
-        self.wait_for(f"another {name}", lambda: self.processes()[name].pid not in {None, victim})
-
     def processes(self) -> dict[str, ProcessStatus]:
         """Return the running processes by name."""
         return {status.name: status for status in read_processes(self.home)}

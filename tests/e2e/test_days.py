@@ -1,27 +1,11 @@
 """Whole trading days with real Celery, Valkey, PostgreSQL and the real Kotak client against its simulator."""
 
-import os
-import signal
-
 import pytest
 
-from app.infra.engines.engines import engine_pids
 from tests.e2e.conftest import StartDay
 from tests.e2e.days import assert_sound
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
-
-KILLED = (
-    "worker-loops",
-    "worker-orders",
-    "worker-exits",
-    "worker-exits-2",
-    "worker-control",
-    "worker-cpu",
-    "beat",
-    "feed",
-    "api",
-)
 
 
 def test_a_seed_repeats_its_decisions_even_when_the_bell_rings_twice(start_day: StartDay) -> None:
@@ -35,21 +19,6 @@ def test_a_seed_repeats_its_decisions_even_when_the_bell_rings_twice(start_day: 
     assert first.report["bell"]["orders"] == 4
     assert first.report["orders"]["filled"] > 0
     assert first.report["signals"]["by_deployment"].keys() == {"bell-straddle", "straddle", "breakout"}
-
-
-def test_a_day_survives_kill_9_of_everything(start_day: StartDay) -> None:
-    day = start_day("--accounts", "4", "--seed", "8")
-    day.wait_until("09:17")
-
-    for name in KILLED:
-        day.kill(name)
-    valkey = engine_pids(day.home)["valkey"]
-    assert valkey is not None
-    os.kill(valkey, signal.SIGKILL)
-    ended = day.end()
-
-    assert_sound(ended)
-    assert ended.report["restarts"].keys() == {*KILLED, "engines"}
 
 
 def test_bad_accounts_and_bad_strategies_hurt_nobody_else(start_day: StartDay) -> None:
