@@ -86,10 +86,11 @@ class Deeds:
         return names
 
     def _cut_power(self, _fault: Fault) -> Sequence[str]:
-        """Every process at once; the brokers, whose books are the evidence, live elsewhere."""
+        """Every process and both engines at once; the brokers, whose books are the evidence, live elsewhere."""
         running = self._day.processes().items()
         victims = {name: s.pid for name, s in running if s.pid is not None and "simulator" not in name}
-        _signal(victims.values(), signal.SIGKILL)
+        engines = [pid for pid in engine_pids(self._day.home).values() if pid is not None]
+        _signal([*engines, *victims.values()], signal.SIGKILL)
         return list(victims)
 
     def _pause(self, fault: Fault) -> Sequence[str]:

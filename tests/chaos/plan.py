@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
     KILL = "kill -9 of a process"
     KILL_TWO = "kill -9 of two processes at once"
-    POWER_CUT = "kill -9 of every process at once"
+    POWER_CUT = "kill -9 of every process and both engines at once"
     PAUSE = "SIGSTOP of a process, shorter than a lease"
     LONG_PAUSE = "SIGSTOP of a process, longer than a lease"
     DIE_AT_HOP = "kill -9 at a hop of an order"

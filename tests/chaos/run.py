@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from app.demo.options import DemoOptions
+from app.demo.population import invent_people
 from app.demo.setup import trading_session
+from app.domain.accounts import BrokerCode
+from app.domain.calendar_rules import TradingSession
 from app.domain.instruments import Venue
 from tests.chaos.crowd import trade_all_day
 from tests.chaos.driver import Struck, play
-from tests.chaos.plan import Kind, Planner
+from tests.chaos.plan import Fault, Kind, Planner
 from tests.chaos.verdict import exits_overtaken, record
 from tests.e2e.days import ROOT, RunningDay
 from tests.strategies import busy_trader
 
-_FIRST_AGENT = 500_001
 _PREPARES_AT_MINUTE = 8 * 60 + 30
 _FAULT_TAKES_S = 7.0
 # While orders are under way the day's clock keeps real time: the crowd's trades are pace enough.
@@ -32,7 +34,6 @@ class Shape:
     faults: int
     closes: time
     venues: tuple[Venue, ...] = (Venue.NSE,)
-    agents: int = 0
     is_short: bool = False
 
     @property
@@ -50,7 +51,6 @@ LONG = Shape(
     faults=210,
     closes=time(15, 30),
     venues=(Venue.NSE, Venue.BINANCE, Venue.MT5),
-    agents=3,
 )
 
 
@@ -73,10 +73,7 @@ def run_chaos(shape: Shape, *, seed: int, folder: Path, say: Callable[[str], obj
     hops.mkdir()
     day = _start(shape, seed=seed, folder=folder, hops=hops)
     try:
-        session = trading_session(DemoOptions(closes=shape.closes))
-        agents = [f"mt5-agent-{_FIRST_AGENT + n}" for n in range(shape.agents)]
-        planner = Planner(seed, venues=shape.venues, agents=agents, is_short=shape.is_short)
-        plan = planner.plan(session, shape.faults)
+        session, plan = plan_of(shape, seed=seed)
         trade_all_day(day, session, accounts=shape.accounts)
         struck = play(day, plan, hops, is_timed=not shape.is_short, say=say)
         ended = day.end()
@@ -87,6 +84,15 @@ def run_chaos(shape: Shape, *, seed: int, folder: Path, say: Callable[[str], obj
     found = record(ended, struck, overtaken=overtaken, seed=seed)
     (folder / "chaos.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return Run(record=found, struck=struck)
+
+
+def plan_of(shape: Shape, *, seed: int) -> tuple[TradingSession, tuple[Fault, ...]]:
+    """Return the session of a run and its faults."""
+    options = DemoOptions(accounts=shape.accounts, venues=shape.venues, closes=shape.closes)
+    session = trading_session(options)
+    agents = [f"mt5-agent-{p.client}" for p in invent_people(options, ()) if p.broker is BrokerCode.MT5]
+    planner = Planner(seed, venues=shape.venues, agents=agents, is_short=shape.is_short)
+    return session, planner.plan(session, shape.faults)
 
 
 def _start(shape: Shape, *, seed: int, folder: Path, hops: Path) -> RunningDay:

@@ -4,17 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from app.demo.options import DemoOptions
-from app.demo.setup import trading_session
-from tests.chaos.plan import HOPS, Fault, Kind, Planner
-from tests.chaos.run import LONG, SHORT, Shape
+from tests.chaos.plan import HOPS, Fault, Kind
+from tests.chaos.run import LONG, SHORT, Shape, plan_of
 
 
 def plan(shape: Shape, seed: int) -> tuple[Fault, ...]:
-    agents = [f"mt5-agent-{n}" for n in range(shape.agents)]
-    session = trading_session(DemoOptions(closes=shape.closes))
-    planner = Planner(seed, venues=shape.venues, agents=agents, is_short=shape.is_short)
-    return planner.plan(session, shape.faults)
+    return plan_of(shape, seed=seed)[1]
 
 
 @pytest.mark.parametrize("shape", [SHORT, LONG])
@@ -26,7 +21,7 @@ def test_a_seed_repeats_its_plan_and_another_one_does_not(shape: Shape) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_every_kind_is_played_in_order_and_while_the_market_lives(seed: int) -> None:
     faults = plan(SHORT, seed)
-    session = trading_session(DemoOptions(closes=SHORT.closes))
+    session, _ = plan_of(SHORT, seed=seed)
 
     assert {fault.kind for fault in faults} == set(Kind)
     assert [fault.at for fault in faults] == sorted(fault.at for fault in faults)
@@ -41,4 +36,4 @@ def test_the_long_form_is_what_was_promised() -> None:
     assert len({fault.name for fault in faults}) >= 15
     assert {fault.hop for fault in faults if fault.hop is not None} == set(HOPS)
     killed = {fault.target for fault in faults if fault.kind is Kind.KILL}
-    assert {"worker-exits", "worker-orders", "beat", "api", "feed", "feed-mt5", "mt5-agent-0"} <= killed
+    assert {"worker-exits", "worker-orders", "beat", "api", "feed", "feed-mt5", "mt5-agent-500001"} <= killed
