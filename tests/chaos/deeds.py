@@ -86,7 +86,7 @@ class Deeds:
         return names
 
     def _cut_power(self, _fault: Fault) -> Sequence[str]:
-        """Every process and both engines at once; the brokers, whose books are the evidence, live elsewhere."""
+        """Every process and both engines at once, but not the brokers: their books are the evidence."""
         running = self._day.processes().items()
         victims = {name: s.pid for name, s in running if s.pid is not None and "simulator" not in name}
         engines = [pid for pid in engine_pids(self._day.home).values() if pid is not None]
