@@ -18,23 +18,23 @@ from tests.e2e.days import RunningDay
 from tests.strategies import busy_trader
 
 _ACTOR = Actor(name="chaos", role=Role.ADMIN, origin="test")
-_TICK_S, _EVERY_S, _HOLD_S, _MOST_ROUNDS = 15, 180, 90, 20
+_TICK_S, _EVERY_S, _HOLD_S, _MOST_ROUNDS = 15, 120, 60, 20
 _LIMITS = {"max_lots": 2000, "max_daily_loss": "100000000", "max_open_positions": 50}
 
 
 def trade_all_day(day: RunningDay, session: TradingSession, *, accounts: int) -> None:
-    """Add deployments to every account, before the day prepares; each covers an hour of rounds."""
+    """Add deployments to every account, before the day prepares; each covers some rounds."""
     # Who tests the strategy module has an account more.
     day.wait_for("the accounts", lambda: "api" in day.processes() and _count(day) >= accounts)
     book = load_registry((busy_trader.__name__,))
     until = session.close_at - session.open_at - timedelta(minutes=12)
-    hour = timedelta(seconds=_EVERY_S * _MOST_ROUNDS)
+    length_s = _EVERY_S * _MOST_ROUNDS
     with day.ledger() as ledger:
         for account_id in ledger.scalars(select(AccountRow.id).order_by(AccountRow.id)).all():
             account = get_account_for_staff(ledger, AccountId(account_id))
             venue = next(v for v in Venue if v in MARKETS and account.broker in MARKETS[v].brokers)
-            for hours in range(max(1, -(-until // hour))):
-                first_s = round(hour.total_seconds()) * hours + 60 + account_id * _TICK_S % _EVERY_S
+            for number in range(max(1, -(-until // timedelta(seconds=length_s)))):
+                first_s = length_s * number + account_id * _TICK_S % _EVERY_S
                 params = {
                     "instrument": INSTRUMENTS[venue],
                     "first_after_s": first_s,
@@ -44,7 +44,7 @@ def trade_all_day(day: RunningDay, session: TradingSession, *, accounts: int) ->
                     "lots": 1 if venue is Venue.NSE else 10,
                 }
                 wish = NewDeployment(
-                    name=f"busy-{hours + 1}", strategy=busy_trader.NAME, params=params, limits=_LIMITS
+                    name=f"busy-{number + 1}", strategy=busy_trader.NAME, params=params, limits=_LIMITS
                 )
                 create_deployment(ledger, _ACTOR, account, wish, book=book)
 

@@ -198,10 +198,17 @@ class Deeds:
         return ()
 
     def _spoil_broker(self, fault: Fault) -> Sequence[str]:
+        before = self._struck_by(fault)
         self._day.simulator("/_sim/faults", {"faults": [dict(BROKER_RULES[fault.rule])]}, name=fault.target)
         time.sleep(fault.seconds)
         self._day.simulator("/_sim/faults", {"faults": []}, name=fault.target)
+        if self._struck_by(fault) == before:
+            raise NothingStruckError("no call or message met it")
         return ()
+
+    def _struck_by(self, fault: Fault) -> int:
+        counts = self._day.simulator("/_sim/faults", name=fault.target)["by_kind"]
+        return int(counts.get(fault.rule, 0))
 
 
 def _signal(pids: Iterable[int], how: signal.Signals) -> None:

@@ -23,8 +23,9 @@ T = TypeVar("T")
 
 _TICK = timedelta(seconds=15)
 _BEFORE_OPEN = timedelta(minutes=29)
-_AFTER_OPEN = timedelta(minutes=1)
-_BEFORE_CLOSE, _BEFORE_SHORT_CLOSE = timedelta(minutes=6), timedelta(minutes=15)
+_BEFORE_CLOSE = timedelta(minutes=6)
+# From the bell to the last entry of a short session: faults that come late find the square-off.
+_SHORT = timedelta(minutes=8)
 
 
 class Kind(StrEnum):
@@ -185,7 +186,7 @@ class Planner:
         kinds = self._kinds(count)
         first, last = session.open_at - _BEFORE_OPEN, session.close_at - _BEFORE_CLOSE
         if self._is_short:
-            first, last = session.open_at + _AFTER_OPEN, session.close_at - _BEFORE_SHORT_CLOSE
+            first, last = session.open_at, session.open_at + _SHORT
         apart = (last - first) / count
         moments = sorted(self._moment(first + apart * n, apart) for n in range(count))
         return tuple(

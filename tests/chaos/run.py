@@ -20,38 +20,40 @@ from tests.chaos.verdict import exits_overtaken, record
 from tests.e2e.days import ROOT, RunningDay
 from tests.strategies import busy_trader
 
-_PREPARES_AT_MINUTE = 8 * 60 + 30
+_PREPARES_AT_MINUTE, _OPENS_AT_MINUTE, _WHOLE_DAY = 8 * 60 + 30, 9 * 60 + 15, 375
+_FAULT_HAS_MINUTES = 1.75
 _FAULT_TAKES_S = 7.0
 # While orders are under way the day's clock keeps real time: the crowd's trades are pace enough.
-_SHORT_SPEED = 300.0
+_SHORT_SPEED = 3000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """Say how large a run is. Brief faults follow each other without waiting for recovery."""
+    """Say how large a run is. In a short one brief faults follow each other without waiting for recovery."""
 
     accounts: int
     faults: int
-    closes: time
     venues: tuple[Venue, ...] = (Venue.NSE,)
     is_short: bool = False
 
     @property
+    def closes(self) -> time:
+        """When the session ends: each timed fault has its minutes, as far as the day goes."""
+        minutes = 30 if self.is_short else min(_WHOLE_DAY, max(60, round(self.faults * _FAULT_HAS_MINUTES)))
+        hours, minute = divmod(_OPENS_AT_MINUTE + minutes, 60)
+        return time(hours, minute)
+
+    @property
     def speed(self) -> float:
-        """Virtual seconds a real second, at most, so that the faults have their time before the close."""
+        """Virtual seconds a real second, at most, so that timed faults are over before the close."""
         if self.is_short:
             return _SHORT_SPEED
         minutes = self.closes.hour * 60 + self.closes.minute - _PREPARES_AT_MINUTE
         return max(1.0, round(minutes * 60 / (self.faults * _FAULT_TAKES_S), 1))
 
 
-SHORT = Shape(accounts=6, faults=len(Kind), closes=time(10, 15), is_short=True)
-LONG = Shape(
-    accounts=30,
-    faults=210,
-    closes=time(15, 30),
-    venues=(Venue.NSE, Venue.BINANCE, Venue.MT5),
-)
+SHORT = Shape(accounts=6, faults=len(Kind), is_short=True)
+LONG = Shape(accounts=30, faults=210, venues=(Venue.NSE, Venue.BINANCE, Venue.MT5))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
