@@ -137,6 +137,7 @@ BROKER_RULES: Mapping[str, Mapping[str, object]] = {
     for rule in case.rules.get(Venue.NSE, ())
     if rule["kind"] not in _NOT_FOR_CHAOS
 }
+_NEEDS_ORDERS = frozenset({Kind.DIE_AT_HOP, Kind.SLEEP_AT_HOP, Kind.BROKER})
 _PROCESSES = (*(worker.name for worker in WORKERS), "beat", "api", "flower")
 _ON_THE_PATH = ("worker-loops", "worker-orders", "worker-exits", "worker-exits-2", "worker-control", "feed")
 _REPEATED_TASKS = (TaskName.SUPERVISE, TaskName.RETRY_LOGINS, TaskName.AUDIT, *RunKind)
@@ -189,6 +190,7 @@ class Planner:
             first, last = session.open_at, session.open_at + _SHORT
         apart = (last - first) / count
         moments = sorted(self._moment(first + apart * n, apart) for n in range(count))
+        _move_later(kinds, before=sum(at < session.open_at for at in moments))
         return tuple(
             self._fault(number, at, kind, is_open=at >= session.open_at)
             for number, (at, kind) in enumerate(zip(moments, kinds, strict=True), start=1)
@@ -226,3 +228,12 @@ class Planner:
             deck = list(values)
             self._random.shuffle(deck)
             yield from deck
+
+
+def _move_later(kinds: list[Kind], *, before: int) -> None:
+    """Change what needs orders for what does not, where no order can be under way yet."""
+    later = (n for n in range(before, len(kinds)) if kinds[n] not in _NEEDS_ORDERS)
+    for number in range(before):
+        if kinds[number] in _NEEDS_ORDERS:
+            other = next(later)
+            kinds[number], kinds[other] = kinds[other], kinds[number]

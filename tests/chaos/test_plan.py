@@ -34,6 +34,8 @@ def test_the_long_form_is_what_was_promised() -> None:
 
     assert len(faults) >= 200
     assert len({fault.name for fault in faults}) >= 15
+    session, _ = plan_of(LONG, seed=1)
+    assert all(fault.at >= session.open_at for fault in faults if fault.hop is not None)
     assert {fault.hop for fault in faults if fault.hop is not None} == set(HOPS)
     killed = {fault.target for fault in faults if fault.kind is Kind.KILL}
     assert {"worker-exits", "worker-orders", "beat", "api", "feed", "feed-mt5", "mt5-agent-500001"} <= killed
