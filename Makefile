@@ -12,7 +12,7 @@ ARGS ?=
 CORE := tests/unit/domain tests/unit/engine tests/property
 
 .PHONY: help setup demo up down test core unit integration e2e e2e-secrets frontend-test browser-test
-.PHONY: check lint types imports architecture docs-brokers format migrate revision bench-blast
+.PHONY: check lint types imports architecture docs-brokers format migrate revision bench-blast chaos
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ e2e: setup ## run whole trading days
 
 e2e-secrets: setup ## run a storm with detailed logs on all venues and search what it leaves for secrets (5 minutes)
 	@$(BIN)/pytest -q tests/e2e/test_secrets.py
+
+chaos: setup ## break a whole day by a plan of faults and write docs/reliability.md (30 minutes): make chaos ARGS="--seed 2"
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 frontend-test: setup ## run the dashboard's tests
 	@$(PYTHON) deploy/setup.py npm run test

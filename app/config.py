@@ -12,6 +12,8 @@ from app.domain.accounts import BrokerCode
 from app.domain.errors import ConfigError
 from app.domain.instruments import Venue
 
+_EXITS_LEASE_PART = 0.4
+
 
 class Settings(BaseSettings):
     """Hold the configuration; each field is the environment variable OPENBELL_<NAME>, see .env.example."""
@@ -79,6 +81,11 @@ class Settings(BaseSettings):
     def lease_ttl(self) -> timedelta:
         """Length of a lease in real time."""
         return timedelta(seconds=self.lease_ttl_s)
+
+    @property
+    def exits_lease_ttl(self) -> timedelta:
+        """The same for an exits lane: its successor must stand within the three seconds of I5."""
+        return timedelta(seconds=self.lease_ttl_s * _EXITS_LEASE_PART)
 
 
 @cache

@@ -26,6 +26,7 @@ from app.infra.engines.engines import Engines, ensure_engines
 from app.infra.rate_limit import OrderBudget
 from app.infra.streams import connect, connect_impatient
 from app.infra.vault import Vault
+from app.services.book_audit import BookAuditor
 from app.services.breakers import Breakers
 from app.services.credentials import open_vault
 from app.services.execution import Execution
@@ -172,6 +173,18 @@ class Container:
     def market_days(self) -> Mapping[Venue, MarketDay]:
         """The day of each market that this installation trades."""
         return {venue: self._market_day(MARKETS[venue]) for venue in self.settings.venues}
+
+    def days(self) -> dict[date, list[Market]]:
+        """Return the trading dates of this moment, each with the markets that have it."""
+        found: dict[date, list[Market]] = {}
+        for market_day in self.market_days.values():
+            found.setdefault(market_day.today(), []).append(market_day.market)
+        return found
+
+    @cached_property
+    def book_auditor(self) -> BookAuditor:
+        """The independent reader of the brokers' books."""
+        return BookAuditor(self.database, self.clock, self.gateways, self.breakers)
 
     def _market_day(self, market: Market) -> MarketDay:
         return MarketDay(

@@ -1,6 +1,7 @@
 """Host leased runs: one task is one run; what it does stands in the services."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from app.domain.errors import NotFoundError
@@ -32,8 +33,8 @@ RUN_TASKS = {
 Host = Callable[[Container, Lease], dict[str, Any]]
 
 
-def _host(name: str, run: Host) -> dict[str, Any]:
-    """Hold the lease of a run while it works, then let its successor start."""
+def _host(name: str, run: Host, *, ttl: timedelta | None = None) -> dict[str, Any]:
+    """Hold the lease of a run while it works, then let its successor start; `ttl` if not the usual one."""
     parts = container()
     settings = parts.settings
     with held_lease(
@@ -41,7 +42,7 @@ def _host(name: str, run: Host) -> dict[str, Any]:
         parts.clock,
         name=name,
         holder=parts.holder,
-        ttl=settings.lease_ttl,
+        ttl=ttl or settings.lease_ttl,
         length_s=settings.run_length_s,
     ) as lease:
         if lease is None:
@@ -62,7 +63,7 @@ def run_entries(name: str) -> dict[str, Any]:
 @celery_app.task(name=TaskName.RUN_EXITS, track_started=True)
 def run_exits(name: str) -> dict[str, Any]:
     """Run the exits lane of a shard."""
-    return _host(name, _run_exits)
+    return _host(name, _run_exits, ttl=container().settings.exits_lease_ttl)
 
 
 @celery_app.task(name=TaskName.RUN_BOOKS, track_started=True)

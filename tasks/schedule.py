@@ -29,7 +29,7 @@ _REPEAT_PHASE_S = 3.0
 
 # Real seconds between two sendings; each expires before the next, so that an outage leaves no heap.
 _JOBS: Mapping[TaskName, float] = {
-    TaskName.SUPERVISE: 1.0,
+    TaskName.SUPERVISE: 0.5,
     TaskName.RETRY_LOGINS: 2.0,
     TaskName.AUDIT: 60.0,
 }

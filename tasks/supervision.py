@@ -22,5 +22,6 @@ def supervise() -> None:
 def audit() -> None:
     """Check the invariants of the running day and raise an alarm for each that does not hold."""
     parts = container()
-    for day in {market_day.today() for market_day in parts.market_days.values()}:
-        audit_and_alarm(parts.database, parts.clock, day)
+    days = parts.days()
+    books = parts.book_auditor.look(days)
+    audit_and_alarm(parts.database, parts.clock, days, beside=books.breaches)

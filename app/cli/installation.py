@@ -15,7 +15,7 @@ from app.domain.accounts import BrokerAccount
 from app.domain.deployments import Deployment
 from app.domain.errors import InvalidInputError, NotFoundError
 from app.domain.users import Actor, Role
-from app.infra.engines.engines import ensure_engines
+from app.infra.engines.engines import Engines, ensure_engines
 from app.infra.vault import Vault
 from app.services.credentials import open_vault
 from app.services.users import get_user_by_name
@@ -26,6 +26,7 @@ class Installation:
     """Hold what a command needs. `actor` is the person at the machine, who may do everything."""
 
     settings: Settings
+    addresses: Engines
     database: Database
     actor: Actor
 
@@ -65,7 +66,7 @@ def opened() -> Iterator[Installation]:
     )
     database = Database(engines.database_url, pool_size=1)
     try:
-        yield Installation(settings=settings, database=database, actor=operator())
+        yield Installation(settings=settings, addresses=engines, database=database, actor=operator())
     finally:
         database.close()
 

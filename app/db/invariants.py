@@ -4,9 +4,11 @@ Each check is one SQL query that returns (subject, message) for every breach; no
 the domain is reused, so that an error there cannot hide itself here.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -14,6 +16,15 @@ from sqlalchemy.orm import Session
 _LIVE = (
     "('INITIALIZED','SUBMITTED','ACCEPTED','TRIGGERED','PENDING_UPDATE','PENDING_CANCEL','PARTIALLY_FILLED')"
 )
+
+# What was sent when, by which holder of which run; `held` is the run's newest fence.
+_SENT = """SELECT o.client_order_id, o.fence, e.wall AS at, l.name AS run, l.fence AS held
+             FROM orders o JOIN order_events e ON e.order_id = o.id AND e.kind = 'SUBMITTED'
+             JOIN accounts a ON a.id = o.account_id
+             JOIN leases l ON l.kind = CASE WHEN o.role = 'ENTRY' THEN 'entries' ELSE 'exits' END
+                          AND jsonb_exists(l.spec -> 'brokers', a.broker)
+                          AND o.account_id % CAST(l.spec ->> 'of' AS int) = CAST(l.spec ->> 'shard' AS int)
+            WHERE o.day = :day"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,10 +139,11 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
               AND started_wall < CAST(:wall AS timestamptz) - interval '6 minutes'""",
     ),
     "I11": (
-        """SELECT 'run ' || l.name, 'an order carries fence ' || max(o.fence) || ', the lease ' || l.fence
-             FROM orders o JOIN leases l
-               ON l.kind = CASE WHEN o.role = 'ENTRY' THEN 'entries' ELSE 'exits' END
-            WHERE o.day = :day GROUP BY l.name, l.fence HAVING max(o.fence) > l.fence""",
+        f"""SELECT 'run ' || run, 'an order carries fence ' || max(fence) || ', the lease ' || held
+             FROM ({_SENT}) AS sent GROUP BY run, held HAVING max(fence) > held""",  # noqa: S608  a constant
+        f"""SELECT 'order ' || client_order_id, 'fence ' || fence || ' sent it after fence ' || newest
+             FROM (SELECT *, max(fence) OVER (PARTITION BY run ORDER BY at) AS newest
+                     FROM ({_SENT}) AS sent) AS in_turn WHERE fence < newest""",  # noqa: S608  a constant
     ),
     "I12": (
         """SELECT 'order ' || o.client_order_id, 'it was sent after its signal expired at ' || o.valid_until
@@ -177,11 +189,85 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
+_BOOK = """WITH book AS (
+             SELECT tag, number, symbol, filled FROM jsonb_to_recordset(CAST(:orders AS jsonb))
+                 AS b(tag text, number text, symbol text, filled numeric)),
+           held AS (
+             SELECT symbol, sum(net) AS net FROM jsonb_to_recordset(CAST(:positions AS jsonb))
+                 AS p(symbol text, net numeric) GROUP BY symbol)"""
+# Parameters beside: :account_id, and :orders and :positions, the account's book as its broker shows it.
+BOOK_CHECKS: Mapping[str, tuple[str, ...]] = {
+    "I2": (
+        """SELECT 'intent ' || tag, 'it is ' || count(DISTINCT number) || ' orders at the broker'
+             FROM book WHERE tag ~ '^ob[0-9a-f]{16}$' GROUP BY tag HAVING count(DISTINCT number) > 1""",
+        """SELECT 'broker order ' || b.number, 'it bears our ' || b.tag || ', the ledger has no such'
+             FROM book b WHERE b.tag ~ '^ob[0-9a-f]{16}$' AND NOT EXISTS (SELECT 1 FROM orders o
+                  WHERE o.client_order_id = b.tag AND o.account_id = :account_id)""",
+    ),
+    "I4": (
+        """SELECT 'order ' || o.client_order_id, 'the broker does not show its ' || o.broker_order_id
+             FROM orders o WHERE o.day = :day AND o.account_id = :account_id AND o.broker_order_id IS NOT NULL
+              AND NOT EXISTS (SELECT 1 FROM book b WHERE b.number = o.broker_order_id)""",
+        """SELECT 'order ' || o.client_order_id,
+                  'filled ' || trim_scale(b.filled) || ' there, ' || trim_scale(o.filled_qty) || ' here'
+             FROM orders o JOIN book b ON b.number = o.broker_order_id
+            WHERE o.day = :day AND o.account_id = :account_id AND o.filled_qty <> b.filled""",
+        """SELECT 'position ' || CAST(:account_id AS text) || ' ' || coalesce(h.symbol, o.symbol),
+                  'ours is off by ' || trim_scale(coalesce(o.net, 0) - coalesce(h.net, 0))
+             FROM held h FULL JOIN (
+                  SELECT i.broker_symbol AS symbol,
+                         sum(CASE WHEN f.side = 'BUY' THEN f.quantity ELSE -f.quantity END) AS net
+                    FROM fills f JOIN orders s ON s.id = f.order_id
+                    JOIN instruments i ON i.as_of = s.day AND i.instrument_id = f.instrument_id
+                   WHERE s.day = :day AND f.account_id = :account_id GROUP BY i.broker_symbol) o
+               ON o.symbol = h.symbol
+            WHERE coalesce(o.net, 0) <> coalesce(h.net, 0)""",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """Hold one account's book as its broker shows it; quantities in units, `net` negative when short."""
+
+    orders: Sequence[tuple[str, str, str, Decimal]]
+    """Our tag, or what stands in its place; the broker's number; symbol; filled."""
+    positions: Sequence[tuple[str, Decimal]]
+    """Symbol and net quantity."""
+
+
+def find_book_breaches(session: Session, day: date, *, account_id: int, book: Book) -> Iterator[Breach]:
+    """Yield where the ledger and an account's book at its broker differ at this moment.
+
+    News may be under way to either, so only what a second and later look finds as well is a breach.
+    """
+    orders = [
+        {"tag": tag, "number": number, "symbol": symbol, "filled": str(filled)}
+        for tag, number, symbol, filled in book.orders
+    ]
+    positions = [{"symbol": symbol, "net": str(net)} for symbol, net in book.positions]
+    parameters = {
+        "day": day,
+        "account_id": account_id,
+        "orders": json.dumps(orders),
+        "positions": json.dumps(positions),
+    }
+    yield from _ask(session, BOOK_CHECKS, parameters, tables=_BOOK)
+
 
 def find_breaches(session: Session, day: date, *, wall: datetime) -> Iterator[Breach]:
     """Yield every breach of a day; `wall` is the machine's time, for what may last only so long."""
-    for invariant, checks in CHECKS.items():
+    yield from _ask(session, CHECKS, {"day": day, "wall": wall})
+
+
+def _ask(
+    session: Session,
+    checks_of: Mapping[str, tuple[str, ...]],
+    parameters: Mapping[str, object],
+    *,
+    tables: str = "",
+) -> Iterator[Breach]:
+    for invariant, checks in checks_of.items():
         for check in checks:
-            rows = session.execute(text(check), {"day": day, "wall": wall})
-            for subject, message in rows:
+            for subject, message in session.execute(text(f"{tables} {check}"), parameters):
                 yield Breach(invariant=invariant, subject=subject, message=message)

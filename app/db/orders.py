@@ -146,7 +146,9 @@ def _fold_into_leg(
     fold_fill(row, side=Side(order.side), quantity=quantity, price=price, role=role)
     if role is OrderRole.ENTRY:
         row.stop_fraction = order.stop_fraction
-        if abs(row.net_qty) > abs(before):
+        # A bought hedge without a stop has paid the most that it can lose.
+        needs_stop = order.stop_fraction is not None or not order.is_hedge
+        if needs_stop and abs(row.net_qty) > abs(before):
             note_exposed(row, wall)
     else:
         leave_if_overclosed(row, before=before, wall=wall)

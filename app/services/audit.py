@@ -1,6 +1,6 @@
 """Check the invariants at run time, and raise alarms where one does not hold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 from app.db.alarms import clear_alarm, open_alarm_subjects, raise_alarm
@@ -18,13 +18,21 @@ def audit(database: Database, day: date, *, wall: datetime) -> Sequence[Breach]:
         return list(find_breaches(session, day, wall=wall))
 
 
-def audit_and_alarm(database: Database, clock: Clock, day: date) -> Sequence[Breach]:
-    """Return the breaches after raising an alarm for each and clearing those that are healed."""
-    breaches = audit(database, day, wall=clock.wall())
+def align_alarms(database: Database, breaches: Iterable[Breach], *, now: datetime) -> None:
+    """Raise an alarm for each breach and clear those of the ones that are healed. Idempotent."""
     subjects = {f"{breach.invariant} {breach.subject}": breach.message for breach in breaches}
     with database.begin() as session:
         for subject, message in subjects.items():
-            raise_alarm(session, _CODE, subject=subject, message=message, user_id=None, now=clock.now())
+            raise_alarm(session, _CODE, subject=subject, message=message, user_id=None, now=now)
         for healed in open_alarm_subjects(session, _CODE) - subjects.keys():
-            clear_alarm(session, _CODE, subject=healed, now=clock.now())
+            clear_alarm(session, _CODE, subject=healed, now=now)
+
+
+def audit_and_alarm(
+    database: Database, clock: Clock, days: Iterable[date], *, beside: Iterable[Breach] = ()
+) -> Sequence[Breach]:
+    """Return the breaches of these days, and those found beside, after aligning the alarms with them."""
+    breaches = [breach for day in days for breach in audit(database, day, wall=clock.wall())]
+    breaches += beside
+    align_alarms(database, breaches, now=clock.now())
     return breaches

@@ -18,7 +18,7 @@ def start_day(tmp_path: Path) -> Iterator[StartDay]:
     def start(*options: str, **settings: str) -> RunningDay:
         folder = tmp_path / f"day-{len(days)}"
         folder.mkdir()
-        day = RunningDay(folder, *options, **settings)
+        day = RunningDay(folder, *options, settings=settings)
         days.append(day)
         return day
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -48,22 +48,28 @@ class Ended:
 class RunningDay:
     """One `openbell demo` in its own process; `folder` is its OPENBELL_HOME."""
 
-    def __init__(self, folder: Path, *options: str, **settings: str) -> None:
-        """Args: options: of `openbell demo`; settings: like log_level="DEBUG"."""
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        settings: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Args: options: of `openbell demo`; settings: like {"log_level": "DEBUG"}; env: of its processes."""
         self.home = folder / "home" / "demo"
         self._report, self._journal = folder / "report.json", folder / "journal.jsonl"
         self._output = folder / "output.txt"
         command = [sys.executable, "-c", "from app.cli import main; main()", "demo", *_QUICK, *options]
         command += ["--report", str(self._report), "--journal", str(self._journal)]
         # A home of its own, and nothing of the tester's settings.
-        env = {k: v for k, v in os.environ.items() if not k.startswith("OPENBELL_")}
-        env |= {"OPENBELL_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
+        whole = {k: v for k, v in os.environ.items() if not k.startswith("OPENBELL_")}
+        whole |= {"OPENBELL_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
         # Two days may start at one moment and would both find the usual ports free.
-        env |= {"OPENBELL_API_PORT": str(free_port()), "OPENBELL_FLOWER_PORT": str(free_port())}
-        env |= {f"OPENBELL_{name.upper()}": value for name, value in settings.items()}
+        whole |= {"OPENBELL_API_PORT": str(free_port()), "OPENBELL_FLOWER_PORT": str(free_port())}
+        whole |= {f"OPENBELL_{name.upper()}": value for name, value in (settings or {}).items()}
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                command, cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT
+                command, cwd=folder, env=whole | dict(env or {}), stdout=output, stderr=subprocess.STDOUT
             )
 
     def end(self) -> Ended:
@@ -77,6 +83,10 @@ class RunningDay:
             report=json.loads(self._report.read_text(encoding="utf-8")),
             journal=self._journal.read_text(encoding="utf-8").splitlines(),
         )
+
+    def is_running(self) -> bool:
+        """Whether the day goes on."""
+        return self._process.poll() is None
 
     def stop(self) -> None:
         """End it now, for tests that failed."""

@@ -20,8 +20,9 @@ INSERT INTO audit_log (actor, origin, action, subject, reason, details)
          ('t', 'test', 'deployment.added', 'deployment 2', '', '{}');
 INSERT INTO credentials (account_id, ciphertext) VALUES (1, 'gAAAAA==');
 INSERT INTO leases (name, kind, queue, spec, fence, is_wanted)
-  VALUES ('entries:kotak_neo:0', 'entries', 'q', '{}', 5, true),
-         ('exits:kotak_neo:0', 'exits', 'q', '{}', 5, true);
+  VALUES ('entries:kotak_neo:0', 'entries', 'q', '{"shard": 0, "of": 1, "brokers": ["kotak_neo"]}', 5, true),
+         ('exits:kotak_neo:0', 'exits', 'q', '{"shard": 0, "of": 1, "brokers": ["kotak_neo"]}', 5, true),
+         ('entries:binance:0', 'entries', 'q', '{"shard": 0, "of": 1, "brokers": ["binance_spot"]}', 1, true);
 INSERT INTO logins (account_id, day, status) VALUES (1, '2019-01-02', 'READY');
 INSERT INTO phase_runs (venue, day, phase, due_at, started_at, finished_at)
   VALUES ('NSE', '2019-01-02', 'BELL', now(), now(), now());

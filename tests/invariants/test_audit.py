@@ -1,12 +1,13 @@
 """The auditor finds every breach, names it, and finds nothing on a sound day."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import text
 
 from app.db.alarms import open_alarm_subjects
-from app.db.invariants import CHECKS
+from app.db.invariants import BOOK_CHECKS, CHECKS, Book, find_book_breaches
 from app.db.session import Database
 from app.infra.clock import SystemClock
 from app.services.audit import audit, audit_and_alarm
@@ -93,6 +94,15 @@ BREACHES = [
         "has not ended",
     ),
     ("I11", "UPDATE orders SET fence = 9 WHERE id = 1", "carries fence 9"),
+    (
+        "I11",
+        _SECOND_ENTRY.format(signal=1, leg=1, role="ENTRY", sent="now()").replace(
+            "0, 5, now()", "0, 4, now()"
+        )
+        + ";INSERT INTO order_events (order_id, kind, source, details, ts_init) "
+        "VALUES (3, 'SUBMITTED', 'lane', '{}', now())",
+        "fence 4 sent it after fence 5",
+    ),
     ("I12", "UPDATE orders SET valid_until = now() - interval '1 minute' WHERE id = 1", "after its signal"),
     ("I13", "UPDATE orders SET user_id = 2 WHERE id = 1", "belong to different people"),
     ("I13", "UPDATE legs SET user_id = 2", "another user"),
@@ -147,15 +157,65 @@ def test_every_check_has_its_breach_here() -> None:
     assert len(BREACHES) == checks - 3
 
 
+LOT = Decimal(65)
+BOOK = Book(orders=[("ob1", "B1", "CE", LOT), ("ob2", "B2", "CE", Decimal(0))], positions=[("CE", -LOT)])
+TAG = "ob0123456789abcdef"
+BOOKS = [
+    ("I2", [*BOOK.orders, (TAG, "B3", "CE", LOT), (TAG, "B4", "CE", LOT)], "it is 2 orders at the broker"),
+    ("I2", [*BOOK.orders, (TAG, "B3", "CE", Decimal(0))], "the ledger has no such"),
+    ("I4", BOOK.orders[1:], "does not show its B1"),
+    ("I4", [("ob1", "B1", "CE", LOT * 2), BOOK.orders[1]], "filled 130 there"),
+]
+
+
+def book_breaches(database: Database, book: Book) -> list[tuple[str, str]]:
+    with database.begin() as session:
+        session.execute(
+            text(
+                "INSERT INTO instruments (as_of, instrument_id, venue, kind, segment, broker_symbol, "
+                "broker_token, tick_size, lot_size, freeze_qty) VALUES ('2019-01-02', 'CE', 'NSE', 'OPTION', "
+                "'FO', 'CE', '1', 0.05, 65, 1800)"
+            )
+        )
+        found = find_book_breaches(session, DAY, account_id=1, book=book)
+        return [(breach.invariant, breach.message) for breach in found]
+
+
+def test_a_book_that_is_ours_has_no_breach(sound_day: Database) -> None:
+    assert book_breaches(sound_day, BOOK) == []
+
+
+@pytest.mark.parametrize(("invariant", "orders", "words"), BOOKS, ids=[words for _, _, words in BOOKS])
+def test_an_order_that_differs_at_the_broker_is_named(
+    sound_day: Database, invariant: str, orders: list[tuple[str, str, str, Decimal]], words: str
+) -> None:
+    found = book_breaches(sound_day, Book(orders=orders, positions=BOOK.positions))
+
+    assert [message for name, message in found if name == invariant and words in message], found
+
+
+@pytest.mark.parametrize("net", [Decimal(0), -2 * LOT])
+def test_a_position_that_differs_at_the_broker_is_named(sound_day: Database, net: Decimal) -> None:
+    positions = [("CE", net)] if net else []
+
+    found = book_breaches(sound_day, Book(orders=BOOK.orders, positions=positions))
+
+    assert [("I4", f"ours is off by {-LOT - net}")] == found
+
+
+def test_every_check_of_books_has_its_breach_here() -> None:
+    assert sum(map(len, BOOK_CHECKS.values())) == len(BOOKS) + 1  # the positions
+
+
 def test_a_breach_raises_one_alarm_until_it_is_healed(sound_day: Database) -> None:
     break_it(sound_day, "UPDATE legs SET exposed_since = now() - interval '4 s'")
-    audit_and_alarm(sound_day, SystemClock(), DAY)
-    audit_and_alarm(sound_day, SystemClock(), DAY)
+    audit_and_alarm(sound_day, SystemClock(), [DAY])
+    audit_and_alarm(sound_day, SystemClock(), [DAY])
     with sound_day.begin() as session:
         assert open_alarm_subjects(session, "invariant_broken") == {"I5 leg 1 CE"}
 
     break_it(sound_day, "UPDATE legs SET exposed_since = NULL")
-    audit_and_alarm(sound_day, SystemClock(), DAY)
+    audit_and_alarm(sound_day, SystemClock(), [DAY])
 
     with sound_day.begin() as session:
         assert open_alarm_subjects(session, "invariant_broken") == frozenset()

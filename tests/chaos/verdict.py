@@ -1,0 +1,95 @@
+"""Judge a day that was broken on purpose, and write down what it cost."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from tests.chaos.driver import Struck
+from tests.e2e.days import DAY, Ended
+
+Json = dict[str, Any]
+_ZERO = {"orders": ("duplicates", "lost", "unknown_open"), "positions": ("mismatched", "open_at_end")}
+# An entry that was wished after an exit was asked for, and left before any step of that exit.
+_OVERTAKEN = text("""
+WITH exits AS (
+  SELECT l.account_id, l.instrument_id, l.exit_requested_wall AS asked,
+         (SELECT min(e.wall) FROM order_events e JOIN orders o ON o.id = e.order_id
+           WHERE o.deployment_id = l.deployment_id AND o.instrument_id = l.instrument_id AND o.day = l.day
+             AND o.role <> 'ENTRY' AND e.wall >= l.exit_requested_wall
+             AND e.kind IN ('SUBMITTED', 'UPDATE_REQUESTED', 'CANCEL_REQUESTED', 'FILLED', 'CANCELED')
+         ) AS left_at
+    FROM legs l WHERE l.day = :day AND l.exit_requested_wall IS NOT NULL)
+SELECT DISTINCT x.account_id, x.instrument_id, x.asked, x.left_at
+  FROM exits x JOIN orders n ON n.account_id = x.account_id AND n.role = 'ENTRY' AND n.created_at > x.asked
+  JOIN order_events s ON s.order_id = n.id AND s.kind = 'SUBMITTED' AND s.wall < x.left_at
+""")
+
+
+def exits_overtaken(session: Session, struck: Sequence[Struck]) -> list[str]:
+    """Return exits that waited while a later entry of their account left, and no fault explains it."""
+    felt = [(s.began, s.ended) for s in struck if s.began is not None and s.ended is not None]
+    found = session.execute(_OVERTAKEN, {"day": DAY}).all()
+    return [
+        f"account {row.account_id} {row.instrument_id}: asked {row.asked}, left {row.left_at}"
+        for row in found
+        if not any(began <= row.left_at and row.asked <= ended for began, ended in felt)
+    ]
+
+
+def record(day: Ended, struck: Sequence[Struck], *, overtaken: Sequence[str], seed: int) -> Json:
+    """Return what a run proved, for the page and for whoever reads the numbers."""
+    played = [one for one in struck if not one.missed]
+    kinds = Counter(one.fault.name for one in played)
+    orders, positions = day.report["orders"], day.report["positions"]
+    return {
+        "seed": seed,
+        "accounts": day.report["accounts"],
+        "took_s": day.report["took_s"],
+        "orders": {k: orders[k] for k in ("intents", "sent", "accepted", "filled", "denied", "rejected")},
+        "unknown_seen": orders["unknown_seen"],
+        **{name: day.report[part][name] for part, names in _ZERO.items() for name in names},
+        "exits_behind_entries": len(overtaken),
+        "unprotected_max_s": positions["unprotected_max_s"],
+        "restarts": sum(day.report["restarts"].values()),
+        "played": len(played),
+        "by_broker_itself": day.report["faults"]["injected"],
+        "kinds": {name: _kind(name, played, kinds[name]) for name in sorted(kinds)},
+        "missed": dict(Counter(f"{one.fault.kind}: {one.missed}" for one in struck if one.missed)),
+        "reasons": failures(day, struck, overtaken=overtaken),
+    }
+
+
+def failures(day: Ended, struck: Sequence[Struck], *, overtaken: Sequence[str]) -> list[str]:
+    """Return in words everything that must not be; empty when the day held."""
+    found = [str(reason) for reason in day.report["reasons"]]
+    found += [
+        f"{name} is {day.report[part][name]}, not 0"
+        for part, names in _ZERO.items()
+        for name in names
+        if day.report[part][name]
+    ]
+    found += [f"exit behind an entry: {what}" for what in overtaken]
+    found += [
+        f"not recovered: {one.fault.kind} ({one.fault.target})" for one in struck if not one.is_recovered
+    ]
+    return found
+
+
+def _kind(name: str, played: Sequence[Struck], count: int) -> Mapping[str, Any]:
+    seconds = sorted(
+        one.recovery_s for one in played if one.fault.name == name and one.recovery_s is not None
+    )
+    return {
+        "played": count,
+        "recovery_p50_s": seconds[len(seconds) // 2] if seconds else None,
+        "recovery_max_s": seconds[-1] if seconds else None,
+    }
+
+
+def stamp(at: datetime) -> str:
+    """Return a run's moment, for the page."""
+    return at.strftime("%Y-%m-%d %H:%M UTC")

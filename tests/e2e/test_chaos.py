@@ -1,0 +1,21 @@
+"""The short form of `make chaos`: each kind of fault once in half an hour of trading, and nothing lost."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.plan import Kind
+from tests.chaos.run import SHORT, run_chaos
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+_SEED = 5
+
+
+def test_a_day_holds_while_everything_that_can_break_breaks_once(tmp_path: Path) -> None:
+    run = run_chaos(SHORT, seed=_SEED, folder=tmp_path, say=print)
+
+    repeat = f"make chaos ARGS='--short --seed {_SEED}' repeats it"
+    assert run.reasons == [], repeat
+    assert {one.fault.kind for one in run.struck if not one.missed} >= set(Kind) - {Kind.SLEEP_AT_HOP}, repeat
+    assert run.record["orders"]["filled"] >= 50, "too little was under way to prove anything"
