@@ -253,7 +253,6 @@ def exit_order_row(
     now: datetime,
 ) -> OrderRow:
     """Return the durable intent of an exit order of a part of a leg, not yet added to the session."""
-    role = OrderRole.STOP if step.order_type is OrderType.STOP_LIMIT else OrderRole.EXIT
     return OrderRow(
         client_order_id=exit_id(leg, attempt),
         user_id=leg.user_id,
@@ -266,7 +265,7 @@ def exit_order_row(
         part=part,
         instrument_id=leg.instrument_id,
         side=side,
-        role=role,
+        role=OrderRole.STOP if step.order_type is OrderType.STOP_LIMIT else OrderRole.EXIT,
         order_type=step.order_type,
         time_in_force=time_in_force,
         quantity=step.quantity,

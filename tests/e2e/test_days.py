@@ -12,6 +12,18 @@ from tests.e2e.days import RunningDay, assert_sound
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
+KILLED = (
+    "worker-loops",
+    "worker-orders",
+    "worker-exits",
+    "worker-exits-2",
+    "worker-control",
+    "worker-cpu",
+    "beat",
+    "feed",
+    "api",
+)
+
 
 def test_a_seed_repeats_its_decisions_even_when_the_bell_rings_twice(start_day: StartDay) -> None:
     once = start_day("--accounts", "4", "--seed", "7")

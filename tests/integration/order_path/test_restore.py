@@ -84,8 +84,7 @@ def test_a_restored_ledger_finds_what_it_lost_and_sends_nothing_twice(desk: Desk
         desk.record(late, loop, [second])
         desk.wait_for(lambda: _stops(desk) == 4)
     sent = _tags(desk)
-    refusal = _type(desk, "restore", str(file), "--reason", "too early", status=1)
-    assert "stop everything first" in refusal
+    assert "stop everything first" in _type(desk, "restore", str(file), "--reason", "too early", status=1)
     desk.close()
     _type(desk, "restore", str(file), "--reason", "the disk failed")
 
@@ -105,8 +104,10 @@ def test_a_restored_ledger_finds_what_it_lost_and_sends_nothing_twice(desk: Desk
         assert denied == {"DUPLICATE", "OTHER_LEG"}
         assert _alarms(again) == {f"account:{first.account_id}", f"account:{second.account_id}"}
         with again.database.begin() as session:
-            acts = session.scalars(select(AuditRow.reason).filter_by(action="restore_backup")).all()
-        assert acts == ["the disk failed"]
+            assert (
+                session.scalar(select(AuditRow.reason).filter_by(action="restore_backup"))
+                == "the disk failed"
+            )
     assert _tags(desk) == sent
     assert set(sent.values()) == {1}
     held = [p["net"] for p in desk.broker.get("positions") if p["ucc"] == "AA001"]
