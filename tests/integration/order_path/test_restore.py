@@ -71,12 +71,11 @@ def _stops(desk: Desk) -> int:
 def test_a_restored_ledger_finds_what_it_lost_and_sends_nothing_twice(desk: Desk, tmp_path: Path) -> None:
     """Lost since the backup: a stop that took the place of another, and all orders of a second account."""
     first, second = desk.deployments
-    file = tmp_path / "yesterday.dump"
+    file, late = tmp_path / "yesterday.dump", desk.straddle("late")
     with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
         desk.record(desk.straddle("early"), loop, [first])
         desk.wait_for(lambda: _stops(desk) == 2)
     _type(desk, "backup", str(file))
-    late = desk.straddle("late")
     with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
         stop = BrokerOrderId(str(desk.orders(role=OrderRole.STOP)[0].broker_order_id))
         desk.parts.gateways.get(first.account_id).cancel_order(stop, timeout_s=3)
