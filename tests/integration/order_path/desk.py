@@ -209,7 +209,8 @@ class Desk:
     def record(self, signal: Signal, lease: Lease, deployments: Sequence[Deployment] = ()) -> None:
         """Record one wish of each deployment, as a loop would."""
         contracts = self.parts.contracts.of_day(TODAY)
-        options = [contracts[leg.instrument_id] for leg in signal.legs]
+        legs = [contracts[leg.instrument_id] for leg in signal.legs]
+        options = legs or [self.option(right) for right in OptionRight]  # a wish to leave names none
         wishes = [
             Wish(deployment=d, signal=signal, ts_event=self.clock.now())
             for d in deployments or self.deployments

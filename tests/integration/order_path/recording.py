@@ -108,6 +108,7 @@ def _calls(session: Session, fence: int | None) -> dict[int, Transaction]:
     calls = {
         account_id: Transaction(
             fence=fence,
+            leases=leases,
             may_enter=states[account_id].allows_entries if account_id in states else None,
             effects=tuple(effects.get(account_id, ())),
         )
