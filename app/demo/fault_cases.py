@@ -319,12 +319,7 @@ IN_SESSION: Sequence[FaultCase] = (
     FaultCase(
         number=30,
         what="a person trades in the broker's own app",
-        rules={
-            _K: (
-                _rule("human_open", count=1, ucc=["OB006"]),
-                _rule("human_close", count=1, ucc=["OB007"]),
-            )
-        },
+        rules={_K: (_rule("human_open", count=1, ucc=["OB006"]),)},
         acts={_B: (_BOUGHT_BY_HAND,)},
     ),
 )
