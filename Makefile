@@ -49,7 +49,7 @@ e2e: setup ## run whole trading days
 e2e-secrets: setup ## run a storm with detailed logs on all venues and search what it leaves for secrets (5 minutes)
 	@$(BIN)/pytest -q tests/e2e/test_secrets.py
 
-chaos: setup ## break a whole day by a plan of faults and write docs/reliability.md (30 minutes): make chaos ARGS="--seed 2"
+chaos: setup ## break a whole day by a plan of faults and write docs/reliability.md (40 minutes): make chaos ARGS="--seed 2"
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 frontend-test: setup ## run the dashboard's tests

@@ -19,6 +19,8 @@ from tests.strategies import busy_trader
 
 _ACTOR = Actor(name="chaos", role=Role.ADMIN, origin="test")
 _TICK_S, _EVERY_S, _HOLD_S, _MOST_ROUNDS = 15, 120, 60, 20
+# As far as lets a stop rest at the venue: beyond, the platform only watches the price.
+_STOPS = {Venue.NSE: "0.3", Venue.BINANCE: "0.03", Venue.MT5: "0.03"}
 _LIMITS = {"max_lots": 2000, "max_daily_loss": "100000000", "max_open_positions": 50}
 
 
@@ -41,6 +43,7 @@ def trade_all_day(day: RunningDay, session: TradingSession, *, accounts: int) ->
                     "rounds": _MOST_ROUNDS,
                     "every_s": _EVERY_S,
                     "hold_s": _HOLD_S,
+                    "stop_fraction": _STOPS[venue],
                     "lots": 1 if venue is Venue.NSE else 10,
                 }
                 wish = NewDeployment(

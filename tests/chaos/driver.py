@@ -62,7 +62,8 @@ def _in_words(one: Struck) -> str:
     fault = one.fault
     became = f"not played, {one.missed}" if one.missed else "" if one.is_recovered else "not recovered"
     felt = "" if one.recovery_s is None else f"{one.recovery_s} s"
-    return f"{fault.number:3} {fault.name} ({fault.target}) {became}{felt}".rstrip()
+    at = "" if one.began is None else f" {one.began:%H:%M:%S}"
+    return f"{fault.number:3}{at} {fault.name} ({fault.target}) {became}{felt}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
