@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import case, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -25,7 +25,7 @@ from app.db.shards import in_shard
 from app.domain.accounts import TradingState
 from app.domain.ids import AccountId, BrokerOrderId, DeploymentId
 from app.domain.numbers import ZERO
-from app.domain.orders import OrderStatus, Side
+from app.domain.orders import OrderRole, OrderStatus, Side
 from app.domain.reconciliation import attribute
 from app.domain.reports import FillReport
 
@@ -60,6 +60,19 @@ def revived_orders(
         OrderRow.reject_reason.startswith(NOT_PLACED),
     )
     return session.scalars(statement).all()
+
+
+def has_given_up_exit(session: Session, order: OrderRow) -> bool:
+    """Whether an exit of this order's leg was proven not to have been placed."""
+    given_up = exists().where(
+        OrderRow.deployment_id == order.deployment_id,
+        OrderRow.day == order.day,
+        OrderRow.instrument_id == order.instrument_id,
+        OrderRow.role != OrderRole.ENTRY,
+        OrderRow.status == OrderStatus.REJECTED,
+        OrderRow.reject_reason.startswith(NOT_PLACED),
+    )
+    return session.scalar(select(given_up)) is True
 
 
 def accounts_with_doubt(

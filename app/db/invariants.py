@@ -215,11 +215,15 @@ BOOK_CHECKS: Mapping[str, tuple[str, ...]] = {
         """SELECT 'position ' || CAST(:account_id AS text) || ' ' || coalesce(h.symbol, o.symbol),
                   'ours is off by ' || trim_scale(coalesce(o.net, 0) - coalesce(h.net, 0))
              FROM held h FULL JOIN (
-                  SELECT i.broker_symbol AS symbol,
-                         sum(CASE WHEN f.side = 'BUY' THEN f.quantity ELSE -f.quantity END) AS net
-                    FROM fills f JOIN orders s ON s.id = f.order_id
-                    JOIN instruments i ON i.as_of = s.day AND i.instrument_id = f.instrument_id
-                   WHERE s.day = :day AND f.account_id = :account_id GROUP BY i.broker_symbol) o
+                  SELECT symbol, sum(CASE WHEN side = 'BUY' THEN quantity ELSE -quantity END) AS net
+                    FROM (SELECT i.broker_symbol AS symbol, f.side, f.quantity
+                            FROM fills f JOIN orders s ON s.id = f.order_id
+                            JOIN instruments i ON i.as_of = s.day AND i.instrument_id = f.instrument_id
+                           WHERE s.day = :day AND f.account_id = :account_id
+                           UNION ALL
+                          SELECT broker_symbol, side, quantity
+                            FROM external_fills WHERE day = :day AND account_id = :account_id) f
+                   GROUP BY symbol) o
                ON o.symbol = h.symbol
             WHERE coalesce(o.net, 0) <> coalesce(h.net, 0)""",
     ),

@@ -14,9 +14,11 @@ from typing import Final
 
 from app.domain.ids import DeploymentId
 from app.domain.numbers import ZERO
+from app.domain.orders import OrderRole
 from app.domain.reports import PositionReport
 
 CLEAN_MISSES_NEEDED: Final = 2
+EXIT_PROOF_AFTER: Final = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +170,22 @@ def weigh_differences(
         is_unsure=bool(differences) and is_quiet and not is_real,
         proven=tuple(d for d in differences if is_real and last_fills.get(d.broker_symbol, late) <= late),
     )
+
+
+def proof_after(role: OrderRole, *, late_by: timedelta, has_given_up: bool) -> timedelta:
+    """Return how long after its sending an order's absence from clean reads counts as a proof.
+
+    An entry waits for as long as the broker's books may be late: sent twice it would be exposure twice. While
+    an exit waits its position may be bare, and an exit too many is withdrawn or undone once it shows. So a
+    leg's first missing exit waits for less; only the first, or a broker that hangs would collect them.
+
+    Args:
+        role: of the missing order.
+        late_by: how late this broker's books may be at the worst.
+        has_given_up: whether an exit of the same leg was given up before.
+    """
+    is_hasty = role is not OrderRole.ENTRY and not has_given_up
+    return min(late_by, EXIT_PROOF_AFTER) if is_hasty else late_by
 
 
 def count_miss(clean_misses: int, *, sent_ago: timedelta, not_placed_after: timedelta) -> int:

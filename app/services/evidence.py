@@ -1,6 +1,6 @@
 """Write down what each read of an account shows of its orders with unknown outcome (I3)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,12 +24,15 @@ from app.domain.unknown_orders import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookRead:
-    """Describe one read of an account's orders: when it was asked for, and the orders that are not ours."""
+    """Describe one read of an account's orders: when it was asked for, and the orders that are not ours.
+
+    `proof_after` says for each missing order how long after its sending its absence counts.
+    """
 
     asked: datetime
     is_clean: bool
     strangers: Sequence[OrderReport]
-    not_placed_after: timedelta
+    proof_after: Mapping[int, timedelta]
 
 
 class Evidence:
@@ -42,7 +45,7 @@ class Evidence:
         """Record a read of the orders book that shows none of these orders."""
         for order in lock_orders(session, [order.id for order in orders]).values():
             sent = order.submitted_wall
-            deadline = None if sent is None else sent + read.not_placed_after
+            deadline = None if sent is None else sent + read.proof_after[order.id]
             strangers = look_at_strangers(sought_of(session, order), read.strangers, is_clean=read.is_clean)
             for look in (look_for_tag(is_clean=read.is_clean), strangers):
                 add_look(

@@ -27,6 +27,7 @@ CHASE_AFTER_S = 1.5
 CHASE_SLOWLY_AFTER_S = 3.0
 STOP_STUCK_AFTER_S = 2.0
 REPEAT_CANCEL_AFTER_S = 2.0
+WATCH_AFTER_S = 1.0
 
 _AT_VENUE = (OrderStatus.ACCEPTED, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)
 
@@ -74,7 +75,12 @@ class CancelExit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchExit:
-    """Keep watching the price: the stop lies further away than the venue takes orders."""
+    """Keep watching the price: the venue takes no stop so far away, or has not said whether it took it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitExit:
+    """Send nothing, the leg is bare: the market has reached a stop that may or may not be at the venue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +92,7 @@ class ExitMeans:
 
 
 ANY_MEANS = ExitMeans()
-ExitStep = PlaceExit | ChangeExit | CancelExit | WatchExit
+ExitStep = PlaceExit | ChangeExit | CancelExit | WatchExit | AwaitExit
 
 
 def exit_side(leg: Leg) -> Side:
@@ -153,6 +159,8 @@ def next_exit_step(
     if live is None:
         wanted = None if wants_flat else stop_fraction
         return _first_exit(leg, instrument, tick=tick, stop=wanted, is_leaving=wants_flat, means=means)
+    if live.status is OrderStatus.SUBMITTED:
+        return _watch_unanswered(live, tick)
     step = _next_change(leg, live, instrument, tick=tick, stop_fraction=stop_fraction, wants_flat=wants_flat)
     return CancelExit() if isinstance(step, ChangeExit) and not means.changes_in_place else step
 
@@ -177,6 +185,13 @@ def _next_change(
     if wants_flat or _is_stop_stuck(leg, live, tick):
         return _to_marketable(leg, instrument, tick=tick, quantity=quantity, chase_step=0)
     return _follow_position(leg, live, instrument, quantity=quantity, stop_fraction=stop_fraction)
+
+
+def _watch_unanswered(live: LiveExit, tick: Tick | None) -> WatchExit | AwaitExit | None:
+    """Watch the price of a stop that the venue does not answer for, until the books say what became of it."""
+    if live.trigger_price is None or tick is None or live.age_s < WATCH_AFTER_S:
+        return None
+    return AwaitExit() if _has_passed(tick, live.side, live.trigger_price) else WatchExit()
 
 
 def _withdraw(live: LiveExit | None) -> CancelExit | None:

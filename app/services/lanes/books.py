@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any
 
 import structlog
+from sqlalchemy.orm import Session
 
 from app.config import Settings
 from app.db.alarms import clear_alarm, raise_alarm
 from app.db.books import (
     OVERDUE_AFTER,
     accounts_with_doubt,
+    has_given_up_exit,
     revived_orders,
     save_broker_trades,
     unresolved_orders,
@@ -22,14 +24,16 @@ from app.db.credentials import expire_broker_session
 from app.db.day import reopen_login
 from app.db.exits import accounts_with_session
 from app.db.lost_orders import end_doubt, is_doubted, unproven_accounts
+from app.db.models import OrderRow
 from app.db.orders import lock_orders
 from app.db.session import Database
 from app.domain.accounts import BrokerCode
 from app.domain.breaker import EndpointClass, Witness, witness_of_read
 from app.domain.errors import AddressDeniedError, BrokerError, SessionExpiredError, UnavailableError
 from app.domain.ids import AccountId, BrokerOrderId
+from app.domain.orders import OrderRole
 from app.domain.ports import BrokerGateway, Clock
-from app.domain.reconciliation import Patience, Resolution, count_miss, resolve_unknown
+from app.domain.reconciliation import Patience, Resolution, count_miss, proof_after, resolve_unknown
 from app.domain.reports import OrderReport, Read
 from app.services.breakers import Breakers, Gate
 from app.services.evidence import BookRead, Evidence
@@ -194,20 +198,19 @@ class BooksRun:
         read = self._read_orders(gateway, account_id, overdue_since=overdue_since)
         foreign = self._reconciliation.apply_book(account_id, read, source="books")
         self._withdraw_revived(gateway, account_id, read.data)
-        not_placed_after = self._not_placed_after(gateway)
+        late_by = self._not_placed_after(gateway)
         with self._database.begin() as session:
             orders = unresolved_orders(session, account_id, sent_before=overdue_since)
-            seen = BookRead(
-                asked=asked, is_clean=read.clean, strangers=foreign, not_placed_after=not_placed_after
-            )
             # Today's book says nothing about earlier orders: they stay UNKNOWN until a person settles them.
             todays = [row for row in orders if row.day == day]
+            waits = {row.id: _proof_after(session, row, late_by) for row in todays}
+            seen = BookRead(asked=asked, is_clean=read.clean, strangers=foreign, proof_after=waits)
             self._evidence.note_orders(session, todays, seen)
-            doubtful, weighed = [row.id for row in orders], [row.id for row in todays]
+            doubtful = [row.id for row in orders]
         for order_id in doubtful:
             self._execution.mark_unknown(order_id)
-        for order_id in weighed:
-            self._weigh(order_id, asked, is_clean=read.clean, not_placed_after=not_placed_after)
+        for order_id, wait in waits.items():
+            self._weigh(order_id, asked, is_clean=read.clean, not_placed_after=wait)
         return read.clean
 
     def _note_doubt(self, account_id: AccountId, since: datetime | None, *, is_clean: bool) -> None:
@@ -298,6 +301,11 @@ class BooksRun:
             reopen_login(session, account_id, day)
         log.warning("broker_session_over", account_id=account_id, error=error.code)
         self._news.tell_ops("login", {"account_id": account_id, "status": "PENDING"})
+
+
+def _proof_after(session: Session, order: OrderRow, late_by: timedelta) -> timedelta:
+    has_given_up = has_given_up_exit(session, order)
+    return proof_after(OrderRole(order.role), late_by=late_by, has_given_up=has_given_up)
 
 
 def _everybody(_: AccountId) -> bool:

@@ -47,6 +47,7 @@ from app.domain.ports import BrokerGateway, Clock, OrderChange
 from app.domain.reports import FaultClass, Gap, OrderReport, WriteResult
 from app.domain.risk.exits import (
     ANY_MEANS,
+    AwaitExit,
     CancelExit,
     ChangeExit,
     ExitMeans,
@@ -234,10 +235,10 @@ class ExitLane:
             # Watching a price that does not move any more protects nobody.
             (note_protected if self._is_watching(instrument.venue, wall) else note_exposed)(work.leg, wall)
             return None
-        if isinstance(step, PlaceExit):
+        if isinstance(step, PlaceExit | AwaitExit):
             # Whatever ended the exit that was there, the exchange deleting it included, the leg is bare now.
             note_exposed(work.leg, wall)
-        if step is None or (work.live is None and work.is_backing_off(wall)):
+        if step is None or isinstance(step, AwaitExit) or (work.live is None and work.is_backing_off(wall)):
             return None
         if not self._may_send(AccountId(work.leg.account_id)):
             return None

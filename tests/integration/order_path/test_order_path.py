@@ -412,3 +412,24 @@ def test_books_go_on_with_the_session_that_replaced_a_dead_one(desk: Desk) -> No
         desk.wait_for(lambda: reads() >= before + 3)
 
     assert status() == LoginStatus.READY
+
+
+def test_a_stop_that_got_lost_is_watched_and_soon_replaced_but_only_once(desk: Desk) -> None:
+    """Kotak's books may be 90 s late; a position must not be bare for as long (docs/adr/0014)."""
+    late = desk.parts.settings.model_copy(update={"not_placed_after_s": 90.0})
+    seen = desk.clock.wall() + timedelta(hours=1)
+    desk.parts.valkey.hset(FEED_STATE_KEY.format(venue="NSE"), "last_wall", seen.isoformat())
+    with desk.running(RunKind.ENTRIES, RunKind.BOOKS), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+        desk.wait_for(lambda: len(_entries(desk, OrderStatus.FILLED)) == 2)
+    _fault(desk, kind="request_lost", endpoint="place", count=4)
+
+    with desk.running(RunKind.EXITS, RunKind.BOOKS, settings=late):
+        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, is_unknown=True) == 2)
+        desk.wait_for(lambda: all(leg.exposed_since is None for leg in desk.legs()))
+        desk.wait_for(lambda: desk.count_orders(attempt=1, is_unknown=True) == 2)
+        sent = desk.clock.wall()
+        desk.wait_for(lambda: desk.clock.wall() > sent + timedelta(seconds=6))
+
+    assert desk.count_orders(role=OrderRole.STOP) == 4, "a second stop of a leg waits as long as an entry"
+    assert all(leg.exposed_since is None for leg in desk.legs())

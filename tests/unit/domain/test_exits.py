@@ -11,6 +11,7 @@ from app.domain.orders import OrderStatus, OrderType, Side
 from app.domain.positions import Leg
 from app.domain.risk.exits import (
     ANY_MEANS,
+    AwaitExit,
     CancelExit,
     ChangeExit,
     ExitMeans,
@@ -289,6 +290,31 @@ def test_shares_a_position_above_the_freeze_quantity_between_orders(
 def test_one_order_closes_everything_where_no_quantity_is_too_large() -> None:
     assert exit_shares(Decimal(-9000), {}, most=None) == {0: Decimal(-9000)}
     assert exit_shares(Decimal(9000), parts(p0=(65, 0)), most=None) == {0: Decimal(9000)}
+
+
+def unanswered(**changes: object) -> LiveExit:
+    return live(status=OrderStatus.SUBMITTED, **changes)
+
+
+@pytest.mark.parametrize(
+    ("last", "age_s", "expected"),
+    [
+        ("100", 1.0, WatchExit()),
+        ("124.95", 60.0, WatchExit()),
+        ("125", 1.0, AwaitExit()),
+        ("125", 0.9, None),
+        (None, 60.0, None),
+    ],
+)
+def test_a_stop_that_nobody_answers_for_is_watched_until_the_market_reaches_it(
+    last: str | None, age_s: float, expected: ExitStep | None
+) -> None:
+    assert step(SHORT, unanswered(age_s=age_s), last=last) == expected
+
+
+def test_a_way_out_that_nobody_answers_for_cannot_be_watched() -> None:
+    chase = unanswered(order_type=OrderType.LIMIT, trigger_price=None)
+    assert step(SHORT, chase, wants_flat=True) is None
 
 
 HALF = replace(SHORT, net_qty=Decimal(-35))

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from app.domain.ids import DeploymentId
+from app.domain.orders import OrderRole
 from app.domain.reconciliation import (
     Comparison,
     Holding,
@@ -16,6 +17,7 @@ from app.domain.reconciliation import (
     compare_positions,
     count_miss,
     held_at_broker,
+    proof_after,
     resolve_unknown,
     weigh_differences,
 )
@@ -151,3 +153,20 @@ def test_two_late_clean_misses_prove_absence(
     expected: Resolution,
 ) -> None:
     assert resolve_unknown(is_found=is_found, clean_misses=misses) is expected
+
+
+@pytest.mark.parametrize(
+    ("role", "has_given_up", "late_by_s", "expected_s"),
+    [
+        (OrderRole.ENTRY, False, 90, 90),
+        (OrderRole.STOP, False, 90, 3),
+        (OrderRole.EXIT, False, 90, 3),
+        (OrderRole.EXIT, False, 2, 2),
+        (OrderRole.EXIT, True, 90, 90),
+    ],
+)
+def test_only_the_first_missing_exit_of_a_leg_is_given_up_early(
+    *, role: OrderRole, has_given_up: bool, late_by_s: int, expected_s: int
+) -> None:
+    wait = proof_after(role, late_by=timedelta(seconds=late_by_s), has_given_up=has_given_up)
+    assert wait == timedelta(seconds=expected_s)
