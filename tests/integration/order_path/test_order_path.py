@@ -415,7 +415,7 @@ def test_books_go_on_with_the_session_that_replaced_a_dead_one(desk: Desk) -> No
 
 
 def test_a_stop_that_got_lost_is_watched_and_soon_replaced_but_only_once(desk: Desk) -> None:
-    """Kotak's books may be 90 s late; a position must not be bare for as long (docs/adr/0014)."""
+    """Kotak's books may be 90 s late; a position must not be bare for as long (docs/adr/0012)."""
     late = desk.parts.settings.model_copy(update={"not_placed_after_s": 90.0})
     seen = desk.clock.wall() + timedelta(hours=1)
     desk.parts.valkey.hset(FEED_STATE_KEY.format(venue="NSE"), "last_wall", seen.isoformat())
