@@ -147,7 +147,7 @@ def test_resting_stop_is_left_alone() -> None:
 
 @pytest.mark.parametrize("status", [OrderStatus.SUBMITTED, OrderStatus.PENDING_UPDATE])
 def test_nothing_is_done_while_a_request_is_in_flight(status: OrderStatus) -> None:
-    assert step(SHORT, live(status=status), wants_flat=True) is None
+    assert step(SHORT, live(status=status, age_s=0.5), wants_flat=True) is None
 
 
 def test_stop_grows_with_the_position() -> None:
