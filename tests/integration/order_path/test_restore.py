@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -64,6 +64,11 @@ def _tags(desk: Desk) -> Counter[str]:
     return Counter(order["tag"] for order in desk.broker.get("orders"))
 
 
+def _reasons(desk: Desk) -> Sequence[str]:
+    with desk.database.begin() as session:
+        return session.scalars(select(AuditRow.reason).filter_by(action="restore_backup")).all()
+
+
 def _stops(desk: Desk) -> int:
     return desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED)
 
@@ -102,11 +107,7 @@ def test_a_restored_ledger_finds_what_it_lost_and_sends_nothing_twice(desk: Desk
         denied = {order.denial_code for order in again.orders(account_id=second.account_id)}
         assert denied == {"DUPLICATE", "OTHER_LEG"}
         assert _alarms(again) == {f"account:{first.account_id}", f"account:{second.account_id}"}
-        with again.database.begin() as session:
-            assert (
-                session.scalar(select(AuditRow.reason).filter_by(action="restore_backup"))
-                == "the disk failed"
-            )
+        assert _reasons(again) == ["the disk failed"]
     assert _tags(desk) == sent
     assert set(sent.values()) == {1}
     held = [p["net"] for p in desk.broker.get("positions") if p["ucc"] == "AA001"]
