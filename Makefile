@@ -11,7 +11,7 @@ BIN := .venv/bin
 ARGS ?=
 CORE := tests/unit/domain tests/unit/engine tests/property
 
-.PHONY: help setup demo up down test core unit integration e2e e2e-secrets frontend-test browser-test
+.PHONY: help setup demo up down test core unit integration e2e frontend-test browser-test
 .PHONY: check lint types imports architecture docs-brokers format migrate revision bench-blast chaos
 
 help: ## list the targets
@@ -44,10 +44,7 @@ integration: setup ## run the tests on real PostgreSQL, Valkey and processes
 	@$(BIN)/pytest -q -n 3 --dist loadfile tests/integration
 
 e2e: setup ## run whole trading days
-	@$(BIN)/pytest -q -n 3 --dist load tests/e2e --ignore tests/e2e/test_secrets.py
-
-e2e-secrets: setup ## run a storm with detailed logs on all venues and search what it leaves for secrets (5 minutes)
-	@$(BIN)/pytest -q tests/e2e/test_secrets.py
+	@$(BIN)/pytest -q -n 4 --maxschedchunk 1 tests/e2e
 
 chaos: setup ## break a whole day by a plan of faults and write docs/reliability.md (40 minutes): make chaos ARGS="--seed 2"
 	@$(BIN)/python -m tests.chaos $(ARGS)
