@@ -20,8 +20,8 @@ _TAIL = """
   held and renewed. It contains the fault's own length. `-` means that nothing of ours had to recover.
 - **A hop** is a side of a commit or of a call to a broker between a strategy's wish and the order's end. The
   worker dies or sleeps exactly there (`tests/chaos/hops`); nothing of the product knows of it.
-- **Without a stop** counts from the fill to a stop that the broker has confirmed, or that we watch while it does not
-  answer (docs/adr/0012), in every account, through every fault.
+- **Without a stop** counts from the fill to a stop that the broker has confirmed, or that we watch
+  while it does not answer (docs/adr/0012), in every account, through every fault.
 - **Exits behind entries** are exits asked for before an entry of their account was wished, whose first step
   came after that entry had left, while no fault was under way.
 
