@@ -27,8 +27,8 @@ KILLED = (
 
 def test_a_seed_repeats_its_decisions_even_when_the_bell_rings_twice(start_day: StartDay) -> None:
     once = start_day("--accounts", "4", "--seed", "7")
-    first = once.end()
-    second = start_day("--accounts", "4", "--seed", "7", "--bell", "twice").end()
+    twice = start_day("--accounts", "4", "--seed", "7", "--bell", "twice")
+    first, second = once.end(), twice.end()
 
     assert_sound(first)
     assert_sound(second)

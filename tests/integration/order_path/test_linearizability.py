@@ -10,9 +10,12 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from random import Random
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from app.db.leases import LeaseLostError, want_run
 from app.db.models import LeaseRow, OrderRow, SignalRow
@@ -37,6 +40,8 @@ from tests.linearizability.lane import Account, LaneModel
 from tests.linearizability.search import linearize
 
 pytestmark = pytest.mark.integration
+
+T = TypeVar("T")
 
 _ROUNDS = 6
 _CONTESTED = (RunKind.LOOPS, RunKind.ENTRIES, RunKind.EXITS)
@@ -66,12 +71,11 @@ class Crowd:
         """Let all work until the block ends; what any of them raised is raised."""
         writers: list[Callable[[], None]] = [self._watch]
         for number in (1, 2):
-            writers += [lambda n=number: self._decide(f"loops-{n}")]  # type: ignore[misc]  # mypy infers no default
-            for kind in (RunKind.ENTRIES, RunKind.EXITS):
-                writers += [lambda k=kind, n=number: self._host(k, f"{k}-{n}")]  # type: ignore[misc]
-        writers += [lambda: self._host(RunKind.BOOKS, "books")]
+            writers += [partial(self._decide, f"loops-{number}")]
+            writers += [partial(self._host, k, f"{k}-{number}") for k in (RunKind.ENTRIES, RunKind.EXITS)]
+        writers += [partial(self._host, RunKind.BOOKS, "books")]
         with ThreadPoolExecutor(len(writers)) as pool:
-            self._futures = [pool.submit(writer) for writer in writers]
+            self._futures = [pool.submit(self._supervise, writer) for writer in writers]
             try:
                 yield
             finally:
@@ -79,6 +83,18 @@ class Crowd:
         for database in self._databases:
             database.close()
         self._raise_failures()
+
+    def _supervise(self, writer: Callable[[], None]) -> None:
+        """Start a writer again whose run has failed, as it may when others hold a lock for too long."""
+        while not self._stop.is_set():
+            with suppress(OperationalError):
+                writer()
+
+    def _operate(self, act: Callable[[Session], T]) -> T:
+        """Let the operator do something once; nothing was done where a lock was held for too long."""
+        while True:
+            with suppress(OperationalError), self._operator.begin() as session:
+                return act(session)
 
     def wait_for(self, condition: Callable[[], object]) -> None:
         """Wait until the ledger says so, or a writer has failed."""
@@ -97,12 +113,15 @@ class Crowd:
     def steal(self, kind: RunKind) -> None:
         """Take a lease from its holder, who does not hear of it, and wait until another one has it."""
         name = run_name(kind, NSE)
-        with self._operator.begin() as session:
+
+        def take(session: Session) -> int:
             lease = session.get_one(LeaseRow, name, with_for_update=True)
             # A number of its own: the holder's next renewal would give it the lease back.
             lease.fence += 1
             lease.expires_at = func.clock_timestamp()
-            fence = lease.fence
+            return lease.fence
+
+        fence = self._operate(take)
         self.wait_for(lambda: self._fence_of(name) > fence)
 
     def _fence_of(self, name: str) -> int:
@@ -114,16 +133,13 @@ class Crowd:
         moment = Moment(day=TODAY, now=self._desk.clock.now(), wall=self._desk.clock.wall())
         for account_id in self._account_ids:
             target = ControlTarget(scope=ControlScope.ACCOUNT, target=account_id)
-            with self._operator.begin() as session:
-                set_trading_state(session, target, TradingState.REDUCING, reason="stop")
-                request_flatten(session, target, reason="stop", moment=moment)
+            self._operate(partial(_flatten, target=target, moment=moment))
 
     def resume(self) -> None:
         """Let both accounts trade again."""
         for account_id in self._account_ids:
             target = ControlTarget(scope=ControlScope.ACCOUNT, target=account_id)
-            with self._operator.begin() as session:
-                set_trading_state(session, target, TradingState.ACTIVE, reason="")
+            self._operate(partial(set_trading_state, target=target, state=TradingState.ACTIVE, reason=""))
 
     def _database(self, writer: str) -> RecordedDatabase:
         database = RecordedDatabase(self._desk.database.url, self.history, writer)
@@ -217,6 +233,11 @@ def _assert_linearizable(desk: Desk, history: list[Recorded], account_id: int) -
     verdict = linearize(operations, LaneModel(orders), Account())
     assert verdict.is_linearizable, "\n".join(verdict.objections)
     assert {o.writer.partition(" ")[0] for o in operations} == {*_WRITERS, "reader"}, "all have written"
+
+
+def _flatten(session: Session, target: ControlTarget, moment: Moment) -> None:
+    set_trading_state(session, target, TradingState.REDUCING, reason="stop")
+    request_flatten(session, target, reason="stop", moment=moment)
 
 
 def _has_come_to_something(desk: Desk, wish: Signal) -> bool:
