@@ -41,6 +41,10 @@ def _placed(desk: Desk) -> dict[str, int]:
     return {tag: tags.count(tag) for tag in tags}
 
 
+def _status_at_broker(desk: Desk, tags: set[str]) -> list[str]:
+    return [order["status"] for order in desk.broker.get("orders") if order["tag"] in tags]
+
+
 def test_straddle_is_filled_protected_and_squared_off_flat(desk: Desk) -> None:
     with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
         desk.record(desk.straddle("entry"), loop)
@@ -433,3 +437,23 @@ def test_a_stop_that_got_lost_is_watched_and_soon_replaced_but_only_once(desk: D
 
     assert desk.count_orders(role=OrderRole.STOP) == 4, "a second stop of a leg waits as long as an entry"
     assert all(leg.exposed_since is None for leg in desk.legs())
+
+
+def test_a_stop_that_shows_up_after_it_was_replaced_is_withdrawn(desk: Desk) -> None:
+    """The price of replacing it early: for a moment the broker holds two, the ledger never does (I6)."""
+    late = desk.parts.settings.model_copy(update={"not_placed_after_s": 90.0})
+    with desk.running(RunKind.ENTRIES, RunKind.BOOKS), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+        desk.wait_for(lambda: len(_entries(desk, OrderStatus.FILLED)) == 2)
+    late_by = {"endpoint": "place", "rate": 1.0, "count": 2}
+    faults = [{"kind": "ack_lost", **late_by}, {"kind": "late_placement", "seconds": 9.0, **late_by}]
+    desk.broker.post("faults", {"faults": faults})
+
+    with desk.running(RunKind.EXITS, RunKind.BOOKS, settings=late):
+        desk.wait_for(lambda: desk.count_orders(attempt=1, status=OrderStatus.ACCEPTED) == 2)
+        replaced = {order.client_order_id for order in desk.orders(role=OrderRole.STOP, attempt=0)}
+        desk.wait_for(lambda: _status_at_broker(desk, replaced) == ["cancelled", "cancelled"])
+
+    stops = {order.client_order_id for order in desk.orders(role=OrderRole.STOP)}
+    assert _status_at_broker(desk, stops - replaced) == ["trigger pending", "trigger pending"]
+    assert desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2
