@@ -65,6 +65,11 @@ class _Watched:
         return call
 
 
+def _unwatched(gateway: Any) -> Any:
+    """Return the gateway itself, by which the product knows it."""
+    return gateway._gateway if isinstance(gateway, _Watched) else gateway
+
+
 def install(name: str, folder: Path) -> None:
     """Put the hops around this worker's commits and calls, and its machine time under our hand."""
     from sqlalchemy import event
@@ -84,6 +89,8 @@ def install(name: str, folder: Path) -> None:
     event.listen(Session, "after_commit", lambda session: _at_commit(session, hops["after_commit"]))
     get = Gateways.get
     Gateways.get = lambda self, account_id: _Watched(get(self, account_id), hops)  # type: ignore[method-assign]
+    forget = Gateways.forget
+    Gateways.forget = lambda self, account_id, gateway: forget(self, account_id, _unwatched(gateway))  # type: ignore[method-assign]
     wall, off = VirtualClock.wall, folder / f"skew.{name}"
     VirtualClock.wall = lambda self: wall(self) + _skew(off)  # type: ignore[method-assign]
 
