@@ -97,7 +97,7 @@ def _run_entries(parts: Container, lease: Lease) -> dict[str, Any]:
             budget=parts.budget,
             breakers=parts.breakers,
             contracts=parts.contracts,
-            valkey=parts.valkey,
+            valkey=parts.impatient_valkey,
         ),
     )
     wakes = Wakes()

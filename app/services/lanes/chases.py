@@ -1,7 +1,6 @@
 """Let entries that rest unfilled follow the market, a bounded number of times, where their signal says so."""
 
 import queue
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -162,9 +161,9 @@ class Chases:
 
     def record(self) -> None:
         """Bring the answers into the ledger."""
-        answers: Sequence[tuple[int, WriteResult, Witness | None]] = []
+        answers: list[tuple[int, WriteResult, Witness | None]] = []
         while not self._outcomes.empty():
-            answers = [*answers, self._outcomes.get()]
+            answers.append(self._outcomes.get())
         outcomes = [(order_id, result) for order_id, result, _ in answers]
         self._execution.apply_change_outcomes(outcomes, source="entry_lane")
         self._breakers.hear(EndpointClass.ORDERS, (witness for _, _, witness in answers))
