@@ -31,11 +31,10 @@ from app.db.legs import note_exposed, note_protected
 from app.db.models import LegRow, OrderRow
 from app.db.orders import move_order
 from app.db.session import Database
-from app.domain.breaker import EndpointClass, Witness, witness_of_write
+from app.domain.breaker import EndpointClass, Witness
 from app.domain.errors import (
     BrokerError,
     ConfigError,
-    InvalidInputError,
     InvariantError,
     NotFoundError,
 )
@@ -43,8 +42,8 @@ from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
 from app.domain.instruments import Venue
 from app.domain.markets import market_at
 from app.domain.orders import OrderEventKind, OrderRole, OrderType, TimeInForce
-from app.domain.ports import BrokerGateway, Clock, OrderChange
-from app.domain.reports import FaultClass, Gap, OrderReport, WriteResult
+from app.domain.ports import Clock, OrderChange
+from app.domain.reports import Gap, OrderReport, WriteResult
 from app.domain.risk.exits import (
     ANY_MEANS,
     AwaitExit,
@@ -64,8 +63,8 @@ from app.services.execution import Execution
 from app.services.gateways import Gateways
 from app.services.lanes.baskets import Baskets
 from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
+from app.services.lanes.calls import Ask, ask_once
 from app.services.lanes.catch_ups import CatchUps
-from app.services.lanes.failures import found_no_way, refused_by_us
 from app.services.lanes.protection import alarm_dangers
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
@@ -90,7 +89,7 @@ class _Call:
     kind: OrderEventKind
     order_id: int
     account_id: AccountId
-    make: Callable[[BrokerGateway], WriteResult]
+    make: Ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,28 +348,10 @@ class ExitLane:
 
     def _make(self, call: _Call, wakes: Wakes) -> Witness | None:
         """Make one committed call. Runs in a pool thread."""
-        witness = None
-        try:
-            gateway = self._gateways.get(call.account_id)
-            asked_at = self._clock.wall()
-            result = call.make(gateway)
-            witness = witness_of_write(call.account_id, asked_at, result)
-        except (BrokerError, ConfigError) as e:
-            result = found_no_way(e)
-        except InvalidInputError as e:
-            log.error("exit_refused_by_adapter", order_id=call.order_id, error=str(e))  # noqa: TRY400  no fault of code
-            result = refused_by_us(e)
+        result, witness = ask_once(self._gateways, self._clock, call.account_id, call.make)
         self._outcomes.put(_Answer(call, result, witness))
         wakes.set()
-        if result.fault is FaultClass.AUTH_EXPIRED:
-            self._refresh(call.account_id)
         return witness
-
-    def _refresh(self, account_id: AccountId) -> None:
-        try:
-            self._gateways.refresh(account_id)
-        except (BrokerError, ConfigError) as e:
-            log.warning("broker_session_missing", account_id=account_id, error=str(e))
 
     def _record_outcomes(self) -> None:
         batches: dict[OrderEventKind, list[tuple[int, WriteResult]]] = {}
