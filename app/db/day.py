@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, literal, or_, select, update
+from sqlalchemy import case, false, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -160,14 +160,18 @@ def record_login(  # noqa: PLR0913  one row of the readiness table
     now: datetime,
     next_try_at: datetime | None,
 ) -> None:
-    """Record how a login ended; the claim is given back."""
+    """Record how a login ended; the claim is given back.
+
+    Who only waits for the next try keeps the reason why the last one failed.
+    """
+    keeps = (LoginRow.reason != LoginReason.NONE) if status is LoginStatus.PENDING else false()
     session.execute(
         update(LoginRow)
         .where(LoginRow.account_id == account_id, LoginRow.day == day)
         .values(
             status=status,
-            reason=reason,
-            detail=detail,
+            reason=case((keeps, LoginRow.reason), else_=reason),
+            detail=case((keeps, LoginRow.detail), else_=detail),
             took_ms=took_ms,
             finished_at=now if status is LoginStatus.READY else None,
             claimed_until=None,

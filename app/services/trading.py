@@ -1,6 +1,6 @@
 """Record decisions: signal, verdict and durable intent in one transaction, before anything is sent (I1)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -23,6 +23,8 @@ from app.domain.orders import OrderEventKind, OrderIntent, OrderStatus
 from app.domain.ports import Clock
 from app.domain.risk.gate import Approved, Denied
 from app.domain.risk.limits import RiskLimits
+from app.domain.risk.rules import is_outdated
+from app.domain.risk.state import Quote
 from app.domain.signals import Signal, SignalKind
 from app.domain.strategy import MarketView
 from app.engine.engine import decide
@@ -56,12 +58,16 @@ class Trading:
     def record(self, wishes: Sequence[Wish], *, market: MarketView, lease: Lease) -> RecordResult:
         """Commit the wishes of one round; a key that stands already is not written again.
 
+        An entry on a price that has grown old is left out: its strategy wishes again on the next round,
+        while a denial would spend its key for the day.
+
         Raises:
             LeaseLostError: another holder took over; nothing was written.
         """
         venue = MARKETS[Venue(lease.spec["venue"])]
         day = venue.day_of(self._clock.now())
         quotes = quotes_for((w.signal for w in wishes), market, age_of=lambda i: self._age(market, i))
+        wishes = [w for w in wishes if not _is_outdated(w, quotes)]
         orders: list[OrderRow] = []
         with self._database.begin() as session:
             check_fence(session, lease.name, fence=lease.fence)
@@ -192,6 +198,21 @@ class Trading:
         for row in orders:
             self._news.tell_user(row.user_id, "order", order_news(row))
         log.info("decisions_recorded", signals=len(wishes), orders=len(orders))
+
+
+def _is_outdated(wish: Wish, quotes: Mapping[InstrumentId, Quote]) -> bool:
+    if wish.signal.kind is SignalKind.EXIT:
+        return False
+    limits = RiskLimits.from_mapping(wish.deployment.limits)
+    old = [leg.instrument_id for leg in wish.signal.legs if is_outdated(quotes[leg.instrument_id], limits)]
+    if old:
+        log.info(
+            "entry_postponed",
+            deployment_id=wish.deployment.deployment_id,
+            key=wish.signal.key,
+            old_prices=sorted(old),
+        )
+    return bool(old)
 
 
 def load_emitted(

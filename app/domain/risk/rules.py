@@ -167,12 +167,21 @@ def data_fresh(case: Case) -> Refusal | None:
     quote, limit = case.quote, case.limits.max_tick_age_s
     if quote is None or quote.last is None or quote.age is None:
         return case.refuse(DenialCode.STALE_DATA, f"expected a price within {limit} s, got none")
-    age_s = Decimal(quote.age // timedelta(microseconds=1)) / 1_000_000
-    if age_s <= limit:
+    if not is_outdated(quote, case.limits):
         return None
     return case.refuse(
-        DenialCode.STALE_DATA, f"expected a price within {limit} s, got one of {age_s:.1f} s ago"
+        DenialCode.STALE_DATA,
+        f"expected a price within {limit} s, got one of {quote.age.total_seconds():.1f} s ago",
     )
+
+
+def is_outdated(quote: Quote, limits: RiskLimits) -> bool:
+    """Whether there is a price and it is older than an entry may use."""
+    return quote.age is not None and _seconds(quote.age) > limits.max_tick_age_s
+
+
+def _seconds(span: timedelta) -> Decimal:
+    return Decimal(span // timedelta(microseconds=1)) / 1_000_000
 
 
 def quantity_allowed(case: Case) -> Refusal | None:

@@ -19,11 +19,12 @@ from app.db.accounts import (
 )
 from app.db.alarms import clear_alarm, raise_alarm
 from app.db.credentials import find_broker_session, put_broker_session, spend_totp_window
+from app.db.day import claim_login, enroll_accounts, record_login
 from app.db.deployments import add_deployment, change_deployment, get_deployment, list_deployments
-from app.db.models import AlarmRow, DeploymentRow, LegRow
+from app.db.models import AlarmRow, DeploymentRow, LegRow, LoginRow
 from app.db.session import Database
 from app.db.users import add_user, find_user, set_user_enabled
-from app.domain.accounts import AccountMode, BrokerAccount, BrokerCode, TradingState
+from app.domain.accounts import AccountMode, BrokerAccount, BrokerCode, LoginReason, LoginStatus, TradingState
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.errors import ConflictError, NotFoundError
 from app.domain.ids import UserId
@@ -151,6 +152,35 @@ def test_of_many_who_want_one_totp_window_one_gets_it(database: Database, accoun
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(spend, range(8))) == [False] * 7 + [True]
+
+
+def test_a_login_that_waits_for_its_next_try_keeps_the_reason(
+    session: Session, account: BrokerAccount, deployment: Deployment
+) -> None:
+    assert deployment.account_id == account.account_id
+    enroll_accounts(session, NOW.date(), [account.broker])
+
+    def ended(status: LoginStatus, reason: LoginReason) -> tuple[str, str]:
+        claim_login(session, account.account_id, NOW.date(), now=NOW, hold=timedelta(seconds=1))
+        record_login(
+            session,
+            account.account_id,
+            NOW.date(),
+            status=status,
+            reason=reason,
+            detail=f"because of {reason}",
+            took_ms=1,
+            now=NOW,
+            next_try_at=NOW,
+        )
+        session.expire_all()
+        row = session.get_one(LoginRow, (account.account_id, NOW.date()))
+        return row.status, row.reason
+
+    assert ended(LoginStatus.PENDING, LoginReason.NONE) == ("PENDING", "none")
+    assert ended(LoginStatus.FAILED, LoginReason.BAD_TOTP) == ("FAILED", "bad_totp")
+    assert ended(LoginStatus.PENDING, LoginReason.NONE) == ("PENDING", "bad_totp")
+    assert ended(LoginStatus.READY, LoginReason.NONE) == ("READY", "none")
 
 
 def test_every_login_makes_a_new_generation(session: Session, account: BrokerAccount) -> None:
