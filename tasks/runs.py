@@ -4,6 +4,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import structlog
+from sqlalchemy.exc import OperationalError
+
 from app.domain.errors import NotFoundError
 from app.domain.instruments import Venue
 from app.infra.names import RunKind, TaskName
@@ -23,6 +26,8 @@ from strategies.registry import load_registry
 from tasks.celery import celery_app
 from tasks.container import Container, container
 
+log = structlog.get_logger()
+
 RUN_TASKS = {
     RunKind.LOOPS: TaskName.RUN_LOOPS,
     RunKind.ENTRIES: TaskName.RUN_ENTRIES,
@@ -37,21 +42,33 @@ def _host(name: str, run: Host, *, ttl: timedelta | None = None) -> dict[str, An
     """Hold the lease of a run while it works, then let its successor start; `ttl` if not the usual one."""
     parts = container()
     settings = parts.settings
-    with held_lease(
-        parts.database,
-        parts.clock,
-        name=name,
-        holder=parts.holder,
-        ttl=ttl or settings.lease_ttl,
-        length_s=settings.run_length_s,
-    ) as lease:
-        if lease is None:
-            return {"status": "busy"}
-        stop_on(parts.stop, lease)
-        summary = run(parts, lease)
-    if not parts.stop.is_set():
-        dispatch_lapsed(parts.database, celery_app)
+    try:
+        with held_lease(
+            parts.database,
+            parts.clock,
+            name=name,
+            holder=parts.holder,
+            ttl=ttl or settings.lease_ttl,
+            length_s=settings.run_length_s,
+        ) as lease:
+            if lease is None:
+                return {"status": "busy"}
+            stop_on(parts.stop, lease)
+            summary = run(parts, lease)
+    except OperationalError:
+        _start_successors(parts)  # connections were cut; a new one may work at once
+        raise
+    _start_successors(parts)
     return {"status": "ended", **summary}
+
+
+def _start_successors(parts: Container) -> None:
+    if parts.stop.is_set():
+        return
+    try:
+        dispatch_lapsed(parts.database, celery_app)
+    except OperationalError as e:
+        log.warning("successor_not_started", error=type(e.orig).__name__)  # the supervisor does it soon
 
 
 @celery_app.task(name=TaskName.RUN_ENTRIES, track_started=True)
