@@ -28,6 +28,9 @@ from tasks.container import Container, container
 
 log = structlog.get_logger()
 
+_TRIES = 150
+_TRIES_AGAIN_AFTER_S = 0.2
+
 RUN_TASKS = {
     RunKind.LOOPS: TaskName.RUN_LOOPS,
     RunKind.ENTRIES: TaskName.RUN_ENTRIES,
@@ -39,36 +42,42 @@ Host = Callable[[Container, Lease], dict[str, Any]]
 
 
 def _host(name: str, run: Host, *, ttl: timedelta | None = None) -> dict[str, Any]:
-    """Hold the lease of a run while it works, then let its successor start; `ttl` if not the usual one."""
+    """Hold the lease of a run while it works, then let its successor start; `ttl` if not the usual one.
+
+    Whom a PostgreSQL that was away tore out of the run takes it up again by itself as soon as it may: a
+    successor comes through Valkey and a queue, and bare positions would wait for it.
+    """
     parts = container()
-    settings = parts.settings
-    try:
-        with held_lease(
-            parts.database,
-            parts.clock,
-            name=name,
-            holder=parts.holder,
-            ttl=ttl or settings.lease_ttl,
-            length_s=settings.run_length_s,
-        ) as lease:
-            if lease is None:
-                return {"status": "busy"}
-            stop_on(parts.stop, lease)
-            summary = run(parts, lease)
-    except OperationalError:
-        _start_successors(parts)  # connections were cut; a new one may work at once
-        raise
-    _start_successors(parts)
-    return {"status": "ended", **summary}
-
-
-def _start_successors(parts: Container) -> None:
-    if parts.stop.is_set():
-        return
-    try:
+    summary: dict[str, Any] = {"status": "torn"}
+    for _ in range(_TRIES):
+        try:
+            summary = _hold(parts, name, run, ttl or parts.settings.lease_ttl)
+        except OperationalError as e:
+            log.warning("run_torn", run=name, error=type(e.orig).__name__)
+            if parts.stop.wait(_TRIES_AGAIN_AFTER_S):
+                break
+        else:
+            if summary["status"] != "lapsed":
+                break
+    if summary["status"] == "ended" and not parts.stop.is_set():
         dispatch_lapsed(parts.database, celery_app)
-    except OperationalError as e:
-        log.warning("successor_not_started", error=type(e.orig).__name__)  # the supervisor does it soon
+    return summary
+
+
+def _hold(parts: Container, name: str, run: Host, ttl: timedelta) -> dict[str, Any]:
+    with held_lease(
+        parts.database,
+        parts.clock,
+        name=name,
+        holder=parts.holder,
+        ttl=ttl,
+        length_s=parts.settings.run_length_s,
+    ) as lease:
+        if lease is None:
+            return {"status": "busy"}
+        stop_on(parts.stop, lease)
+        summary = run(parts, lease)
+        return {**summary, "status": "ended" if lease.ended.is_set() else "lapsed"}
 
 
 @celery_app.task(name=TaskName.RUN_ENTRIES, track_started=True)
