@@ -22,7 +22,7 @@ from tests.e2e.days import ROOT, RunningDay
 from tests.strategies import busy_trader
 
 _PREPARES_AT_MINUTE, _OPENS_AT_MINUTE, _WHOLE_DAY = 8 * 60 + 30, 9 * 60 + 15, 375
-_FAULT_HAS_MINUTES = 1.8
+_FAULT_HAS_MINUTES = 0.8
 _FAULT_TAKES_S = 7.0
 # While orders are under way the day's clock keeps real time: the crowd's trades are pace enough.
 _SHORT_SPEED = 3000.0
