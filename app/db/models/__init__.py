@@ -17,6 +17,7 @@ from app.db.models.people import (
     BrokerSessionRow,
     CredentialRow,
     DeploymentRow,
+    LimitVersionRow,
     TotpUseRow,
     UserRow,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "InstrumentRow",
     "LeaseRow",
     "LegRow",
+    "LimitVersionRow",
     "LoginRow",
     "LostOrderRow",
     "OrderEventRow",

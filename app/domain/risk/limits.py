@@ -1,4 +1,4 @@
-"""Hold the limits of a deployment and read them from its settings."""
+"""Hold the limits that entries are judged by and read them from what people wrote."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -24,6 +24,8 @@ class RiskLimits:
         max_tick_age_s: real seconds that the last price may be old.
         max_daily_loss: realized plus unrealized loss of the account at which entries stop, rupees.
         max_open_positions: instruments that the account may hold or be entering at a time.
+        max_drawdown: fall from the day's peak of profit and loss at which a scope is closed, rupees;
+            None: not watched.
     """
 
     max_lots: Decimal = Decimal(50)
@@ -35,10 +37,13 @@ class RiskLimits:
     max_tick_age_s: Decimal = Decimal(5)
     max_daily_loss: Decimal = Decimal(25_000)
     max_open_positions: Decimal = Decimal(10)
+    max_drawdown: Decimal | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value: Decimal = getattr(self, field.name)
+            value: Decimal | None = getattr(self, field.name)
+            if value is None:
+                continue
             if not value.is_finite() or value <= 0:
                 raise InvalidInputError(f"{field.name}: expected a positive number, got {value}")
             if field.name in _WHOLE_NUMBERS and value != value.to_integral_value():
@@ -51,13 +56,22 @@ class RiskLimits:
         Raises:
             InvalidInputError: an unknown name, or a value that is not exact (text or whole number).
         """
-        known = sorted(field.name for field in fields(cls))
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise InvalidInputError(
-                f"limits: expected names out of {', '.join(known)}, got {', '.join(unknown)}"
-            )
-        return cls(**{name: _exact(name, value) for name, value in values.items()})
+        return cls(**parse_limits(values))
+
+
+def parse_limits(values: Mapping[str, object]) -> dict[str, Decimal]:
+    """Return the named limits as exact numbers, and no others: one scope's own, partial set.
+
+    Raises:
+        InvalidInputError: an unknown name, a value that is not exact, or one that no limit may have.
+    """
+    known = sorted(field.name for field in fields(RiskLimits))
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise InvalidInputError(f"limits: expected names out of {', '.join(known)}, got {', '.join(unknown)}")
+    parsed = {name: _exact(name, value) for name, value in values.items()}
+    RiskLimits(**parsed)
+    return parsed
 
 
 def _exact(name: str, value: object) -> Decimal:
