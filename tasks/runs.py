@@ -17,6 +17,7 @@ from app.services.loops.hub import Hub
 from app.services.loops.market import Contracts
 from app.services.loops.shard import LoopServices, ShardHost
 from app.services.market_day import MarketDay
+from app.services.risk_watch import RiskWatch
 from app.services.runs import Lease, held_lease, stop_on
 from app.services.supervision import dispatch_lapsed
 from strategies.registry import load_registry
@@ -28,6 +29,7 @@ RUN_TASKS = {
     RunKind.ENTRIES: TaskName.RUN_ENTRIES,
     RunKind.EXITS: TaskName.RUN_EXITS,
     RunKind.BOOKS: TaskName.RUN_BOOKS,
+    RunKind.RISK: TaskName.RUN_RISK,
 }
 
 Host = Callable[[Container, Lease], dict[str, Any]]
@@ -70,6 +72,12 @@ def run_exits(name: str) -> dict[str, Any]:
 def run_books(name: str) -> dict[str, Any]:
     """Compare a shard's accounts with the broker's books."""
     return _host(name, _run_books)
+
+
+@celery_app.task(name=TaskName.RUN_RISK, track_started=True)
+def run_risk(name: str) -> dict[str, Any]:
+    """Watch the profit and loss of a market by its limits."""
+    return _host(name, _run_risk)
 
 
 @celery_app.task(name=TaskName.RUN_LOOPS, track_started=True)
@@ -135,6 +143,18 @@ def _run_books(parts: Container, lease: Lease) -> dict[str, Any]:
     wakes = Wakes()
     with wakes.listening(parts.valkey, lease):
         return books.run(lease, wakes, day=_market_day(parts, lease).today())
+
+
+def _run_risk(parts: Container, lease: Lease) -> dict[str, Any]:
+    watch = RiskWatch(
+        settings=parts.settings,
+        database=parts.database,
+        clock=parts.clock,
+        valkey=parts.impatient_valkey,
+        news=parts.news,
+        market=_market_day(parts, lease).market,
+    )
+    return watch.run(lease)
 
 
 def _market_day(parts: Container, lease: Lease) -> MarketDay:

@@ -8,10 +8,11 @@ from decimal import Decimal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.db.loss_locks import locked_accounts
 from app.db.lost_orders import lost_ids
 from app.db.models import AccountRow, LegRow, OrderRow, UserRow
 from app.db.orders import OPEN_STATUSES, leg_of
-from app.domain.accounts import TradingState
+from app.domain.accounts import TradingState, strictest
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderRole, Side
@@ -54,9 +55,10 @@ def lock_risk_states(
     orders = _orders(session, account_ids, day)
     recent = _recent_entries(session, account_ids)
     lost = lost_ids(session, account_ids)
+    locked = locked_accounts(session, account_ids, day)
     return {
         AccountId(account_id): _state(
-            TradingState(account_state),
+            _state_under_lock(TradingState(account_state), is_locked=account_id in locked),
             TradingState(user_state),
             legs=legs.get(account_id, []),
             orders=orders.get(account_id, []),
@@ -67,6 +69,10 @@ def lock_risk_states(
         )
         for account_id, account_state, user_state in states
     }
+
+
+def _state_under_lock(state: TradingState, *, is_locked: bool) -> TradingState:
+    return strictest(state, TradingState.REDUCING) if is_locked else state
 
 
 def _legs(session: Session, account_ids: Sequence[AccountId], day: date) -> dict[int, list[LegRow]]:

@@ -15,9 +15,11 @@ from app.domain.deployments import DeploymentState
 from app.domain.errors import ForbiddenError, NotFoundError, UnavailableError
 from app.domain.ids import AccountId, DeploymentId, OrderId, UserId
 from app.domain.phases import Phase
+from app.domain.risk.scopes import LimitScope, ScopeKey, scope_key
 from app.domain.unknown_orders import Settlement
 from app.domain.users import Actor, Role
 from app.infra.names import TaskName
+from app.services.loss_locks import unlock
 from app.services.risk_control import (
     STATE_AFTER,
     ControlTarget,
@@ -74,7 +76,13 @@ def order_kill_switch(
     reason: str,
     moment: Moment,
 ) -> int:
-    """Stop, reduce or resume trading in this transaction, without the queue; return the command's id."""
+    """Stop, reduce or resume trading in this transaction, without the queue; return the command's id.
+
+    Resuming ends the loss locks of exactly this scope, not those of wider or narrower ones.
+
+    Raises:
+        ConflictError: a loss lock that cannot be ended yet, see `unlock`.
+    """
     if action is ControlAction.RESUME:
         caller.require_staff("let trading resume")
     require_target(session, caller.scope, target)
@@ -84,6 +92,9 @@ def order_kill_switch(
     )
     rows = set_trading_state(session, target, STATE_AFTER[action], reason=reason)
     result: dict[str, Any] = {"rows": rows, "trading_state": STATE_AFTER[action].value}
+    if action is ControlAction.RESUME:
+        key = scope_key(LimitScope[target.scope.name], "" if target.target is None else str(target.target))
+        result["unlocked"] = _unlock(session, caller, key, reason=reason, moment=moment)
     if action is ControlAction.HALT:
         flat = request_flatten(session, target, reason=f"kill switch: {reason}", moment=moment)
         result |= asdict(flat)
@@ -104,13 +115,28 @@ def order_square_off(
 
 
 def order_deployment_state(
-    session: Session, caller: Caller, deployment_id: DeploymentId, *, state: DeploymentState, reason: str
+    session: Session,
+    caller: Caller,
+    deployment_id: DeploymentId,
+    *,
+    state: DeploymentState,
+    reason: str,
+    moment: Moment,
 ) -> int:
-    """Pause or resume a deployment in this transaction; return the command's id."""
+    """Pause or resume a deployment in this transaction; return the command's id. Resuming unlocks it.
+
+    Raises:
+        NotFoundError: no such deployment in the caller's scope.
+        ConflictError: a loss lock that cannot be ended yet, see `unlock`.
+    """
     set_deployment(session, caller.scope, deployment_id, state=state, reason=reason)
     is_resume = state is DeploymentState.ACTIVE
+    result: dict[str, Any] = {"state": state.value}
+    if is_resume:
+        key = scope_key(LimitScope.DEPLOYMENT, str(deployment_id))
+        result["unlocked"] = _unlock(session, caller, key, reason=reason, moment=moment)
     kind = CommandKind.RESUME_DEPLOYMENT if is_resume else CommandKind.PAUSE_DEPLOYMENT
-    return _record_done(session, caller, kind, deployment_id, reason=reason, result={"state": state.value})
+    return _record_done(session, caller, kind, deployment_id, reason=reason, result=result)
 
 
 def order_phase(session: Session, caller: Caller, phase: Phase, *, reason: str, moment: Moment) -> int:
@@ -174,6 +200,10 @@ def dispatch(queue: TaskSender, command_id: int) -> bool:
         log.warning("command_not_sent", command_id=command_id, error=str(e))
         return False
     return True
+
+
+def _unlock(session: Session, caller: Caller, key: ScopeKey, *, reason: str, moment: Moment) -> list[int]:
+    return unlock(session, key, by=caller.name, origin=caller.origin, reason=reason, now=moment.now)
 
 
 def _record(

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.db.alarms import raise_alarm
 from app.db.books import reduce_account
 from app.db.controls import (
+    Brokers,
     cancel_unsent_entries,
     exists_user,
     owner_of_account,
@@ -21,7 +22,7 @@ from app.db.controls import (
     set_users_state,
 )
 from app.db.scope import DataScope
-from app.domain.accounts import TradingState
+from app.domain.accounts import BrokerCode, TradingState
 from app.domain.commands import ControlAction, ControlScope
 from app.domain.deployments import DeploymentState
 from app.domain.errors import ForbiddenError, InvalidInputError, NotFoundError
@@ -126,7 +127,7 @@ def request_flatten(session: Session, target: ControlTarget, *, reason: str, mom
     """Ask for flat positions and cancel entries that have not left. Idempotent."""
     column = {ControlScope.USER: "user_id", ControlScope.ACCOUNT: "account_id"}.get(target.scope)
     where = {} if column is None or target.target is None else {column: target.target}
-    return _flatten(session, where, reason=reason, moment=moment)
+    return flatten(session, where, reason=reason, moment=moment)
 
 
 def square_off_deployment(
@@ -138,7 +139,7 @@ def square_off_deployment(
         NotFoundError: no such deployment in the scope.
     """
     set_deployment(session, data, deployment_id, state=DeploymentState.PAUSED, reason=reason)
-    return _flatten(session, {"deployment_id": deployment_id}, reason=reason, moment=moment)
+    return flatten(session, {"deployment_id": deployment_id}, reason=reason, moment=moment)
 
 
 def set_deployment(
@@ -153,7 +154,25 @@ def set_deployment(
         raise NotFoundError(f"expected a deployment of yours, there is no deployment:{deployment_id}")
 
 
-def _flatten(session: Session, where: dict[str, int], *, reason: str, moment: Moment) -> FlattenResult:
-    canceled = cancel_unsent_entries(session, where=where, reason=reason, at=moment.now)
-    asked = request_exits(session, where=where, day=moment.day, reason=reason, wall=moment.wall)
+def flatten(
+    session: Session,
+    where: dict[str, int],
+    *,
+    reason: str,
+    moment: Moment,
+    brokers: Brokers = tuple(BrokerCode),
+) -> FlattenResult:
+    """Cancel the entries that have not left and ask for flat legs, of the rows with these values. Idempotent.
+
+    Args:
+        session: the transaction.
+        where: columns of orders and legs and their value, for example {"account_id": 7}; empty means all.
+        reason: why.
+        moment: when.
+        brokers: whose accounts.
+    """
+    canceled = cancel_unsent_entries(session, where=where, reason=reason, at=moment.now, brokers=brokers)
+    asked = request_exits(
+        session, where=where, day=moment.day, reason=reason, wall=moment.wall, brokers=brokers
+    )
     return FlattenResult(exits_requested=asked, entries_canceled=canceled)

@@ -1,7 +1,7 @@
 """Record decisions: signal, verdict and durable intent in one transaction, before anything is sent (I1)."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -14,9 +14,11 @@ from app.db.alarms import clear_alarm, open_alarm_subjects, raise_alarm
 from app.db.leases import check_fence
 from app.db.legs import lock_legs
 from app.db.limits import limits_of_deployments
+from app.db.loss_locks import locked_deployments
 from app.db.models import LegRow, OrderEventRow, OrderRow, SignalRow
 from app.db.risk_state import EntryWindow, lock_risk_states
 from app.db.session import Database
+from app.domain.deployments import Deployment, DeploymentState
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey
 from app.domain.instruments import Venue
 from app.domain.markets import MARKETS, Market
@@ -81,6 +83,7 @@ class Trading:
             limits = limits_of_deployments(session, {w.deployment.deployment_id for w in wishes})
             self._tell_unreadable(session, wishes, limits)
             wishes = [w for w in wishes if _can_be_judged(w, limits, quotes)]
+            locked = locked_deployments(session, {w.deployment.deployment_id for w in wishes}, day)
             for wish in wishes:
                 signal_id = self._insert_signal(session, wish, day)
                 if signal_id is None:
@@ -90,7 +93,7 @@ class Trading:
                     continue
                 decision = decide(
                     [wish.signal],
-                    wish.deployment,
+                    _as_of_now(wish.deployment, locked),
                     limits=limits[wish.deployment.deployment_id],
                     market=market,
                     risk_state=states[wish.deployment.account_id],
@@ -223,6 +226,12 @@ class Trading:
         for row in orders:
             self._news.tell_user(row.user_id, "order", order_news(row))
         log.info("decisions_recorded", signals=len(wishes), orders=len(orders))
+
+
+def _as_of_now(deployment: Deployment, locked: Collection[DeploymentId]) -> Deployment:
+    """Return the deployment as its loss lock lets it stand, which its loop may not have heard of."""
+    is_locked = deployment.deployment_id in locked
+    return replace(deployment, state=DeploymentState.PAUSED) if is_locked else deployment
 
 
 def _can_be_judged(wish: Wish, limits: LimitsInForce, quotes: Mapping[InstrumentId, Quote]) -> bool:

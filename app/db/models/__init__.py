@@ -21,6 +21,7 @@ from app.db.models.people import (
     TotpUseRow,
     UserRow,
 )
+from app.db.models.risk import EquityPointRow, LossLockRow
 from app.db.models.trading import (
     OPEN_BASKET,
     BrokerTradeRow,
@@ -46,6 +47,7 @@ __all__ = [
     "CommandRow",
     "CredentialRow",
     "DeploymentRow",
+    "EquityPointRow",
     "ExternalFillRow",
     "FillRow",
     "IndicatorRow",
@@ -55,6 +57,7 @@ __all__ = [
     "LegRow",
     "LimitVersionRow",
     "LoginRow",
+    "LossLockRow",
     "LostOrderRow",
     "OrderEventRow",
     "OrderEvidenceRow",

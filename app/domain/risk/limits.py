@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 
 from app.domain.errors import InvalidInputError
-from app.domain.numbers import parse_decimal
+from app.domain.numbers import parse_exact
+from app.domain.risk.combined import COMBINED_NAMES
 
 _WHOLE_NUMBERS = frozenset({"max_lots", "max_entries_per_second", "max_open_positions"})
 
@@ -53,10 +54,12 @@ class RiskLimits:
     def from_mapping(cls, values: Mapping[str, object]) -> "RiskLimits":
         """Read limits by name from a deployment's settings; what is not named keeps its default.
 
+        The combined rules that stand beside them are read by `CombinedRules.from_mapping`.
+
         Raises:
             InvalidInputError: an unknown name, or a value that is not exact (text or whole number).
         """
-        return cls(**parse_limits(values))
+        return cls(**parse_limits({n: v for n, v in values.items() if n not in COMBINED_NAMES}))
 
 
 def parse_limits(values: Mapping[str, object]) -> dict[str, Decimal]:
@@ -69,14 +72,6 @@ def parse_limits(values: Mapping[str, object]) -> dict[str, Decimal]:
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise InvalidInputError(f"limits: expected names out of {', '.join(known)}, got {', '.join(unknown)}")
-    parsed = {name: _exact(name, value) for name, value in values.items()}
+    parsed = {name: parse_exact(name, value) for name, value in values.items()}
     RiskLimits(**parsed)
     return parsed
-
-
-def _exact(name: str, value: object) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise InvalidInputError(
-            f'{name}: expected a whole number or a decimal in quotes such as "0.20", got {value!r}'
-        )
-    return parse_decimal(value, name=name)
