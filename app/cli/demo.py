@@ -16,6 +16,7 @@ from app.demo.options import (
     DemoOptions,
     Faults,
     parse_broken,
+    parse_loss_limits,
     parse_numbers,
     parse_venues,
     usual_venues,
@@ -53,6 +54,9 @@ _Venues = Annotated[
     str,
     typer.Option(help="Markets side by side, like NSE,BINANCE; else all, below ten accounts NSE alone."),
 ]
+_LossLimit = Annotated[
+    str, typer.Option(help="Daily loss at which accounts are closed and locked, like u002:1500,u004:900.")
+]
 _Only = Annotated[str, typer.Option(help="With --faults each: numbers of the faults to play, like 2,13.")]
 _Module = Annotated[str | None, typer.Option(help="Module whose strategies each get a user of their own.")]
 
@@ -75,6 +79,7 @@ def demo(  # noqa: PLR0913  one option each
     strategy_module: _Module = None,
     venues: _Venues = "",
     only: _Only = "",
+    loss_limit: _LossLimit = "",
 ) -> None:
     """Run a whole trading day on simulated brokers with real prices, and prove how it ended."""
     options = DemoOptions(
@@ -93,6 +98,7 @@ def demo(  # noqa: PLR0913  one option each
         strategy_module=strategy_module,
         venues=parse_venues(venues) if venues else usual_venues(accounts, faults),
         only=parse_numbers(only),
+        loss_limits=parse_loss_limits(loss_limit),
     )
     if _run(options)["verdict"] != "ok":
         raise typer.Exit(EXIT_FAILED)

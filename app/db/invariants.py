@@ -150,7 +150,7 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
         f"""SELECT 'order ' || o.client_order_id, 'an entry left after ' || lower(k.scope) || ':' || k.target
                   || ' was locked'
              FROM ({_LOCKED_LEGS}) AS k JOIN orders o USING (deployment_id, day, instrument_id)
-            WHERE o.role = 'ENTRY' AND o.submitted_wall > k.breached_wall""",  # noqa: S608  a constant
+            WHERE o.role = 'ENTRY' AND o.submitted_wall > k.breached_wall + interval '5 seconds'""",  # noqa: S608  a constant
     ),
     "I9": (
         """SELECT 'account ' || account_id, 'its login has been claimed and silent since ' || claimed_until

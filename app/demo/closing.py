@@ -11,6 +11,7 @@ from app.db.outcomes import (
     claimed,
     halts,
     leg_outcomes,
+    lock_outcomes,
     login_outcomes,
     order_outcomes,
     phase_outcomes,
@@ -44,6 +45,7 @@ def close_day(stage: Stage, record: Record, *, took_s: float) -> dict[str, Any]:
             phases=phase_outcomes(session, day),
             signals=signals,
             halts=halts(session),
+            locks=lock_outcomes(session, day),
             alarms=alarms,
             comparison=_compare(
                 stage, orders, traded(session, day), alarms=alarms, closed_for_us=claimed(session, day)

@@ -108,6 +108,11 @@ class Display:
             self.say(f"  {account['user']} is not logged in: {account['reason']} ({account['detail']})")
         for halt in report["risk"]["halted"]:
             self.say(f"  halted: {halt['what']}: {halt['why']}")
+        for lock in report["risk"]["locks"]:
+            self.say(
+                f"  locked: {lock['what']}: {lock['rule']}, {lock['formula']}; "
+                f"flat after {lock['breach_to_flat_s']} s at {lock['flat_value']} {lock['currency']}"
+            )
         self.say(f"Verdict: {report['verdict']}")
         for reason in report["reasons"]:
             self.say(f"  - {reason}")

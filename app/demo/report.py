@@ -9,6 +9,7 @@ from app.db.outcomes import (
     AlarmOutcome,
     Halt,
     LegOutcome,
+    LockOutcome,
     LoginOutcomeRow,
     OrderOutcome,
     PhaseOutcome,
@@ -44,6 +45,7 @@ class Day:
     phases: Sequence[PhaseOutcome]
     signals: Sequence[SignalOutcome]
     halts: Sequence[Halt]
+    locks: Sequence[LockOutcome]
     alarms: Sequence[AlarmOutcome]
     comparison: Comparison
     placements: Sequence[Mapping[str, Any]]
@@ -100,6 +102,24 @@ def _risk(day: Day) -> Json:
         "halts": len(day.halts),
         "halted": [{"what": halt.what, "why": halt.reason} for halt in day.halts],
         "square_offs": sum(leg.exit_reason == "square_off" for leg in day.legs),
+        "locks": [_lock(lock) for lock in day.locks],
+    }
+
+
+def _lock(lock: LockOutcome) -> Json:
+    return {
+        "what": lock.what,
+        "rule": lock.rule,
+        "limit": str(lock.limit),
+        "value": str(lock.value),
+        "currency": lock.currency,
+        "formula": lock.formula,
+        "breached_at": lock.breached_at.isoformat(),
+        "flat_at": None if lock.flat_at is None else lock.flat_at.isoformat(),
+        "breach_to_flat_s": None if lock.flat_s is None else float(lock.flat_s),
+        "flat_value": None if lock.flat_value is None else str(lock.flat_value),
+        "entries_after": lock.entries_after,
+        "unlocked_by": lock.unlocked_by,
     }
 
 
@@ -204,6 +224,7 @@ def _reasons(day: Day) -> list[str]:
         *_some(
             "exposed", [f"{leg.symbol} of account {leg.account_id}" for leg in day.legs if leg.is_exposed]
         ),
+        *_some("not flat after its loss lock", [lock.what for lock in day.locks if lock.flat_at is None]),
         *_some("audit", day.breaches),
         *_some("fault that hit nothing", never_struck(day.fault_windows)),
     ]

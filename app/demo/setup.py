@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from app.db.limits import add_limit_version
 from app.db.session import Database
 from app.demo.options import DemoOptions
 from app.demo.population import Person
 from app.domain.calendar_rules import SessionKind, TradingSession
+from app.domain.errors import InvalidInputError
 from app.domain.ids import AccountId
 from app.domain.markets import NSE, Market
+from app.domain.risk.limits import parse_limits
+from app.domain.risk.scopes import LimitScope, scope_key
 from app.domain.users import Actor, Role
 from app.infra.vault import Vault
 from app.services.accounts import create_account
@@ -56,14 +61,21 @@ def settle_people(
     people: Sequence[Person],
     sessions: Sequence[TradingSession],
     book: StrategyBook,
+    loss_limits: Mapping[str, Decimal],
 ) -> Mapping[AccountId, Person]:
-    """Create staff, users, accounts, credentials, deployments and the session; return who owns what."""
+    """Create staff, users, accounts, credentials, deployments, limits and the session; return who owns what.
+
+    Raises:
+        InvalidInputError: a loss limit for somebody who is not there, or that no limit can be.
+    """
     with database.begin() as session:
         for one in sessions:
             inject_session(session, _ACTOR, one)
         for name, role in STAFF.items():
             create_user(session, _ACTOR, name=name, role=role, password=PASSWORD.format(name))
-        return {_settle(session, vault, person, book): person for person in people}
+        settled = {_settle(session, vault, person, book): person for person in people}
+        _limit_losses(session, settled, loss_limits, now=sessions[0].open_at)
+    return settled
 
 
 def sign_in_lines() -> list[str]:
@@ -74,6 +86,21 @@ def sign_in_lines() -> list[str]:
 def first_user() -> str:
     """Return the one trader who has a password; hashing hundreds would only cost time."""
     return "u001"
+
+
+def _limit_losses(
+    session: Session, people: Mapping[AccountId, Person], limits: Mapping[str, Decimal], *, now: datetime
+) -> None:
+    accounts = {person.user: account_id for account_id, person in people.items()}
+    if unknown := sorted(limits.keys() - accounts.keys()):
+        raise InvalidInputError(f"--loss-limit: expected users of the demo, got {', '.join(unknown)}")
+    for user, amount in limits.items():
+        values = {"max_daily_loss": str(amount)}
+        parse_limits(values)
+        key = scope_key(LimitScope.ACCOUNT, str(accounts[user]))
+        add_limit_version(
+            session, key, values, expected_version=0, actor=_ACTOR.name, reason="demo", now=now
+        )
 
 
 def _settle(session: Session, vault: Vault, person: Person, book: StrategyBook) -> AccountId:

@@ -48,6 +48,7 @@ QUEUES = {
     RunKind.ENTRIES: QueueName.ORDERS,
     RunKind.EXITS: QueueName.EXITS,
     RunKind.BOOKS: QueueName.BOOKS,
+    RunKind.RISK: QueueName.RISK,
 }
 _RIGHTS = (OptionRight.CALL, OptionRight.PUT)
 SPEC = {"shard": 0, "of": 1, "venue": NSE.venue, "brokers": sorted(NSE.brokers)}
