@@ -75,7 +75,6 @@ def _set_the_stage(options: DemoOptions, display: Display, stack: ExitStack) -> 
         people=_people(options, registry, faults, sessions),
         sessions=list(sessions.values()),
         book=registry,
-        loss_limits=options.loss_limits,
     )
     group = ProcessGroup(house.settings.home, SystemClock(), on_crash_loop=display.say)
     stack.callback(stop_stack, group)

@@ -12,7 +12,6 @@ from app.db.session import Database
 from app.demo.options import DemoOptions
 from app.demo.population import Person
 from app.domain.calendar_rules import SessionKind, TradingSession
-from app.domain.errors import InvalidInputError
 from app.domain.ids import AccountId
 from app.domain.markets import NSE, Market
 from app.domain.risk.limits import parse_limits
@@ -61,21 +60,14 @@ def settle_people(
     people: Sequence[Person],
     sessions: Sequence[TradingSession],
     book: StrategyBook,
-    loss_limits: Mapping[str, Decimal],
 ) -> Mapping[AccountId, Person]:
-    """Create staff, users, accounts, credentials, deployments, limits and the session; return who owns what.
-
-    Raises:
-        InvalidInputError: a loss limit for somebody who is not there, or that no limit can be.
-    """
+    """Create staff, users, accounts, credentials, deployments and the session; return who owns what."""
     with database.begin() as session:
         for one in sessions:
             inject_session(session, _ACTOR, one)
         for name, role in STAFF.items():
             create_user(session, _ACTOR, name=name, role=role, password=PASSWORD.format(name))
-        settled = {_settle(session, vault, person, book): person for person in people}
-        _limit_losses(session, settled, loss_limits, now=sessions[0].open_at)
-    return settled
+        return {_settle(session, vault, person, book, at=sessions[0].open_at): person for person in people}
 
 
 def sign_in_lines() -> list[str]:
@@ -88,22 +80,7 @@ def first_user() -> str:
     return "u001"
 
 
-def _limit_losses(
-    session: Session, people: Mapping[AccountId, Person], limits: Mapping[str, Decimal], *, now: datetime
-) -> None:
-    accounts = {person.user: account_id for account_id, person in people.items()}
-    if unknown := sorted(limits.keys() - accounts.keys()):
-        raise InvalidInputError(f"--loss-limit: expected users of the demo, got {', '.join(unknown)}")
-    for user, amount in limits.items():
-        values = {"max_daily_loss": str(amount)}
-        parse_limits(values)
-        key = scope_key(LimitScope.ACCOUNT, str(accounts[user]))
-        add_limit_version(
-            session, key, values, expected_version=0, actor=_ACTOR.name, reason="demo", now=now
-        )
-
-
-def _settle(session: Session, vault: Vault, person: Person, book: StrategyBook) -> AccountId:
+def _settle(session: Session, vault: Vault, person: Person, book: StrategyBook, *, at: datetime) -> AccountId:
     password = PASSWORD.format(person.user) if person.user == first_user() else None
     user = create_user(session, _ACTOR, name=person.user, role=Role.TRADER, password=password)
     account = create_account(
@@ -120,4 +97,15 @@ def _settle(session: Session, vault: Vault, person: Person, book: StrategyBook) 
             name=placement.name, strategy=placement.strategy, params=placement.params, limits=placement.limits
         )
         create_deployment(session, _ACTOR, account, wish, book=book)
+    if person.max_daily_loss is not None:
+        _limit_loss(session, account.account_id, person.max_daily_loss, at=at)
     return account.account_id
+
+
+def _limit_loss(session: Session, account_id: AccountId, amount: Decimal, *, at: datetime) -> None:
+    values = {"max_daily_loss": str(amount)}
+    parse_limits(values)
+    key = scope_key(LimitScope.ACCOUNT, str(account_id))
+    add_limit_version(
+        session, key, values, expected_version=0, actor=_ACTOR.name, reason="--loss-limit", now=at
+    )

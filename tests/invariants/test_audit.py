@@ -93,7 +93,7 @@ BREACHES = [
     ("LOCK", _LOCK.format(scope="ACCOUNT", target="1"), "neither left nor is leaving"),
     (
         "LOCK",
-        f"{_LOCK.format(scope='DEPLOYMENT', target='1')}; UPDATE legs SET exit_reason = 'loss lock'",
+        _LOCK.format(scope="DEPLOYMENT", target="1"),
         "an entry left after",
     ),
     (

@@ -2,7 +2,7 @@
 
 import type { Client, ClientMeta, Options as Options2, RequestResult, TDataShape } from './client';
 import { client } from './client.gen';
-import type { HealthData, HealthErrors, HealthResponses, KillSwitchData, KillSwitchErrors, KillSwitchResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAlarmsData, ListAlarmsErrors, ListAlarmsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListDeploymentsData, ListDeploymentsErrors, ListDeploymentsResponses, ListLoginsData, ListLoginsErrors, ListLoginsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPhasesData, ListPhasesErrors, ListPhasesResponses, ListPnlData, ListPnlErrors, ListPnlResponses, ListPositionsData, ListPositionsErrors, ListPositionsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListUnknownOrdersData, ListUnknownOrdersErrors, ListUnknownOrdersResponses, PauseDeploymentData, PauseDeploymentErrors, PauseDeploymentResponses, RenewTokenData, RenewTokenErrors, RenewTokenResponses, ResolveUnknownOrderData, ResolveUnknownOrderErrors, ResolveUnknownOrderResponses, ResumeDeploymentData, ResumeDeploymentErrors, ResumeDeploymentResponses, RetryLoginData, RetryLoginErrors, RetryLoginResponses, ShowCommandData, ShowCommandErrors, ShowCommandResponses, ShowDayData, ShowDayErrors, ShowDayResponses, ShowMeData, ShowMeErrors, ShowMeResponses, ShowOrderData, ShowOrderErrors, ShowOrderResponses, ShowUnknownOrderData, ShowUnknownOrderErrors, ShowUnknownOrderResponses, SignInData, SignInErrors, SignInResponses, SquareOffData, SquareOffErrors, SquareOffResponses, TriggerPhaseData, TriggerPhaseErrors, TriggerPhaseResponses } from './types.gen';
+import type { HealthData, HealthErrors, HealthResponses, KillSwitchData, KillSwitchErrors, KillSwitchResponses, ListAccountEquityData, ListAccountEquityErrors, ListAccountEquityResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAlarmsData, ListAlarmsErrors, ListAlarmsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListDeploymentEquityData, ListDeploymentEquityErrors, ListDeploymentEquityResponses, ListDeploymentsData, ListDeploymentsErrors, ListDeploymentsResponses, ListLoginsData, ListLoginsErrors, ListLoginsResponses, ListLossLocksData, ListLossLocksErrors, ListLossLocksResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPhasesData, ListPhasesErrors, ListPhasesResponses, ListPnlData, ListPnlErrors, ListPnlResponses, ListPositionsData, ListPositionsErrors, ListPositionsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListUnknownOrdersData, ListUnknownOrdersErrors, ListUnknownOrdersResponses, PauseDeploymentData, PauseDeploymentErrors, PauseDeploymentResponses, RenewTokenData, RenewTokenErrors, RenewTokenResponses, ResolveUnknownOrderData, ResolveUnknownOrderErrors, ResolveUnknownOrderResponses, ResumeDeploymentData, ResumeDeploymentErrors, ResumeDeploymentResponses, RetryLoginData, RetryLoginErrors, RetryLoginResponses, ShowCommandData, ShowCommandErrors, ShowCommandResponses, ShowDayData, ShowDayErrors, ShowDayResponses, ShowMeData, ShowMeErrors, ShowMeResponses, ShowOrderData, ShowOrderErrors, ShowOrderResponses, ShowUnknownOrderData, ShowUnknownOrderErrors, ShowUnknownOrderResponses, SignInData, SignInErrors, SignInResponses, SquareOffData, SquareOffErrors, SquareOffResponses, TriggerPhaseData, TriggerPhaseErrors, TriggerPhaseResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -332,5 +332,38 @@ export const triggerPhase = <ThrowOnError extends boolean = false>(options: Opti
 export const showCommand = <ThrowOnError extends boolean = false>(options: Options<ShowCommandData, ThrowOnError>): RequestResult<ShowCommandResponses, ShowCommandErrors, ThrowOnError> => (options.client ?? client).get<ShowCommandResponses, ShowCommandErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/commands/{command_id}',
+    ...options
+});
+
+/**
+ * List Loss Locks
+ *
+ * Return the scopes that a loss limit or a combined rule closed and locked on a day, newest first.
+ */
+export const listLossLocks = <ThrowOnError extends boolean = false>(options?: Options<ListLossLocksData, ThrowOnError>): RequestResult<ListLossLocksResponses, ListLossLocksErrors, ThrowOnError> => (options?.client ?? client).get<ListLossLocksResponses, ListLossLocksErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/loss-locks',
+    ...options
+});
+
+/**
+ * List Account Equity
+ *
+ * Return an account's profit and loss, minute by minute where it changed, before charges.
+ */
+export const listAccountEquity = <ThrowOnError extends boolean = false>(options: Options<ListAccountEquityData, ThrowOnError>): RequestResult<ListAccountEquityResponses, ListAccountEquityErrors, ThrowOnError> => (options.client ?? client).get<ListAccountEquityResponses, ListAccountEquityErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/accounts/{account_id}/equity',
+    ...options
+});
+
+/**
+ * List Deployment Equity
+ *
+ * Return a deployment's profit and loss, minute by minute where it changed, before charges.
+ */
+export const listDeploymentEquity = <ThrowOnError extends boolean = false>(options: Options<ListDeploymentEquityData, ThrowOnError>): RequestResult<ListDeploymentEquityResponses, ListDeploymentEquityErrors, ThrowOnError> => (options.client ?? client).get<ListDeploymentEquityResponses, ListDeploymentEquityErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/deployments/{deployment_id}/equity',
     ...options
 });

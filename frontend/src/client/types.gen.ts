@@ -375,6 +375,30 @@ export type DeploymentState = 'ACTIVE' | 'PAUSED' | 'HALTED';
 export type EndpointClass = 'ORDERS' | 'READS' | 'LOGINS';
 
 /**
+ * EquityPoint
+ *
+ * Show profit and loss in one minute, before charges; `peak` is the highest of the day so far.
+ */
+export type EquityPoint = {
+    /**
+     * Minute
+     */
+    minute: string;
+    /**
+     * Realized
+     */
+    realized: string;
+    /**
+     * Unrealized
+     */
+    unrealized: string;
+    /**
+     * Peak
+     */
+    peak: string;
+};
+
+/**
  * EvidenceEntry
  *
  * Show what a source answered; `looks` equal answers from `first_wall` to `last_wall` (machine time).
@@ -614,6 +638,13 @@ export type LegOutcome = {
 };
 
 /**
+ * LimitScope
+ *
+ * Name what a set of limits covers, widest first.
+ */
+export type LimitScope = 'TENANT' | 'BROKER' | 'USER' | 'ACCOUNT' | 'DEPLOYMENT';
+
+/**
  * Login
  *
  * Show one cell of the login matrix; `took_ms` in real milliseconds.
@@ -726,6 +757,75 @@ export type LoopCounts = {
      */
     deployments_armed: number;
 };
+
+/**
+ * LossLock
+ *
+ * Show why a scope was closed and locked for a trading date, when it was flat, and who unlocked it.
+ *
+ * `value` broke `limit` by the `formula`, before charges; `flat_value` is the profit or loss that was left.
+ */
+export type LossLock = {
+    /**
+     * Id
+     */
+    id: number;
+    venue: Venue;
+    /**
+     * Day
+     */
+    day: string;
+    scope: LimitScope;
+    /**
+     * Target
+     */
+    target: string;
+    rule: LossRule;
+    /**
+     * Limit
+     */
+    limit: string;
+    /**
+     * Value
+     */
+    value: string;
+    currency: Currency;
+    /**
+     * Formula
+     */
+    formula: string;
+    /**
+     * Breached At
+     */
+    breached_at: string;
+    /**
+     * Flat At
+     */
+    flat_at: string | null;
+    /**
+     * Flat Value
+     */
+    flat_value: string | null;
+    /**
+     * Unlocked At
+     */
+    unlocked_at: string | null;
+    /**
+     * Unlocked By
+     */
+    unlocked_by: string | null;
+    /**
+     * Unlock Reason
+     */
+    unlock_reason: string | null;
+};
+
+/**
+ * LossRule
+ *
+ * Name a rule on the profit and loss of a scope.
+ */
+export type LossRule = 'MAX_DAILY_LOSS' | 'MAX_DRAWDOWN' | 'COMBINED_STOP' | 'COMBINED_TARGET' | 'COMBINED_LOCK';
 
 /**
  * MarkedLeg
@@ -1413,7 +1513,7 @@ export type Run = {
  *
  * Name the kinds of leased runs.
  */
-export type RunKind = 'loops' | 'entries' | 'exits' | 'books';
+export type RunKind = 'loops' | 'entries' | 'exits' | 'books' | 'risk';
 
 /**
  * RunsFrame
@@ -1780,6 +1880,13 @@ export type ValidationError = {
         [key: string]: unknown;
     };
 };
+
+/**
+ * Venue
+ *
+ * Name the place where an instrument trades.
+ */
+export type Venue = 'NSE' | 'BSE' | 'BINANCE' | 'MT5';
 
 /**
  * Why
@@ -2682,6 +2789,130 @@ export type ShowCommandResponses = {
 };
 
 export type ShowCommandResponse = ShowCommandResponses[keyof ShowCommandResponses];
+
+export type ListLossLocksData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Day
+         *
+         * Trading date; today when not given.
+         */
+        day?: string | null;
+    };
+    url: '/api/v1/loss-locks';
+};
+
+export type ListLossLocksErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListLossLocksError = ListLossLocksErrors[keyof ListLossLocksErrors];
+
+export type ListLossLocksResponses = {
+    /**
+     * Response List Loss Locks
+     *
+     * Successful Response
+     */
+    200: Array<LossLock>;
+};
+
+export type ListLossLocksResponse = ListLossLocksResponses[keyof ListLossLocksResponses];
+
+export type ListAccountEquityData = {
+    body?: never;
+    path: {
+        /**
+         * Account Id
+         */
+        account_id: number;
+    };
+    query?: {
+        /**
+         * Day
+         *
+         * Trading date; today when not given.
+         */
+        day?: string | null;
+    };
+    url: '/api/v1/accounts/{account_id}/equity';
+};
+
+export type ListAccountEquityErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListAccountEquityError = ListAccountEquityErrors[keyof ListAccountEquityErrors];
+
+export type ListAccountEquityResponses = {
+    /**
+     * Response List Account Equity
+     *
+     * Successful Response
+     */
+    200: Array<EquityPoint>;
+};
+
+export type ListAccountEquityResponse = ListAccountEquityResponses[keyof ListAccountEquityResponses];
+
+export type ListDeploymentEquityData = {
+    body?: never;
+    path: {
+        /**
+         * Deployment Id
+         */
+        deployment_id: number;
+    };
+    query?: {
+        /**
+         * Day
+         *
+         * Trading date; today when not given.
+         */
+        day?: string | null;
+    };
+    url: '/api/v1/deployments/{deployment_id}/equity';
+};
+
+export type ListDeploymentEquityErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListDeploymentEquityError = ListDeploymentEquityErrors[keyof ListDeploymentEquityErrors];
+
+export type ListDeploymentEquityResponses = {
+    /**
+     * Response List Deployment Equity
+     *
+     * Successful Response
+     */
+    200: Array<EquityPoint>;
+};
+
+export type ListDeploymentEquityResponse = ListDeploymentEquityResponses[keyof ListDeploymentEquityResponses];
 
 export type StreamFramestreamFramePostWebhookPayload = StreamFrame;
 

@@ -213,13 +213,7 @@ def test_an_unlock_needs_a_flat_account_and_a_raised_limit(desk: Desk) -> None:
 def test_a_combined_stop_closes_its_deployment_and_pauses_it_for_the_day(desk: Desk) -> None:
     one = desk.deployments[0]
     beside = desk.deploy_beside(one)
-    with desk.database.begin() as session:
-        session.execute(
-            update(DeploymentRow)
-            .where(DeploymentRow.id == one.deployment_id)
-            .values(limits={"combined_stop": "100"})
-        )
-        session.execute(update(DeploymentRow).values(armed_on=TODAY))
+    _stop_at(desk, one, "100")
     with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop, watched(desk) as risk:
         hold_straddles(desk, loop, [one, beside])
         risk.look()
@@ -242,9 +236,18 @@ def test_a_combined_stop_closes_its_deployment_and_pauses_it_for_the_day(desk: D
         assert tomorrow == frozenset()
         assert "loss_lock" not in alarms, "a plan of the strategy is no trouble"
 
+
+def test_a_deployment_that_its_owner_resumes_counts_anew_from_what_was_left(desk: Desk) -> None:
+    one = desk.deployments[0]
+    _stop_at(desk, one, "100")
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop, watched(desk) as risk:
+        hold_straddles(desk, loop, [one])
         risk.look()
-        moment = Moment(day=TODAY, now=desk.clock.now(), wall=desk.clock.wall())
+        risk.look()
+        desk.wait_for(lambda: all(leg.net_qty == 0 for leg in desk.legs()))
+        risk.look()
         owner = Caller(user_id=one.user_id, name="user-1", role=Role.TRADER, origin="api")
+        moment = Moment(day=TODAY, now=desk.clock.now(), wall=desk.clock.wall())
         with desk.database.begin() as session:
             order_deployment_state(
                 session,
@@ -254,9 +257,27 @@ def test_a_combined_stop_closes_its_deployment_and_pauses_it_for_the_day(desk: D
                 reason="another round",
                 moment=moment,
             )
+        (lock,) = locks(desk)
+        assert (lock.unlocked_by, lock.unlock_reason) == ("user-1", "another round")
+        assert lock.flat_value is not None
+        with desk.database.begin() as session:
+            session.execute(update(LegRow).values(cash=lock.flat_value / 2 - Decimal("49.5")))
         risk.look()
         risk.look()
-        assert [lock.unlocked_by for lock in locks(desk)] == ["user-1"], "it counts anew from what was left"
+        assert len(locks(desk)) == 1, "99 more are lost, not 100"
+        with desk.database.begin() as session:
+            session.execute(update(LegRow).values(cash=lock.flat_value / 2 - Decimal(50)))
+        risk.look()
+        risk.look()
+        assert len(locks(desk)) == 2
+
+
+def _stop_at(desk: Desk, deployment: Deployment, amount: str) -> None:
+    """Give a deployment a combined stop, and arm all of them."""
+    with desk.database.begin() as session:
+        one = update(DeploymentRow).where(DeploymentRow.id == deployment.deployment_id)
+        session.execute(one.values(limits={"combined_stop": amount}))
+        session.execute(update(DeploymentRow).values(armed_on=TODAY))
 
 
 def test_what_is_sold_by_everybody_together_is_judged_by_the_tenants_limit(desk: Desk) -> None:
@@ -307,7 +328,8 @@ def test_who_lost_the_lease_locks_nobody(desk: Desk) -> None:
 )
 def test_a_settled_lock_cannot_be_rewritten(desk: Desk, change: str) -> None:
     settled = """
-        INSERT INTO loss_locks (venue, day, scope, target, rule, "limit", value, currency, formula, breached_at)
+        INSERT INTO loss_locks
+            (venue, day, scope, target, rule, "limit", value, currency, formula, breached_at)
           VALUES ('NSE', '2026-11-23', 'TENANT', '', 'MAX_DAILY_LOSS', 1, -1, 'INR', '', now());
         UPDATE loss_locks SET flat_at = now(), flat_wall = now(), flat_value = -1;
         UPDATE loss_locks SET unlocked_at = now(), unlocked_by = 'asha', unlock_reason = 'agreed'
@@ -315,5 +337,5 @@ def test_a_settled_lock_cannot_be_rewritten(desk: Desk, change: str) -> None:
     with desk.database.begin() as session:
         for statement in settled.split(";"):
             session.execute(text(statement))
-    with pytest.raises(DatabaseError, match="change refused|append-only"), desk.database.begin() as session:
+    with pytest.raises(DatabaseError, match="refused"), desk.database.begin() as session:
         session.execute(text(change))

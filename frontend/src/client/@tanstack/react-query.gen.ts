@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen';
-import { health, killSwitch, listAccounts, listAlarms, listAudit, listDeployments, listLogins, listOrders, listPhases, listPnl, listPositions, listRuns, listUnknownOrders, type Options, pauseDeployment, renewToken, resolveUnknownOrder, resumeDeployment, retryLogin, showCommand, showDay, showMe, showOrder, showUnknownOrder, signIn, squareOff, triggerPhase } from '../sdk.gen';
-import type { HealthData, HealthError, HealthResponse, KillSwitchData, KillSwitchError, KillSwitchResponse, ListAccountsData, ListAccountsError, ListAccountsResponse, ListAlarmsData, ListAlarmsError, ListAlarmsResponse, ListAuditData, ListAuditError, ListAuditResponse, ListDeploymentsData, ListDeploymentsError, ListDeploymentsResponse, ListLoginsData, ListLoginsError, ListLoginsResponse, ListOrdersData, ListOrdersError, ListOrdersResponse, ListPhasesData, ListPhasesError, ListPhasesResponse, ListPnlData, ListPnlError, ListPnlResponse, ListPositionsData, ListPositionsError, ListPositionsResponse, ListRunsData, ListRunsError, ListRunsResponse, ListUnknownOrdersData, ListUnknownOrdersError, ListUnknownOrdersResponse, PauseDeploymentData, PauseDeploymentError, PauseDeploymentResponse, RenewTokenData, RenewTokenError, RenewTokenResponse, ResolveUnknownOrderData, ResolveUnknownOrderError, ResolveUnknownOrderResponse, ResumeDeploymentData, ResumeDeploymentError, ResumeDeploymentResponse, RetryLoginData, RetryLoginError, RetryLoginResponse, ShowCommandData, ShowCommandError, ShowCommandResponse, ShowDayData, ShowDayError, ShowDayResponse, ShowMeData, ShowMeError, ShowMeResponse, ShowOrderData, ShowOrderError, ShowOrderResponse, ShowUnknownOrderData, ShowUnknownOrderError, ShowUnknownOrderResponse, SignInData, SignInError, SignInResponse, SquareOffData, SquareOffError, SquareOffResponse, TriggerPhaseData, TriggerPhaseError, TriggerPhaseResponse } from '../types.gen';
+import { health, killSwitch, listAccountEquity, listAccounts, listAlarms, listAudit, listDeploymentEquity, listDeployments, listLogins, listLossLocks, listOrders, listPhases, listPnl, listPositions, listRuns, listUnknownOrders, type Options, pauseDeployment, renewToken, resolveUnknownOrder, resumeDeployment, retryLogin, showCommand, showDay, showMe, showOrder, showUnknownOrder, signIn, squareOff, triggerPhase } from '../sdk.gen';
+import type { HealthData, HealthError, HealthResponse, KillSwitchData, KillSwitchError, KillSwitchResponse, ListAccountEquityData, ListAccountEquityError, ListAccountEquityResponse, ListAccountsData, ListAccountsError, ListAccountsResponse, ListAlarmsData, ListAlarmsError, ListAlarmsResponse, ListAuditData, ListAuditError, ListAuditResponse, ListDeploymentEquityData, ListDeploymentEquityError, ListDeploymentEquityResponse, ListDeploymentsData, ListDeploymentsError, ListDeploymentsResponse, ListLoginsData, ListLoginsError, ListLoginsResponse, ListLossLocksData, ListLossLocksError, ListLossLocksResponse, ListOrdersData, ListOrdersError, ListOrdersResponse, ListPhasesData, ListPhasesError, ListPhasesResponse, ListPnlData, ListPnlError, ListPnlResponse, ListPositionsData, ListPositionsError, ListPositionsResponse, ListRunsData, ListRunsError, ListRunsResponse, ListUnknownOrdersData, ListUnknownOrdersError, ListUnknownOrdersResponse, PauseDeploymentData, PauseDeploymentError, PauseDeploymentResponse, RenewTokenData, RenewTokenError, RenewTokenResponse, ResolveUnknownOrderData, ResolveUnknownOrderError, ResolveUnknownOrderResponse, ResumeDeploymentData, ResumeDeploymentError, ResumeDeploymentResponse, RetryLoginData, RetryLoginError, RetryLoginResponse, ShowCommandData, ShowCommandError, ShowCommandResponse, ShowDayData, ShowDayError, ShowDayResponse, ShowMeData, ShowMeError, ShowMeResponse, ShowOrderData, ShowOrderError, ShowOrderResponse, ShowUnknownOrderData, ShowUnknownOrderError, ShowUnknownOrderResponse, SignInData, SignInError, SignInResponse, SquareOffData, SquareOffError, SquareOffResponse, TriggerPhaseData, TriggerPhaseError, TriggerPhaseResponse } from '../types.gen';
 
 /**
  * Sign In
@@ -641,4 +641,64 @@ export const showCommandOptions = (options: Options<ShowCommandData>) => queryOp
         return data;
     },
     queryKey: showCommandQueryKey(options)
+});
+
+export const listLossLocksQueryKey = (options?: Options<ListLossLocksData>) => createQueryKey('listLossLocks', options);
+
+/**
+ * List Loss Locks
+ *
+ * Return the scopes that a loss limit or a combined rule closed and locked on a day, newest first.
+ */
+export const listLossLocksOptions = (options?: Options<ListLossLocksData>) => queryOptions<ListLossLocksResponse, ListLossLocksError, ListLossLocksResponse, ReturnType<typeof listLossLocksQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listLossLocks({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listLossLocksQueryKey(options)
+});
+
+export const listAccountEquityQueryKey = (options: Options<ListAccountEquityData>) => createQueryKey('listAccountEquity', options);
+
+/**
+ * List Account Equity
+ *
+ * Return an account's profit and loss, minute by minute where it changed, before charges.
+ */
+export const listAccountEquityOptions = (options: Options<ListAccountEquityData>) => queryOptions<ListAccountEquityResponse, ListAccountEquityError, ListAccountEquityResponse, ReturnType<typeof listAccountEquityQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listAccountEquity({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listAccountEquityQueryKey(options)
+});
+
+export const listDeploymentEquityQueryKey = (options: Options<ListDeploymentEquityData>) => createQueryKey('listDeploymentEquity', options);
+
+/**
+ * List Deployment Equity
+ *
+ * Return a deployment's profit and loss, minute by minute where it changed, before charges.
+ */
+export const listDeploymentEquityOptions = (options: Options<ListDeploymentEquityData>) => queryOptions<ListDeploymentEquityResponse, ListDeploymentEquityError, ListDeploymentEquityResponse, ReturnType<typeof listDeploymentEquityQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listDeploymentEquity({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listDeploymentEquityQueryKey(options)
 });
