@@ -13,7 +13,7 @@ from app.db.models import AccountRow, DeploymentRow, LimitVersionRow
 from app.domain.accounts import BrokerCode
 from app.domain.errors import ConflictError, InvalidInputError
 from app.domain.ids import AccountId, DeploymentId, UserId
-from app.domain.risk.limits import RiskLimits
+from app.domain.risk.limits import RiskLimits, parse_limits
 from app.domain.risk.scopes import LimitScope, ScopeKey, covering, limits_in_force
 
 
@@ -137,7 +137,9 @@ def limits_of_deployments(
     for row, _ in rows:
         try:
             base = RiskLimits.from_mapping(row.limits)
-            in_force = limits_in_force(base, [sets[key] for key in covers[row.id] if key in sets])
+            in_force = limits_in_force(
+                base, [parse_limits(sets[key]) for key in covers[row.id] if key in sets]
+            )
         except InvalidInputError:
             continue
         found[DeploymentId(row.id)] = in_force
