@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.cli.installation import Installation, opened
 from app.cli.tables import print_table, say
+from app.db.limits import LimitVersion
 from app.domain.errors import InvalidInputError
 from app.domain.risk.scopes import LimitScope, ScopeKey, scope_key
 from app.infra.clock import open_clock
@@ -138,8 +139,11 @@ def _row(limit: LimitInForce) -> tuple[object, ...]:
     version = limit.version
     if version is None:
         return (limit.name, _word(limit.value), limit.origin, None, None, None)
-    when = f"{version.ts_init:%Y-%m-%d %H:%M:%S}"
-    return (limit.name, _word(limit.value), limit.origin, version.actor, when, version.reason)
+    return (limit.name, _word(limit.value), limit.origin, version.actor, _when(version), version.reason)
+
+
+def _when(version: LimitVersion) -> str:
+    return f"{version.ts_init:%Y-%m-%d %H:%M:%S}"
 
 
 def _words(values: Mapping[str, object]) -> str:
