@@ -34,16 +34,13 @@ def scope_key(scope: LimitScope, target: str) -> ScopeKey:
     Raises:
         InvalidInputError: a target that no such scope can have; it would silently cover nobody.
     """
-    match scope:
-        case LimitScope.TENANT:
-            is_sound = target == ""
-            expected = "no target"
-        case LimitScope.BROKER:
-            is_sound = target in set(BrokerCode)
-            expected = f"one of {', '.join(BrokerCode)}"
-        case LimitScope.USER | LimitScope.ACCOUNT | LimitScope.DEPLOYMENT:
-            is_sound = target.isascii() and target.isdigit() and target == str(int(target))
-            expected = f"the id of the {scope.lower()}"
+    if scope is LimitScope.TENANT:
+        is_sound, expected = target == "", "no target"
+    elif scope is LimitScope.BROKER:
+        is_sound, expected = target in set(BrokerCode), f"one of {', '.join(BrokerCode)}"
+    else:
+        is_sound = target.isascii() and target.isdigit() and target == str(int(target))
+        expected = f"the id of the {scope.lower()}"
     if not is_sound:
         raise InvalidInputError(f"limits of scope {scope}: expected {expected}, got {target!r}")
     return scope, target
