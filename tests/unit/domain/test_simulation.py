@@ -124,6 +124,14 @@ def test_an_ended_entry_and_a_closed_position_free_their_room() -> None:
     assert denied([held, later], [filled(held, 1)], max_open_positions=1) != []
 
 
+def test_what_filled_of_a_live_entry_counts_once() -> None:
+    live, later = entry("a", 0, lots=2), entry("b", 60, instrument=PUT)
+    half = replace(filled(live, 1), quantity=Decimal(65))
+
+    assert denied([live, later], [half], max_account_notional=65 * 97 * 3) == []
+    assert denied([live, later], [half], max_account_notional=65 * 97 * 3 - 1) != []
+
+
 def test_entries_within_one_second_are_counted() -> None:
     burst = [entry("a", 0), entry("b", 0.5), entry("c", 1)]
 
