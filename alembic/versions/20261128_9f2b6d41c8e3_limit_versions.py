@@ -26,11 +26,15 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("values", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("ts_init", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "scope IN ('TENANT', 'BROKER', 'USER', 'ACCOUNT', 'DEPLOYMENT')",
             name=op.f("ck_limit_versions_scope"),
+        ),
+        sa.CheckConstraint(
+            "role IN ('ADMIN', 'OPS', 'TRADER')", name=op.f("ck_limit_versions_role")
         ),
         sa.CheckConstraint("version > 0", name=op.f("ck_limit_versions_version_positive")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_limit_versions")),

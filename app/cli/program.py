@@ -15,6 +15,7 @@ from app.cli import (
     deployments,
     imports,
     keys,
+    limits,
     sessions,
     unknown,
     up,
@@ -35,6 +36,7 @@ GROUPS: tuple[tuple[str | None, typer.Typer], ...] = (
     ("accounts", accounts.commands),
     ("deployments", deployments.commands),
     ("keys", keys.commands),
+    ("limits", limits.commands),
     ("session", sessions.commands),
     ("unknown", unknown.commands),
 )

@@ -13,8 +13,9 @@ from app.db.models import AccountRow, DeploymentRow, LimitVersionRow
 from app.domain.accounts import BrokerCode
 from app.domain.errors import ConflictError, InvalidInputError
 from app.domain.ids import AccountId, DeploymentId, UserId
-from app.domain.risk.limits import RiskLimits
+from app.domain.risk.limits import RiskLimits, parse_limits
 from app.domain.risk.scopes import LimitScope, ScopeKey, covering, limits_in_force
+from app.domain.users import Actor, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class LimitVersion:
     version: int
     values: Mapping[str, object]
     actor: str
+    role: Role
     reason: str
     ts_init: datetime
 
@@ -33,6 +35,15 @@ class LimitVersion:
     def key(self) -> ScopeKey:
         """Whom it covers."""
         return self.scope, self.target
+
+
+@dataclass(frozen=True, slots=True)
+class CoveredDeployment:
+    """Name a deployment with its account and broker."""
+
+    deployment_id: DeploymentId
+    account_id: AccountId
+    broker: BrokerCode
 
 
 def current_versions(
@@ -72,7 +83,7 @@ def add_limit_version(
     values: Mapping[str, Any],
     *,
     expected_version: int,
-    actor: str,
+    author: Actor,
     reason: str,
     now: datetime,
 ) -> LimitVersion:
@@ -83,7 +94,7 @@ def add_limit_version(
         key: whom the set covers.
         values: the whole new set as JSON values; what it does not name is no longer limited here.
         expected_version: the version that the author saw, 0 for none.
-        actor: who sets it.
+        author: who sets it.
         reason: why.
         now: the platform's time.
 
@@ -102,7 +113,8 @@ def add_limit_version(
             target=target,
             version=expected_version + 1,
             values=dict(values),
-            actor=actor,
+            actor=author.name,
+            role=author.role,
             reason=reason,
             ts_init=now,
         )
@@ -119,11 +131,15 @@ def add_limit_version(
 
 
 def limits_of_deployments(
-    session: Session, deployment_ids: Collection[DeploymentId]
+    session: Session,
+    deployment_ids: Collection[DeploymentId],
+    *,
+    instead: Mapping[ScopeKey, Mapping[str, object]] | None = None,
 ) -> dict[DeploymentId, RiskLimits]:
     """Return the limits in force of each deployment, its own tightened by every scope that covers it.
 
     A deployment whose sets cannot be read is left out: it must not trade, and must not stop the others.
+    `instead` puts other sets in the place of the stored ones, to try them.
     """
     statement = (
         select(DeploymentRow, AccountRow.broker)
@@ -132,16 +148,43 @@ def limits_of_deployments(
     )
     rows = session.execute(statement).all()
     covers = {row.id: _covers(row, BrokerCode(broker)) for row, broker in rows}
-    sets = current_limits(session, {key for keys in covers.values() for key in keys})
+    sets = current_limits(session, {key for keys in covers.values() for key in keys}) | dict(instead or {})
     found: dict[DeploymentId, RiskLimits] = {}
     for row, _ in rows:
         try:
             base = RiskLimits.from_mapping(row.limits)
-            in_force = limits_in_force(base, [sets[key] for key in covers[row.id] if key in sets])
+            in_force = limits_in_force(
+                base, [parse_limits(sets[key]) for key in covers[row.id] if key in sets]
+            )
         except InvalidInputError:
             continue
         found[DeploymentId(row.id)] = in_force
     return found
+
+
+def deployments_under(session: Session, key: ScopeKey) -> list[CoveredDeployment]:
+    """Return the deployments that a scope covers, oldest first."""
+    scope, target = key
+    statement = (
+        select(DeploymentRow.id, DeploymentRow.account_id, AccountRow.broker)
+        .join(AccountRow, AccountRow.id == DeploymentRow.account_id)
+        .order_by(DeploymentRow.id)
+    )
+    match scope:
+        case LimitScope.TENANT:
+            pass
+        case LimitScope.BROKER:
+            statement = statement.where(AccountRow.broker == target)
+        case LimitScope.USER:
+            statement = statement.where(DeploymentRow.user_id == int(target))
+        case LimitScope.ACCOUNT:
+            statement = statement.where(DeploymentRow.account_id == int(target))
+        case LimitScope.DEPLOYMENT:
+            statement = statement.where(DeploymentRow.id == int(target))
+    return [
+        CoveredDeployment(DeploymentId(row.id), AccountId(row.account_id), BrokerCode(row.broker))
+        for row in session.execute(statement)
+    ]
 
 
 def _covers(row: DeploymentRow, broker: BrokerCode) -> tuple[ScopeKey, ...]:
@@ -160,6 +203,7 @@ def _version(row: LimitVersionRow) -> LimitVersion:
         version=row.version,
         values=row.values,
         actor=row.actor,
+        role=Role(row.role),
         reason=row.reason,
         ts_init=row.ts_init,
     )

@@ -15,11 +15,12 @@ from app.db.orders import OPEN_STATUSES, leg_of
 from app.domain.accounts import TradingState, strictest
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey
 from app.domain.numbers import ZERO
-from app.domain.orders import OrderRole, Side
+from app.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from app.domain.positions import realized_pnl, unrealized_pnl
 from app.domain.risk.state import LiveEntry, OpenPosition, Quote, RiskState
 
 _ONE_SECOND = timedelta(seconds=1)
+_STOP_TYPES = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +134,16 @@ def _state(  # noqa: PLR0913  what one account is judged by
         positions=tuple(_position(row, mark) for row, _, mark in values),
         known_ids=frozenset((*spent, *(ClientOrderId(o.client_order_id) for o in orders))),
         unknown_instruments=frozenset(InstrumentId(o.instrument_id) for o in live if o.is_unknown),
+        entries_today=sum(o.role == OrderRole.ENTRY and o.denial_code is None for o in orders),
+        live_exits=frozenset(
+            (InstrumentId(o.instrument_id), Side(o.side)) for o in live if _may_trade_as_exit(o)
+        ),
     )
+
+
+def _may_trade_as_exit(order: OrderRow) -> bool:
+    is_waiting_stop = order.order_type in _STOP_TYPES and order.status != OrderStatus.TRIGGERED
+    return order.role != OrderRole.ENTRY and not is_waiting_stop
 
 
 def _mark(row: LegRow, quotes: Mapping[InstrumentId, Quote]) -> Decimal:

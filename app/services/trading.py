@@ -18,6 +18,7 @@ from app.db.loss_locks import locked_deployments
 from app.db.models import LegRow, OrderEventRow, OrderRow, SignalRow
 from app.db.risk_state import EntryWindow, lock_risk_states
 from app.db.session import Database
+from app.db.trades import load_ended_trades
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey
 from app.domain.instruments import Venue
@@ -80,8 +81,10 @@ class Trading:
             window = self._windows(venue, day)
             states = lock_risk_states(session, account_ids, day=day, window=window, quotes=quotes)
             # Read after the locks: a limit that was changed while we waited for them binds this order.
-            limits = limits_of_deployments(session, {w.deployment.deployment_id for w in wishes})
-            self._tell_unreadable(session, wishes, limits)
+            limits = self._limits_in_force(session, wishes)
+            if any(own.looks_back for own in limits.values()):
+                trades = load_ended_trades(session, account_ids, day)
+                states = {a: replace(s, ended_trades=trades.get(a, ())) for a, s in states.items()}
             wishes = [w for w in wishes if _can_be_judged(w, limits, quotes)]
             locked = locked_deployments(session, {w.deployment.deployment_id for w in wishes}, day)
             for wish in wishes:
@@ -108,23 +111,22 @@ class Trading:
         self._publish(wishes, orders, venue)
         return RecordResult(recorded=frozenset((w.deployment.deployment_id, w.signal.key) for w in wishes))
 
-    def _tell_unreadable(self, session: Session, wishes: Sequence[Wish], limits: LimitsInForce) -> None:
+    def _limits_in_force(self, session: Session, wishes: Sequence[Wish]) -> LimitsInForce:
+        """Return the limits by deployment; what cannot be read is left out, and a person is called."""
+        deployments = {w.deployment.deployment_id: w.deployment for w in wishes}
+        limits = limits_of_deployments(session, deployments)
         now, alarmed = self._clock.now(), open_alarm_subjects(session, _UNREADABLE)
-        for deployment in {w.deployment.deployment_id: w.deployment for w in wishes}.values():
-            subject = f"deployment:{deployment.deployment_id}"
-            if deployment.deployment_id not in limits:
-                message = "its entries wait: set the limits of the scopes that cover it again"
-                log.error(_UNREADABLE, deployment_id=deployment.deployment_id)
+        for deployment_id, deployment in deployments.items():
+            subject = f"deployment:{deployment_id}"
+            if deployment_id not in limits:
+                what = "its entries wait: set the limits of the scopes that cover it again"
+                log.error(_UNREADABLE, deployment_id=deployment_id)
                 raise_alarm(
-                    session,
-                    _UNREADABLE,
-                    subject=subject,
-                    message=message,
-                    user_id=deployment.user_id,
-                    now=now,
+                    session, _UNREADABLE, subject=subject, message=what, user_id=deployment.user_id, now=now
                 )
             elif subject in alarmed:
                 clear_alarm(session, _UNREADABLE, subject=subject, now=now)
+        return limits
 
     def _age(self, market: MarketView, instrument_id: InstrumentId) -> timedelta | None:
         tick = market.tick(instrument_id)

@@ -139,12 +139,14 @@ class LimitVersionRow(Base):
     """Record a set of limits of one scope; the newest version is in force, and a trigger refuses changes.
 
     `target` is the text of an id, a broker's code, or "" for the tenant. An empty set limits nothing.
+    `role` is what its author was then: a trader may not go below what staff has set.
     """
 
     __tablename__ = "limit_versions"
     __table_args__ = (
         UniqueConstraint("scope", "target", "version"),
         one_of("scope", LimitScope),
+        one_of("role", Role),
         CheckConstraint("version > 0", name="version_positive"),
     )
 
@@ -154,5 +156,6 @@ class LimitVersionRow(Base):
     version: Mapped[int]
     values: Mapped[dict[str, Any]]
     actor: Mapped[str]
+    role: Mapped[str]
     reason: Mapped[str]
     ts_init: Mapped[datetime]

@@ -1,14 +1,14 @@
 """Say whom a set of limits covers, and join the sets that cover one deployment: the strictest wins."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 
 from app.domain.accounts import BrokerCode
-from app.domain.errors import InvalidInputError
+from app.domain.errors import InvalidInputError, InvariantError
 from app.domain.ids import AccountId, DeploymentId, UserId
-from app.domain.risk.limits import RiskLimits, parse_limits
+from app.domain.risk.limits import LONGER_IS_STRICTER, LimitSet, LimitValue, RiskLimits
 
 
 class LimitScope(StrEnum):
@@ -34,16 +34,13 @@ def scope_key(scope: LimitScope, target: str) -> ScopeKey:
     Raises:
         InvalidInputError: a target that no such scope can have; it would silently cover nobody.
     """
-    match scope:
-        case LimitScope.TENANT:
-            is_sound = target == ""
-            expected = "no target"
-        case LimitScope.BROKER:
-            is_sound = target in set(BrokerCode)
-            expected = f"one of {', '.join(BrokerCode)}"
-        case LimitScope.USER | LimitScope.ACCOUNT | LimitScope.DEPLOYMENT:
-            is_sound = target.isascii() and target.isdigit() and target == str(int(target))
-            expected = f"the id of the {scope.lower()}"
+    if scope is LimitScope.TENANT:
+        is_sound, expected = target == "", "no target"
+    elif scope is LimitScope.BROKER:
+        is_sound, expected = target in set(BrokerCode), f"one of {', '.join(BrokerCode)}"
+    else:
+        is_sound = target.isascii() and target.isdigit() and target == str(int(target))
+        expected = f"the id of the {scope.lower()}"
     if not is_sound:
         raise InvalidInputError(f"limits of scope {scope}: expected {expected}, got {target!r}")
     return scope, target
@@ -64,24 +61,47 @@ def covering(
     return tuple(keys)
 
 
-def strictest(sets: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:
-    """Join partial sets of limits, for each name the strictest value that any of them gives."""
-    joined: dict[str, Decimal] = {}
+def strictest(sets: Iterable[LimitSet]) -> dict[str, LimitValue]:
+    """Join partial sets of limits, for each name the strictest value that any of them gives.
+
+    Of lists none is dropped: a symbol must be on every list of the allowed and on none of the denied.
+    """
+    joined: dict[str, LimitValue] = {}
     for values in sets:
         for name, value in values.items():
-            joined[name] = min(joined[name], value) if name in joined else value
+            joined[name] = _stricter(name, joined[name], value) if name in joined else value
     return joined
 
 
-def limits_in_force(base: RiskLimits, sets: Iterable[Mapping[str, object]]) -> RiskLimits:
+def loosened(before: LimitSet, after: LimitSet) -> list[str]:
+    """Return the names whose limit binds less in the second set than in the first, or not at all."""
+    return [
+        name for name, value in before.items() if name not in after or not _binds(name, after[name], value)
+    ]
+
+
+def limits_in_force(base: RiskLimits, sets: Iterable[LimitSet]) -> RiskLimits:
     """Return a deployment's own limits tightened by the sets that cover it; none of them can loosen.
 
     Args:
         base: the deployment's initial set over the defaults.
-        sets: what the covering scopes say, as stored.
-
-    Raises:
-        InvalidInputError: a stored set that this release cannot read.
+        sets: what the covering scopes say.
     """
-    own = {name: value for name, value in asdict(base).items() if value is not None}
-    return replace(base, **strictest([own, *map(parse_limits, sets)]))
+    return replace(base, **strictest([base.named, *sets]))  # type: ignore[arg-type]  # the names carry the types
+
+
+def _stricter(name: str, one: LimitValue, other: LimitValue) -> LimitValue:
+    if isinstance(one, Decimal) and isinstance(other, Decimal):
+        return max(one, other) if name in LONGER_IS_STRICTER else min(one, other)
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return (*one, *(symbols for symbols in other if symbols not in one))
+    if isinstance(one, frozenset) and isinstance(other, frozenset):
+        return one | other
+    raise InvariantError(f"{name}: expected two values of one kind, got {one!r} and {other!r}")
+
+
+def _binds(name: str, value: LimitValue, required: LimitValue) -> bool:
+    """Whether a value is at least as strict as another; a shorter list of what is allowed is."""
+    if isinstance(value, tuple) and isinstance(required, tuple):
+        return all(any(own <= wide for own in value) for wide in required)
+    return _stricter(name, required, value) == value

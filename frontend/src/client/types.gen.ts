@@ -310,6 +310,13 @@ export type ControlScope = 'tenant' | 'user' | 'account';
 export type Currency = 'INR' | 'USD' | 'USDT';
 
 /**
+ * DenialCode
+ *
+ * Name every reason for which an order is refused before it leaves us.
+ */
+export type DenialCode = 'TRADING_STATE' | 'DEPLOYMENT_STATE' | 'SESSION_CLOSED' | 'SIGNAL_EXPIRED' | 'DUPLICATE' | 'UNKNOWN_OUTCOME' | 'STALE_DATA' | 'QUANTITY' | 'PRICE_BAND' | 'ORDER_NOTIONAL' | 'ACCOUNT_NOTIONAL' | 'UNDERLYING_NOTIONAL' | 'OPEN_POSITIONS' | 'OPEN_ORDERS' | 'ORDER_RATE' | 'ORDERS_PER_DAY' | 'SYMBOL' | 'SELF_CROSS' | 'COOLDOWN' | 'STOP_GUARD' | 'LOSING_TRADES' | 'TRADE_DRAWDOWN' | 'LOW_PROFIT' | 'DAILY_LOSS' | 'OTHER_LEG' | 'HEDGE_NOT_FILLED' | 'LEG_NOT_FILLED' | 'REDUCE_ONLY';
+
+/**
  * Deployment
  *
  * Show a strategy that runs for a user on an account.
@@ -638,11 +645,111 @@ export type LegOutcome = {
 };
 
 /**
+ * LimitInForce
+ *
+ * Show one limit that binds; `version` is None where no scope has set it.
+ */
+export type LimitInForce = {
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Value
+     */
+    value: string | Array<string>;
+    origin: LimitOrigin;
+    version: LimitVersion | null;
+};
+
+/**
+ * LimitOrigin
+ *
+ * Say what set a limit: a scope, the deployment when it was added, or the platform.
+ */
+export type LimitOrigin = 'TENANT' | 'BROKER' | 'USER' | 'ACCOUNT' | 'DEPLOYMENT' | 'INITIAL' | 'DEFAULT';
+
+/**
  * LimitScope
  *
  * Name what a set of limits covers, widest first.
  */
 export type LimitScope = 'TENANT' | 'BROKER' | 'USER' | 'ACCOUNT' | 'DEPLOYMENT';
+
+/**
+ * LimitSet
+ *
+ * Name whom a set covers and the whole set; what it does not name, this scope does not limit.
+ */
+export type LimitSet = {
+    scope: LimitScope;
+    /**
+     * Target
+     */
+    target?: string;
+    /**
+     * Values
+     */
+    values: {
+        [key: string]: string | Array<string> | number;
+    };
+};
+
+/**
+ * LimitTrial
+ *
+ * Tell what a set would have denied today; `unjudged` entries lack the price that was seen.
+ */
+export type LimitTrial = {
+    /**
+     * Judged
+     */
+    judged: number;
+    /**
+     * Unjudged
+     */
+    unjudged: number;
+    /**
+     * Denied
+     */
+    denied: Array<PastDenial>;
+};
+
+/**
+ * LimitVersion
+ *
+ * Show one version of a scope's set; `target` is an id, a broker's code, or "" for the tenant.
+ */
+export type LimitVersion = {
+    scope: LimitScope;
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Version
+     */
+    version: number;
+    /**
+     * Values
+     */
+    values: {
+        [key: string]: string | Array<string>;
+    };
+    /**
+     * Actor
+     */
+    actor: string;
+    role: Role;
+    /**
+     * Reason
+     */
+    reason: string;
+    /**
+     * Ts Init
+     */
+    ts_init: string;
+};
 
 /**
  * Login
@@ -915,6 +1022,33 @@ export type Me = {
 };
 
 /**
+ * NewLimits
+ *
+ * Set a scope's limits; `expected_version` is the one that you saw, 0 for none.
+ */
+export type NewLimits = {
+    scope: LimitScope;
+    /**
+     * Target
+     */
+    target?: string;
+    /**
+     * Values
+     */
+    values: {
+        [key: string]: string | Array<string> | number;
+    };
+    /**
+     * Expected Version
+     */
+    expected_version: number;
+    /**
+     * Reason
+     */
+    reason: string;
+};
+
+/**
  * Order
  *
  * Show one order.
@@ -1171,6 +1305,43 @@ export type PageOrder = {
      * Next Cursor
      */
     next_cursor: number | null;
+};
+
+/**
+ * PastDenial
+ *
+ * Show an entry of today that the set would have denied.
+ */
+export type PastDenial = {
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Client Order Id
+     */
+    client_order_id: string;
+    /**
+     * Account Id
+     */
+    account_id: number;
+    /**
+     * Deployment Id
+     */
+    deployment_id: number;
+    /**
+     * Instrument Id
+     */
+    instrument_id: string;
+    code: DenialCode;
+    /**
+     * Message
+     */
+    message: string;
+    /**
+     * Remedy
+     */
+    remedy: string;
 };
 
 /**
@@ -2281,6 +2452,297 @@ export type SquareOffResponses = {
 
 export type SquareOffResponse = SquareOffResponses[keyof SquareOffResponses];
 
+export type ListAccountLimitsData = {
+    body?: never;
+    path: {
+        /**
+         * Account Id
+         */
+        account_id: number;
+    };
+    query?: never;
+    url: '/api/v1/accounts/{account_id}/limits';
+};
+
+export type ListAccountLimitsErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListAccountLimitsError = ListAccountLimitsErrors[keyof ListAccountLimitsErrors];
+
+export type ListAccountLimitsResponses = {
+    /**
+     * Response List Account Limits
+     *
+     * Successful Response
+     */
+    200: Array<LimitInForce>;
+};
+
+export type ListAccountLimitsResponse = ListAccountLimitsResponses[keyof ListAccountLimitsResponses];
+
+export type ListDeploymentLimitsData = {
+    body?: never;
+    path: {
+        /**
+         * Deployment Id
+         */
+        deployment_id: number;
+    };
+    query?: never;
+    url: '/api/v1/deployments/{deployment_id}/limits';
+};
+
+export type ListDeploymentLimitsErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListDeploymentLimitsError = ListDeploymentLimitsErrors[keyof ListDeploymentLimitsErrors];
+
+export type ListDeploymentLimitsResponses = {
+    /**
+     * Response List Deployment Limits
+     *
+     * Successful Response
+     */
+    200: Array<LimitInForce>;
+};
+
+export type ListDeploymentLimitsResponse = ListDeploymentLimitsResponses[keyof ListDeploymentLimitsResponses];
+
+export type ListLimitVersionsData = {
+    body?: never;
+    path?: never;
+    query: {
+        scope: LimitScope;
+        /**
+         * Target
+         */
+        target?: string;
+    };
+    url: '/api/v1/limit-versions';
+};
+
+export type ListLimitVersionsErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListLimitVersionsError = ListLimitVersionsErrors[keyof ListLimitVersionsErrors];
+
+export type ListLimitVersionsResponses = {
+    /**
+     * Response List Limit Versions
+     *
+     * Successful Response
+     */
+    200: Array<LimitVersion>;
+};
+
+export type ListLimitVersionsResponse = ListLimitVersionsResponses[keyof ListLimitVersionsResponses];
+
+export type AddLimitsData = {
+    body: NewLimits;
+    path?: never;
+    query?: never;
+    url: '/api/v1/limit-versions';
+};
+
+export type AddLimitsErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type AddLimitsError = AddLimitsErrors[keyof AddLimitsErrors];
+
+export type AddLimitsResponses = {
+    /**
+     * Successful Response
+     */
+    201: LimitVersion;
+};
+
+export type AddLimitsResponse = AddLimitsResponses[keyof AddLimitsResponses];
+
+export type TryLimitSetData = {
+    body: LimitSet;
+    path?: never;
+    query?: never;
+    url: '/api/v1/limit-trials';
+};
+
+export type TryLimitSetErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type TryLimitSetError = TryLimitSetErrors[keyof TryLimitSetErrors];
+
+export type TryLimitSetResponses = {
+    /**
+     * Successful Response
+     */
+    200: LimitTrial;
+};
+
+export type TryLimitSetResponse = TryLimitSetResponses[keyof TryLimitSetResponses];
+
+export type ListLossLocksData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Day
+         *
+         * Trading date; today when not given.
+         */
+        day?: string | null;
+    };
+    url: '/api/v1/loss-locks';
+};
+
+export type ListLossLocksErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListLossLocksError = ListLossLocksErrors[keyof ListLossLocksErrors];
+
+export type ListLossLocksResponses = {
+    /**
+     * Response List Loss Locks
+     *
+     * Successful Response
+     */
+    200: Array<LossLock>;
+};
+
+export type ListLossLocksResponse = ListLossLocksResponses[keyof ListLossLocksResponses];
+
+export type ListAccountEquityData = {
+    body?: never;
+    path: {
+        /**
+         * Account Id
+         */
+        account_id: number;
+    };
+    query?: {
+        /**
+         * Day
+         *
+         * Trading date; today when not given.
+         */
+        day?: string | null;
+    };
+    url: '/api/v1/accounts/{account_id}/equity';
+};
+
+export type ListAccountEquityErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListAccountEquityError = ListAccountEquityErrors[keyof ListAccountEquityErrors];
+
+export type ListAccountEquityResponses = {
+    /**
+     * Response List Account Equity
+     *
+     * Successful Response
+     */
+    200: Array<EquityPoint>;
+};
+
+export type ListAccountEquityResponse = ListAccountEquityResponses[keyof ListAccountEquityResponses];
+
+export type ListDeploymentEquityData = {
+    body?: never;
+    path: {
+        /**
+         * Deployment Id
+         */
+        deployment_id: number;
+    };
+    query?: {
+        /**
+         * Day
+         *
+         * Trading date; today when not given.
+         */
+        day?: string | null;
+    };
+    url: '/api/v1/deployments/{deployment_id}/equity';
+};
+
+export type ListDeploymentEquityErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListDeploymentEquityError = ListDeploymentEquityErrors[keyof ListDeploymentEquityErrors];
+
+export type ListDeploymentEquityResponses = {
+    /**
+     * Response List Deployment Equity
+     *
+     * Successful Response
+     */
+    200: Array<EquityPoint>;
+};
+
+export type ListDeploymentEquityResponse = ListDeploymentEquityResponses[keyof ListDeploymentEquityResponses];
+
 export type ListOrdersData = {
     body?: never;
     path?: never;
@@ -2789,130 +3251,6 @@ export type ShowCommandResponses = {
 };
 
 export type ShowCommandResponse = ShowCommandResponses[keyof ShowCommandResponses];
-
-export type ListLossLocksData = {
-    body?: never;
-    path?: never;
-    query?: {
-        /**
-         * Day
-         *
-         * Trading date; today when not given.
-         */
-        day?: string | null;
-    };
-    url: '/api/v1/loss-locks';
-};
-
-export type ListLossLocksErrors = {
-    /**
-     * The request cannot be served.
-     */
-    '4XX': Problem;
-    /**
-     * The server cannot serve it now.
-     */
-    '5XX': Problem;
-};
-
-export type ListLossLocksError = ListLossLocksErrors[keyof ListLossLocksErrors];
-
-export type ListLossLocksResponses = {
-    /**
-     * Response List Loss Locks
-     *
-     * Successful Response
-     */
-    200: Array<LossLock>;
-};
-
-export type ListLossLocksResponse = ListLossLocksResponses[keyof ListLossLocksResponses];
-
-export type ListAccountEquityData = {
-    body?: never;
-    path: {
-        /**
-         * Account Id
-         */
-        account_id: number;
-    };
-    query?: {
-        /**
-         * Day
-         *
-         * Trading date; today when not given.
-         */
-        day?: string | null;
-    };
-    url: '/api/v1/accounts/{account_id}/equity';
-};
-
-export type ListAccountEquityErrors = {
-    /**
-     * The request cannot be served.
-     */
-    '4XX': Problem;
-    /**
-     * The server cannot serve it now.
-     */
-    '5XX': Problem;
-};
-
-export type ListAccountEquityError = ListAccountEquityErrors[keyof ListAccountEquityErrors];
-
-export type ListAccountEquityResponses = {
-    /**
-     * Response List Account Equity
-     *
-     * Successful Response
-     */
-    200: Array<EquityPoint>;
-};
-
-export type ListAccountEquityResponse = ListAccountEquityResponses[keyof ListAccountEquityResponses];
-
-export type ListDeploymentEquityData = {
-    body?: never;
-    path: {
-        /**
-         * Deployment Id
-         */
-        deployment_id: number;
-    };
-    query?: {
-        /**
-         * Day
-         *
-         * Trading date; today when not given.
-         */
-        day?: string | null;
-    };
-    url: '/api/v1/deployments/{deployment_id}/equity';
-};
-
-export type ListDeploymentEquityErrors = {
-    /**
-     * The request cannot be served.
-     */
-    '4XX': Problem;
-    /**
-     * The server cannot serve it now.
-     */
-    '5XX': Problem;
-};
-
-export type ListDeploymentEquityError = ListDeploymentEquityErrors[keyof ListDeploymentEquityErrors];
-
-export type ListDeploymentEquityResponses = {
-    /**
-     * Response List Deployment Equity
-     *
-     * Successful Response
-     */
-    200: Array<EquityPoint>;
-};
-
-export type ListDeploymentEquityResponse = ListDeploymentEquityResponses[keyof ListDeploymentEquityResponses];
 
 export type StreamFramestreamFramePostWebhookPayload = StreamFrame;
 
