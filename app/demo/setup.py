@@ -7,20 +7,19 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from app.db.limits import add_limit_version
 from app.db.session import Database
 from app.demo.options import DemoOptions
 from app.demo.population import Person
 from app.domain.calendar_rules import SessionKind, TradingSession
 from app.domain.ids import AccountId
 from app.domain.markets import NSE, Market
-from app.domain.risk.limits import parse_limits
 from app.domain.risk.scopes import LimitScope, scope_key
 from app.domain.users import Actor, Role
 from app.infra.vault import Vault
 from app.services.accounts import create_account
 from app.services.credentials import store_credentials
 from app.services.deployments import NewDeployment, StrategyBook, create_deployment
+from app.services.limits import set_limits
 from app.services.sessions import inject_session
 from app.services.users import create_user
 
@@ -103,9 +102,6 @@ def _settle(session: Session, vault: Vault, person: Person, book: StrategyBook, 
 
 
 def _limit_loss(session: Session, account_id: AccountId, amount: Decimal, *, at: datetime) -> None:
-    values = {"max_daily_loss": str(amount)}
-    parse_limits(values)
     key = scope_key(LimitScope.ACCOUNT, str(account_id))
-    add_limit_version(
-        session, key, values, expected_version=0, actor=_ACTOR.name, reason="--loss-limit", now=at
-    )
+    values = {"max_daily_loss": str(amount)}
+    set_limits(session, _ACTOR, key, values, expected_version=0, reason="--loss-limit", now=at)

@@ -23,7 +23,14 @@ from app.domain.deployments import Deployment
 from app.domain.errors import ForbiddenError, InvalidInputError, NotFoundError
 from app.domain.ids import AccountId, DeploymentId, UserId
 from app.domain.markets import Market, market_of
-from app.domain.risk.limits import LimitSet, LimitValue, RiskLimits, parse_limits, write_limits
+from app.domain.risk.limits import (
+    LimitSet,
+    LimitValue,
+    RiskLimits,
+    parse_initial_limits,
+    parse_limits,
+    write_limits,
+)
 from app.domain.risk.scopes import LimitScope, ScopeKey, covering, loosened, strictest
 from app.domain.risk.simulation import PastDenial, simulate
 from app.domain.users import Actor, Role
@@ -69,7 +76,7 @@ def show_deployment_limits(session: Session, actor: Actor, deployment_id: Deploy
     """Return what binds a deployment. Raises NotFoundError."""
     deployment = get_visible_deployment(session, actor, deployment_id)
     account = get_visible_account(session, actor, deployment.account_id)
-    return _in_force(session, _keys_of(account, deployment), parse_limits(deployment.limits))
+    return _in_force(session, _keys_of(account, deployment), parse_initial_limits(deployment.limits))
 
 
 def show_limit_history(session: Session, actor: Actor, key: ScopeKey) -> list[LimitVersion]:

@@ -29,7 +29,7 @@ from app.domain.ids import AccountId, DeploymentId, UserId
 from app.domain.instruments import Venue
 from app.domain.markets import MARKETS, Market
 from app.domain.risk.breaches import Breach, LossRule
-from app.domain.risk.limits import parse_limits
+from app.domain.risk.limits import number_of, parse_limits
 from app.domain.risk.scopes import LimitScope, ScopeKey
 from app.services.risk_control import FlattenResult, Moment, flatten
 
@@ -143,7 +143,7 @@ def unlock(session: Session, key: ScopeKey, *, by: str, origin: str, reason: str
 def _demand_room(lock: LossLockRow, key: ScopeKey, limits: Mapping[str, object]) -> None:
     if lock.flat_value is None:
         raise ConflictError(f"expected {name_of(key)} flat before it is unlocked, its exits are under way")
-    limit = parse_limits(limits).get("max_daily_loss")
+    limit = number_of(parse_limits(limits), "max_daily_loss")
     if lock.rule == LossRule.MAX_DAILY_LOSS and limit is not None and lock.flat_value <= -limit:
         raise ConflictError(
             f"expected a max_daily_loss of {name_of(key)} above {-lock.flat_value:f} {lock.currency}, it is "

@@ -7,7 +7,7 @@ from app.db.risk_book import RiskBook
 from app.domain.errors import InvalidInputError
 from app.domain.markets import Currency
 from app.domain.risk.combined import CombinedRules
-from app.domain.risk.limits import parse_limits
+from app.domain.risk.limits import number_of, parse_limits
 from app.domain.risk.losses import LossRules
 from app.domain.risk.scopes import LimitScope, ScopeKey
 
@@ -37,5 +37,7 @@ def read_rules(book: RiskBook, currency: Currency) -> tuple[dict[ScopeKey, LossR
 
 def _rules(limits: Mapping[str, object], settings: Mapping[str, object]) -> LossRules:
     own = parse_limits(limits)
-    rules = LossRules(max_daily_loss=own.get("max_daily_loss"), max_drawdown=own.get("max_drawdown"))
+    rules = LossRules(
+        max_daily_loss=number_of(own, "max_daily_loss"), max_drawdown=number_of(own, "max_drawdown")
+    )
     return replace(rules, combined=CombinedRules.from_mapping(settings))

@@ -12,7 +12,6 @@ from sqlalchemy.exc import DatabaseError
 
 from app.db.controls import set_account_state
 from app.db.leases import LeaseLostError
-from app.db.limits import add_limit_version
 from app.db.loops import load_shard
 from app.db.loss_locks import locked_accounts, locked_deployments
 from app.db.models import AlarmRow, AuditRow, DeploymentRow, EquityPointRow, LeaseRow, LegRow, LossLockRow
@@ -28,15 +27,17 @@ from app.domain.markets import NSE
 from app.domain.orders import OrderRole, OrderStatus
 from app.domain.risk.rules import DenialCode
 from app.domain.risk.scopes import LimitScope, ScopeKey
-from app.domain.users import Role
+from app.domain.users import Actor, Role
 from app.infra.marks import read_feed_instant
 from app.infra.names import FEED_STATE_KEY, MARKS_KEY, RunKind
 from app.services.commands import Caller, order_deployment_state, order_kill_switch
+from app.services.limits import set_limits
 from app.services.risk_control import ControlTarget, Moment
 from app.services.risk_watch import RiskWatch
 from app.services.runs import Lease
 from tests.integration.order_path.desk import TODAY, Desk
 
+ADMIN = Actor(name="asha", role=Role.ADMIN, origin="test")
 ALL = (RunKind.ENTRIES, RunKind.EXITS, RunKind.BOOKS)
 
 
@@ -79,9 +80,7 @@ def watched(desk: Desk) -> Iterator[Watched]:
 def limit(desk: Desk, key: ScopeKey, *, version: int = 0, **limits: str) -> None:
     with desk.database.begin() as session:
         now = desk.clock.now()
-        add_limit_version(
-            session, key, limits, expected_version=version, actor="asha", reason="test", now=now
-        )
+        set_limits(session, ADMIN, key, limits, expected_version=version, reason="test", now=now)
 
 
 def account(deployment: Deployment) -> ScopeKey:
