@@ -8,7 +8,7 @@ import pytest
 from app.domain.errors import InvalidInputError
 from app.domain.risk.breaches import Breach, LossRule
 from app.domain.risk.combined import CombinedRules
-from app.domain.risk.limits import RiskLimits
+from app.domain.risk.limits import RiskLimits, number_of, parse_limits
 from app.domain.risk.losses import LossRules, Sample, Standing, judge
 
 AT = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
@@ -60,7 +60,7 @@ def confirmed(rules: LossRules, *pnls: str) -> list[LossRule | None]:
         pytest.param(DRAWDOWN, ("1000", "1000", "-500", "-500"), LossRule.MAX_DRAWDOWN, id="from the peak"),
         pytest.param(DRAWDOWN, ("1000", "1000", "-499.99", "-499.99"), None, id="a paisa short of it too"),
         pytest.param(DRAWDOWN, ("-1500", "-1500"), LossRule.MAX_DRAWDOWN, id="the day begins at zero"),
-        pytest.param(DRAWDOWN, ("9000", "0", "0"), None, id="one high price is no peak"),
+        pytest.param(DRAWDOWN, ("0", "9000", "0", "0"), None, id="one high price is no peak"),
         pytest.param(DRAWDOWN, ("900", "2000", "-600", "-600"), LossRule.MAX_DRAWDOWN, id="the lower of two"),
         pytest.param(combined(stop=800), ("-800", "-800"), LossRule.COMBINED_STOP, id="combined stop"),
         pytest.param(combined(stop=800), ("-799", "-799"), None, id="short of the stop"),
@@ -76,7 +76,7 @@ def confirmed(rules: LossRules, *pnls: str) -> list[LossRule | None]:
         pytest.param(
             combined(lock_at=2000, lock_keep=500), ("1999", "1999", "0", "0"), None, id="not reached"
         ),
-        pytest.param(combined(lock_at=2000, lock_keep=500), ("2000", "1999", "0", "0"), None, id="once only"),
+        pytest.param(combined(lock_at=2000, lock_keep=500), ("0", "2000", "0", "0"), None, id="once only"),
         pytest.param(
             combined(lock_at=2000, lock_keep=0),
             ("2000", "2000", "0", "0"),
@@ -188,3 +188,15 @@ def test_combined_rules_stand_beside_the_limits_of_a_deployment() -> None:
     assert (
         LossRules(max_drawdown=Decimal(1)).is_empty is LossRules(max_daily_loss=Decimal(1)).is_empty is False
     )
+
+
+def test_a_person_hears_of_limits_and_not_of_plans() -> None:
+    assert {rule for rule in LossRule if rule.is_limit} == {LossRule.MAX_DAILY_LOSS, LossRule.MAX_DRAWDOWN}
+
+
+def test_only_a_number_limits_a_loss() -> None:
+    values = parse_limits({"max_daily_loss": 5000, "denied_symbols": "NIFTY"})
+
+    assert number_of(values, "max_daily_loss") == 5000
+    assert number_of(values, "denied_symbols") is None
+    assert number_of(values, "max_drawdown") is None
