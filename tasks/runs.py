@@ -7,6 +7,7 @@ from typing import Any
 from app.domain.errors import NotFoundError
 from app.domain.instruments import Venue
 from app.infra.names import RunKind, TaskName
+from app.infra.streams import is_reachable
 from app.services.lanes.books import BooksRun
 from app.services.lanes.chases import Chases
 from app.services.lanes.entries import EntryLane
@@ -44,6 +45,7 @@ def _host(name: str, run: Host, *, ttl: timedelta | None = None) -> dict[str, An
         holder=parts.holder,
         ttl=ttl or settings.lease_ttl,
         length_s=settings.run_length_s,
+        can_hand_over=lambda: is_reachable(parts.addresses.redis_url),
     ) as lease:
         if lease is None:
             return {"status": "busy"}
