@@ -1,7 +1,7 @@
 """Record decisions: signal, verdict and durable intent in one transaction, before anything is sent (I1)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from app.db.deployments import states_of_deployments
 from app.db.leases import check_fence
 from app.db.legs import lock_legs
 from app.db.models import LegRow, OrderEventRow, OrderRow, SignalRow
@@ -74,6 +75,7 @@ class Trading:
             account_ids = sorted({w.deployment.account_id for w in wishes})
             window = self._windows(venue, day)
             states = lock_risk_states(session, account_ids, day=day, window=window, quotes=quotes)
+            running = states_of_deployments(session, {w.deployment.deployment_id for w in wishes})
             for wish in wishes:
                 signal_id = self._insert_signal(session, wish, day)
                 if signal_id is None:
@@ -83,7 +85,7 @@ class Trading:
                     continue
                 decision = decide(
                     [wish.signal],
-                    wish.deployment,
+                    replace(wish.deployment, state=running[wish.deployment.deployment_id]),
                     limits=RiskLimits.from_mapping(wish.deployment.limits),
                     market=market,
                     risk_state=states[wish.deployment.account_id],
