@@ -41,6 +41,7 @@ from brokers.paper.house import PaperHouse, read_token
 from brokers.registry import adapter
 
 _POOL_SIZE = 16
+_MAX_IDLE_S = 8
 _PAPER_TIMEOUT_S = 2.0
 
 
@@ -72,7 +73,8 @@ class Container:
     @cached_property
     def database(self) -> Database:
         """PostgreSQL."""
-        return Database(self.addresses.database_url, pool_size=_POOL_SIZE, max_overflow=_POOL_SIZE)
+        url = self.addresses.database_url
+        return Database(url, pool_size=_POOL_SIZE, max_overflow=_POOL_SIZE, max_idle_s=_MAX_IDLE_S)
 
     @cached_property
     def valkey(self) -> Redis:

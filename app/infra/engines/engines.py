@@ -47,6 +47,19 @@ def ensure_engines(home: Path, redis_url: str | None, database_url: str | None) 
         )
 
 
+def find_database(home: Path, database_url: str | None) -> str:
+    """Return where PostgreSQL is, without starting or locking anything: for who cannot wait for Valkey.
+
+    Raises: EngineError when no address is given and none was ever started under `home`.
+    """
+    if database_url is not None:
+        return database_url
+    endpoint = server.read_endpoint(_postgres(home.resolve()))
+    if endpoint is None:
+        raise EngineError(f"No PostgreSQL has been started under {home.resolve()}; run: openbell up")
+    return PostgresServer.url(endpoint)
+
+
 def stop_engines(home: Path) -> None:
     """Stop the engines of `home` in good order; nothing happens when none runs.
 
