@@ -24,6 +24,7 @@ from app.db.views.kills import (
     are_runs_alive,
     read_entries_left,
     read_exits_of,
+    read_halts,
     read_kill,
     read_killed_accounts,
     read_killed_legs,
@@ -197,6 +198,11 @@ def follow_kill(session: Session, actor: Actor, command_id: int) -> Kill:
         accounts=accounts,
         press_to_last_order=last_order_times(accounts),
     )
+
+
+def follow_kills(session: Session, actor: Actor) -> list[Kill]:
+    """Return every halt that the actor may see, oldest first."""
+    return [follow_kill(session, actor, i) for i in read_halts(session, _scope_of(actor))]
 
 
 def last_order_times(accounts: Iterable[KilledAccount]) -> LastOrderTimes:

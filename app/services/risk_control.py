@@ -30,6 +30,8 @@ from app.domain.commands import ControlAction, ControlScope
 from app.domain.deployments import DeploymentState
 from app.domain.errors import ForbiddenError, InvalidInputError, NotFoundError
 from app.domain.ids import AccountId, DeploymentId, UserId
+from app.domain.ports import Clock
+from app.services.timeline import trading_day
 
 STATE_AFTER = {
     ControlAction.HALT: TradingState.HALTED,
@@ -89,6 +91,12 @@ class Moment:
     day: date
     now: datetime
     wall: datetime
+
+
+def moment_of(clock: Clock) -> Moment:
+    """Return this moment."""
+    now = clock.now()
+    return Moment(day=trading_day(now), now=now, wall=clock.wall())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from app.db.orders import OPEN_STATUSES
 from app.db.scope import DataScope
 from app.db.views import AnyRow
 from app.domain.accounts import TradingState
-from app.domain.commands import CommandKind
+from app.domain.commands import CommandKind, ControlAction
 from app.domain.deployments import DeploymentState
 from app.domain.orders import OrderEventKind, OrderRole
 
@@ -53,6 +53,16 @@ def read_kill(session: Session, data: DataScope, command_id: int) -> AnyRow | No
         data.allows(CommandRow.user_id),
     )
     return session.execute(statement).one_or_none()
+
+
+def read_halts(session: Session, data: DataScope) -> Sequence[int]:
+    """Return the ids of the kill switches that were pressed to halt, oldest first."""
+    statement = select(CommandRow.id).where(
+        CommandRow.kind == CommandKind.KILL_SWITCH,
+        CommandRow.payload["action"].astext == ControlAction.HALT,
+        data.allows(CommandRow.user_id),
+    )
+    return session.scalars(statement.order_by(CommandRow.id)).all()
 
 
 def read_killed_legs(
