@@ -78,7 +78,7 @@ def test_a_writer_that_stands_still_does_not_hold_up_the_press(desk: Desk) -> No
     with desk.lease(RunKind.LOOPS) as loop:
         desk.record(desk.straddle("entry"), loop)
     frozen = Database(desk.database.url, max_idle_s=1)
-    with pytest.raises(DBAPIError, match="idle"), frozen.begin() as session:
+    with pytest.raises(DBAPIError, match="idle"), frozen.begin() as session:  # noqa: PT012  one transaction
         assert session.scalars(select(LegRow).with_for_update()).all()
         _press(desk)
         session.execute(select(UserRow.id))
