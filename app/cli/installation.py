@@ -15,7 +15,7 @@ from app.domain.accounts import BrokerAccount
 from app.domain.deployments import Deployment
 from app.domain.errors import InvalidInputError, NotFoundError
 from app.domain.users import Actor, Role
-from app.infra.engines.engines import Engines, ensure_engines, find_database
+from app.infra.engines.engines import Engines, ensure_engines, find_engines
 from app.infra.vault import Vault
 from app.services.credentials import open_vault
 from app.services.users import get_user_by_name
@@ -73,12 +73,15 @@ def opened() -> Iterator[Installation]:
 
 @contextmanager
 def opened_directly() -> Iterator[Installation]:
-    """Open the installation's database and nothing else, as it runs: neither started nor waited for."""
+    """Open the installation's database as it runs: no engine is started, and Valkey is not waited for."""
     settings = load_settings()
-    url = settings.database_url
-    found = find_database(settings.home, None if url is None else url.get_secret_value())
-    database = Database(found, pool_size=1)
-    addresses = Engines(redis_url="", database_url=found)
+    redis_url, url = settings.redis_url, settings.database_url
+    addresses = find_engines(
+        settings.home,
+        None if redis_url is None else redis_url.get_secret_value(),
+        None if url is None else url.get_secret_value(),
+    )
+    database = Database(addresses.database_url, pool_size=1)
     try:
         yield Installation(settings=settings, addresses=addresses, database=database, actor=operator())
     finally:

@@ -1,8 +1,10 @@
 """The kill switch of the person at the machine: straight into PostgreSQL, whatever else is down."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from typing import Annotated
 
@@ -10,6 +12,7 @@ import typer
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from app.cli.carrying import OwnLanes
 from app.cli.installation import Installation, opened_directly
 from app.cli.tables import print_table, say
 from app.domain.accounts import BrokerCode
@@ -51,7 +54,8 @@ def kill(  # noqa: PLR0913  one option per scope
 ) -> None:
     """Stop entries and close every position now. Status 0 only when everything is flat.
 
-    Writes into PostgreSQL: neither the API nor the queue nor Valkey is needed, only lanes that run.
+    Writes into PostgreSQL: neither the API nor the queue nor Valkey is needed. Lanes that no worker runs
+    run in this command while it waits.
     """
     named = _named(user=user, account=account, broker=broker, deployment=deployment, is_all=is_all)
     _check_reason(reason)
@@ -62,14 +66,17 @@ def kill(  # noqa: PLR0913  one option per scope
             != words
         ):
             raise InvalidInputError(f"expected the words {words!r}; nothing was changed")
-    with opened_directly() as home:
+    # Standard output is for the result alone.
+    with redirect_stdout(sys.stderr), opened_directly() as home, OwnLanes(home) as lanes:
         target = _target(home, user=user, account=account, broker=broker, deployment=deployment)
         command_id = _press(home, target, ControlAction.HALT, reason)
         last = None
         for seen in _watch(home, command_id, wait_s=wait_s):
-            if not as_json and (last is None or _summary(seen) != _summary(last)):
+            if last is None or _summary(seen) != _summary(last):
                 say(_summary(seen))
             last = seen
+            if not seen.is_flat:
+                _take_over(lanes)
     if last is None:
         raise typer.Exit(_EXIT_NOT_FLAT)
     typer.echo(json.dumps(asdict(last), default=str, indent=1)) if as_json else _say_end(last)
@@ -172,9 +179,14 @@ def _watch(home: Installation, command_id: int, *, wait_s: float) -> Iterator[Ki
         time.sleep(_LOOK_EVERY_S)
 
 
+def _take_over(lanes: OwnLanes) -> None:
+    for name in lanes.take_over():
+        say(f"Nobody runs {name}: it runs here until this command ends.")
+
+
 def _summary(kill: Kill) -> str:
     flat = sum(account.is_flat for account in kill.accounts)
-    lanes = "" if kill.are_exits_running else "; NO EXITS LANE IS ALIVE, start the workers: openbell up"
+    lanes = "" if kill.are_exits_running else "; not every exits lane is alive"
     return f"{flat} of {len(kill.accounts)} accounts that had something to close are flat{lanes}"
 
 

@@ -15,6 +15,7 @@ from app.infra.engines.valkey import ValkeyServer
 
 _LOCK_TIMEOUT_S = 90.0
 _WATCH_S = 0.5
+_NOWHERE = "redis://127.0.0.1:1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +48,21 @@ def ensure_engines(home: Path, redis_url: str | None, database_url: str | None) 
         )
 
 
-def find_database(home: Path, database_url: str | None) -> str:
-    """Return where PostgreSQL is, without starting or locking anything: for who cannot wait for Valkey.
+def find_engines(home: Path, redis_url: str | None, database_url: str | None) -> Engines:
+    """Return where the engines are or were, without starting or locking anything: for who cannot wait.
 
-    Raises: EngineError when no address is given and none was ever started under `home`.
+    Raises: EngineError when PostgreSQL has no address and none was ever started under `home`.
     """
-    if database_url is not None:
-        return database_url
-    endpoint = server.read_endpoint(_postgres(home.resolve()))
-    if endpoint is None:
-        raise EngineError(f"No PostgreSQL has been started under {home.resolve()}; run: openbell up")
-    return PostgresServer.url(endpoint)
+    root = home.resolve()
+    if database_url is None:
+        postgres = server.read_endpoint(_postgres(root))
+        if postgres is None:
+            raise EngineError(f"No PostgreSQL has been started under {root}; run: openbell up")
+        database_url = PostgresServer.url(postgres)
+    if redis_url is None:
+        valkey = server.read_endpoint(_valkey(root))
+        redis_url = _NOWHERE if valkey is None else ValkeyServer.url(valkey)
+    return Engines(redis_url=redis_url, database_url=database_url)
 
 
 def stop_engines(home: Path) -> None:

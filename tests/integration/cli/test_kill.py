@@ -65,7 +65,7 @@ def test_it_lists_who_is_not_flat_and_why_and_fails_then(
     told = run("kill", "--account", "aarav/Aarav Kotak", *WHY, "--yes", OPENBELL_REDIS_URL=NOWHERE)
 
     assert told.status == 1, told.err
-    assert "0 of 1 accounts that had something to close are flat" in told.out
+    assert "0 of 1 accounts that had something to close are flat" in told.err
     assert "no broker session: " in told.out
     assert "NOT everything is flat" in told.out
     assert _asked(database, people[0]) == 2

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from api.main import create_app
@@ -132,8 +133,10 @@ def _cli(desk: Desk, folder: Path) -> Iterator[Press]:
             "OPENBELL_DATABASE_URL": addresses.database_url,
             "OPENBELL_REDIS_URL": addresses.redis_url,
             "OPENBELL_CLOCK_FILE": str(folder / "clock"),
+            "OPENBELL_SECRET_KEYS": _open(desk.parts.settings.secret_keys),
+            "OPENBELL_BROKER_URLS": json.dumps(desk.parts.settings.broker_urls),
         }
-        words = ["kill", "--all", "--reason", "prices look wrong", "--yes", "--json", "--wait", "20"]
+        words = ["kill", "--all", "--reason", "prices look wrong", "--yes", "--json", "--wait", "40"]
         load_settings.cache_clear()
         told = CliRunner().invoke(build(), words, env=environment)
         load_settings.cache_clear()
@@ -199,6 +202,25 @@ def test_an_old_price_in_memory_gives_way_to_the_brokers_quote(
 
     exits = desk.orders(role=OrderRole.EXIT)
     assert {order.chase_step for order in exits} == {0}, "no exit had to be moved after the market"
+
+
+def test_the_command_closes_everything_itself_where_no_worker_runs(
+    desk: Desk, engines_home: Path, tmp_path: Path
+) -> None:
+    """Neither Valkey nor a single worker: nobody could even be told to start one."""
+    with desk.running(*ALL):
+        _sell_straddles(desk)
+
+    with _cli(desk, tmp_path) as press, _killed(engines_home):
+        assert press()
+        assert _is_flat_at_broker(desk)
+
+    assert all(leg.net_qty == 0 for leg in desk.legs())
+
+
+def _open(secret: SecretStr | None) -> str:
+    assert secret is not None
+    return secret.get_secret_value()
 
 
 def replace_settings(settings: Settings, **changes: object) -> Settings:
