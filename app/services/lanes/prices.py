@@ -145,6 +145,8 @@ class ExitPrices(AbstractContextManager["ExitPrices"]):
 
 def _is_on_its_way_out(work: LegWork) -> bool:
     """Whether a price decides how the leg's exit goes on; a stop that rests needs none."""
+    if work.held.net_qty == 0:
+        return False
     if work.leg.exit_reason is not None:
         return True
     live = work.live

@@ -91,35 +91,27 @@ def _rest(desk: Desk, folder: Path) -> Iterator[Press]:
     )
     server = Server(application)
     with httpx.Client(base_url=f"{server.url}api/v1/", timeout=10) as client:
-
-        def press() -> bool:
-            signed_in = client.post("tokens", json={"name": "ops", "password": PASSWORD}).raise_for_status()
-            headers = {"Authorization": f"Bearer {signed_in.json()['token']}"}
-            body = {"scope": "tenant", "action": "HALT", "reason": "prices look wrong"}
-            pressed = client.post("kill-switch", json=body, headers=headers).raise_for_status().json()
-
-            def follow() -> dict[str, Any]:
-                shown = client.get(f"kill-switch/{pressed['id']}", headers=headers).raise_for_status()
-                return dict(shown.json())
-
-            desk.wait_for(lambda: follow()["is_flat"])
-            end = follow()
-            assert {account["why_not_flat"] for account in end["accounts"]} == {None}
-            assert [account["flat_at"] >= account["last_order_at"] for account in end["accounts"]] == [
-                True
-            ] * 2
-            assert end["press_to_last_order"]["accounts"] == 2
-            again = client.post("kill-switch", json=body, headers=headers).raise_for_status().json()
-            assert again["result"] == {
-                "rows": 0,
-                "trading_state": "HALTED",
-                "exits_requested": 0,
-                "entries_canceled": 0,
-            }
-            return bool(end["is_flat"])
-
-        yield press
+        yield lambda: _press_by_rest(desk, client)
     server.stop()
+
+
+def _press_by_rest(desk: Desk, client: httpx.Client) -> bool:
+    signed_in = client.post("tokens", json={"name": "ops", "password": PASSWORD}).raise_for_status()
+    client.headers["Authorization"] = f"Bearer {signed_in.json()['token']}"
+    body = {"scope": "tenant", "action": "HALT", "reason": "prices look wrong"}
+    pressed = client.post("kill-switch", json=body).raise_for_status().json()
+
+    def follow() -> dict[str, Any]:
+        return dict(client.get(f"kill-switch/{pressed['id']}").raise_for_status().json())
+
+    desk.wait_for(lambda: follow()["is_flat"])
+    end = follow()
+    assert [account["why_not_flat"] for account in end["accounts"]] == [None, None]
+    assert all(account["flat_at"] >= account["last_order_at"] for account in end["accounts"])
+    assert end["press_to_last_order"]["accounts"] == 2
+    again = client.post("kill-switch", json=body).raise_for_status().json()["result"]
+    assert (again["rows"], again["exits_requested"], again["entries_canceled"]) == (0, 0, 0)
+    return bool(end["is_flat"])
 
 
 @contextmanager
