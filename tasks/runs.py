@@ -10,10 +10,9 @@ from sqlalchemy.exc import OperationalError
 from app.domain.errors import NotFoundError
 from app.domain.instruments import Venue
 from app.infra.names import RunKind, TaskName
-from app.services.lanes.books import BooksRun
+from app.infra.streams import is_reachable
 from app.services.lanes.chases import Chases
 from app.services.lanes.entries import EntryLane
-from app.services.lanes.exits import ExitLane
 from app.services.lanes.wakes import Wakes
 from app.services.loops.halts import DeploymentHalter
 from app.services.loops.hub import Hub
@@ -74,6 +73,7 @@ def _hold(parts: Container, name: str, run: Host, ttl: timedelta) -> dict[str, A
         holder=parts.holder,
         ttl=ttl,
         length_s=parts.settings.run_length_s,
+        can_hand_over=lambda: is_reachable(parts.addresses.redis_url),
     ) as lease:
         if lease is None:
             return {"status": "busy"}
@@ -140,35 +140,15 @@ def _run_entries(parts: Container, lease: Lease) -> dict[str, Any]:
 
 
 def _run_exits(parts: Container, lease: Lease) -> dict[str, Any]:
-    lane = ExitLane(
-        settings=parts.settings,
-        database=parts.database,
-        clock=parts.clock,
-        execution=parts.execution,
-        gateways=parts.gateways,
-        budget=parts.budget,
-        breakers=parts.breakers,
-        contracts=parts.contracts,
-        valkey=parts.impatient_valkey,
-    )
     wakes = Wakes()
     with wakes.listening(parts.valkey, lease):
-        return lane.run(lease, wakes)
+        return parts.new_exit_lane().run(lease, wakes)
 
 
 def _run_books(parts: Container, lease: Lease) -> dict[str, Any]:
-    books = BooksRun(
-        settings=parts.settings,
-        database=parts.database,
-        clock=parts.clock,
-        execution=parts.execution,
-        gateways=parts.gateways,
-        breakers=parts.breakers,
-        news=parts.news,
-    )
     wakes = Wakes()
     with wakes.listening(parts.valkey, lease):
-        return books.run(lease, wakes, day=_market_day(parts, lease).today())
+        return parts.new_books_run().run(lease, wakes, day=_market_day(parts, lease).today())
 
 
 def _run_risk(parts: Container, lease: Lease) -> dict[str, Any]:

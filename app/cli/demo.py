@@ -50,6 +50,9 @@ _Broken = Annotated[
     str, typer.Option(help="Accounts with a fault of their own, like bad_totp:1,hung_login:1,dead_egress:1.")
 ]
 _Bell = Annotated[Bell, typer.Option(help="Ring the bell once, twice, or 40 s late.")]
+_Kill = Annotated[
+    datetime | None, typer.Option("--kill", formats=["%H:%M"], help="Press everybody's kill switch then.")
+]
 _Venues = Annotated[
     str,
     typer.Option(help="Markets side by side, like NSE,BINANCE; else all, below ten accounts NSE alone."),
@@ -76,6 +79,7 @@ def demo(  # noqa: PLR0913  one option each
     port: _Port = None,
     broken: _Broken = "",
     bell: _Bell = Bell.ONCE,
+    kill: _Kill = None,
     strategy_module: _Module = None,
     venues: _Venues = "",
     only: _Only = "",
@@ -95,6 +99,7 @@ def demo(  # noqa: PLR0913  one option each
         port=port,
         broken=parse_broken(broken),
         bell=bell,
+        kill_at=None if kill is None else kill.time(),
         strategy_module=strategy_module,
         venues=parse_venues(venues) if venues else usual_venues(accounts, faults),
         only=parse_numbers(only),

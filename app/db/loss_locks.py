@@ -153,29 +153,6 @@ def note_unlocked(session: Session, lock_ids: Iterable[int], *, by: str, reason:
     )
 
 
-def freeze_decisions(session: Session, accounts: ColumnElement[bool]) -> None:
-    """Hold the accounts until the transaction ends: the gate judges their next entry after it."""
-    statement = select(AccountRow.id).where(accounts).order_by(AccountRow.id)
-    session.execute(statement.with_for_update(key_share=True)).all()
-
-
-def covered_accounts(key: ScopeKey, market: Market) -> ColumnElement[bool]:
-    """Return the condition on accounts that they are a scope's, in a market; a deployment has its one."""
-    scope, target = key
-    match scope:
-        case LimitScope.TENANT:
-            mine: ColumnElement[bool] = literal(value=True)
-        case LimitScope.BROKER:
-            mine = AccountRow.broker == target
-        case LimitScope.USER:
-            mine = AccountRow.user_id == int(target)
-        case LimitScope.ACCOUNT:
-            mine = AccountRow.id == int(target)
-        case LimitScope.DEPLOYMENT:
-            mine = AccountRow.id.in_(select(DeploymentRow.account_id).where(DeploymentRow.id == int(target)))
-    return and_(mine, AccountRow.broker.in_(sorted(market.brokers)))
-
-
 def read_loss_locks(session: Session, scope: DataScope, *, day: date) -> Sequence[LossLockRow]:
     """Return the locks of a trading date that the caller may see, newest first.
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.db.locks import lock_accounts
 from app.db.loss_locks import locked_accounts
 from app.db.lost_orders import lost_ids
 from app.db.models import AccountRow, LegRow, OrderRow, UserRow
@@ -42,14 +43,14 @@ def lock_risk_states(
     """Lock the accounts, in id order, and return the state that their next order is judged by.
 
     The lock makes the gate's answer hold until the commit: two decisions of one account cannot both
-    use the same room.
+    use the same room. The states are read after it: a kill switch holds the same locks, so what waited for
+    one sees what it set.
     """
+    lock_accounts(session, AccountRow.id.in_(account_ids))
     statement = (
         select(AccountRow.id, AccountRow.trading_state, UserRow.trading_state)
         .join(UserRow, UserRow.id == AccountRow.user_id)
         .where(AccountRow.id.in_(account_ids))
-        .order_by(AccountRow.id)
-        .with_for_update(of=AccountRow, key_share=True)
     )
     states = session.execute(statement).all()
     legs = _legs(session, account_ids, day)

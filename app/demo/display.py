@@ -104,6 +104,15 @@ class Display:
             f"without a stop {positions['unprotected_max_s']} s. Cash {report['pnl']}. "
             f"Faults injected {report['faults']['injected']}. Took {report['took_s']} s."
         )
+        for kill in report["kills"]:
+            times = kill["press_to_last_order"]
+            self.say(
+                f"Kill switch: {kill['flat']} of {kill['accounts']} accounts flat, the last after "
+                f"{kill['last_flat_ms']} ms; press to last order p50 {times['p50_ms']} ms, "
+                f"p99 {times['p99_ms']} ms."
+            )
+            for account in kill["not_flat"]:
+                self.say(f"  {account['account']} is not flat: {account['why']}")
         for account in logins["not_ready"]:
             self.say(f"  {account['user']} is not logged in: {account['reason']} ({account['detail']})")
         for halt in report["risk"]["halted"]:

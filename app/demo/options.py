@@ -60,6 +60,8 @@ class DemoOptions:
     flower_port: int | None = None
     broken: Mapping[Breakage, int] = field(default_factory=dict)
     bell: Bell = Bell.ONCE
+    kill_at: time | None = None
+    """India; everybody's kill switch is pressed then."""
     strategy_module: str | None = None
     only: tuple[int, ...] = ()
     """Numbers of the faults to play one at a time; all of them when empty."""
@@ -76,6 +78,8 @@ class DemoOptions:
             raise InvalidInputError(f"--speed: expected 1 to 100000, got {self.speed}")
         if not time(9, 45) <= self.closes <= time(15, 30):
             raise InvalidInputError(f"--close: expected 09:45 to 15:30, got {self.closes:%H:%M}")
+        if self.kill_at is not None and not time(9, 16) <= self.kill_at < self.closes:
+            raise InvalidInputError(f"--kill: expected a time of the session, got {self.kill_at:%H:%M}")
         if Venue.NSE not in self.venues:
             raise InvalidInputError("--venues: expected NSE among them, its hours are the demo's day")
         if self.only and self.faults is not Faults.EACH:

@@ -11,16 +11,10 @@ from sqlalchemy.orm import Session
 
 from app.db.alarms import clear_alarm, raise_alarm
 from app.db.audit import record_act
-from app.db.controls import Brokers, owner_of_account
+from app.db.controls import Reach, await_decisions, cancel_unsent_entries, owner_of_account, request_exits
 from app.db.deployments import get_deployment_for_staff
 from app.db.limits import current_limits
-from app.db.loss_locks import (
-    add_lock,
-    covered_accounts,
-    freeze_decisions,
-    locks_in_force,
-    note_unlocked,
-)
+from app.db.loss_locks import add_lock, locks_in_force, note_unlocked
 from app.db.models import LossLockRow
 from app.db.scope import DataScope
 from app.domain.accounts import BrokerCode
@@ -31,7 +25,7 @@ from app.domain.markets import MARKETS, Market
 from app.domain.risk.breaches import Breach, LossRule
 from app.domain.risk.limits import number_of, parse_limits
 from app.domain.risk.scopes import LimitScope, ScopeKey
-from app.services.risk_control import FlattenResult, Moment, flatten
+from app.services.risk_control import FlattenResult, Moment
 
 LOCKED = "loss_lock"
 """Code of the alarm for a scope that reached a limit."""
@@ -61,7 +55,7 @@ def lock_scope(
     Its accounts are held first: an entry is decided before the lock, and then canceled or closed here, or
     after it, and then denied. Returns None when the scope is locked already.
     """
-    freeze_decisions(session, covered_accounts(key, market))
+    await_decisions(session, reach_of(key, market))
     lock_id = add_lock(session, key, breach, market=market, day=moment.day, now=moment.now)
     if lock_id is None:
         return None
@@ -105,12 +99,23 @@ def close_scope(
     session: Session, key: ScopeKey, *, reason: str, market: Market, moment: Moment
 ) -> FlattenResult:
     """Cancel a scope's unsent entries in a market and ask for its exits there. Idempotent."""
+    reach = reach_of(key, market)
+    canceled = cancel_unsent_entries(
+        session, where=reach.where, brokers=reach.brokers, reason=reason, at=moment.now
+    )
+    asked = request_exits(
+        session, where=reach.where, brokers=reach.brokers, day=moment.day, reason=reason, wall=moment.wall
+    )
+    return FlattenResult(exits_requested=asked, entries_canceled=canceled)
+
+
+def reach_of(key: ScopeKey, market: Market) -> Reach:
+    """Return whose orders and legs a scope's lock concerns in a market."""
     scope, target = key
-    brokers: Brokers = market.brokers
     if scope is LimitScope.BROKER:
-        brokers = market.brokers & {BrokerCode(target)}
+        return Reach(brokers=market.brokers & {BrokerCode(target)})
     where = {_COLUMNS[scope]: int(target)} if scope in _COLUMNS else {}
-    return flatten(session, where, reason=reason, moment=moment, brokers=brokers)
+    return Reach(where=where, brokers=market.brokers)
 
 
 def unlock(session: Session, key: ScopeKey, *, by: str, origin: str, reason: str, now: datetime) -> list[int]:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.db.alarms import clear_alarm, open_alarm_subjects, raise_alarm
+from app.db.deployments import states_of_deployments
 from app.db.leases import check_fence
 from app.db.legs import lock_legs
 from app.db.limits import limits_of_deployments
@@ -87,6 +88,7 @@ class Trading:
                 states = {a: replace(s, ended_trades=trades.get(a, ())) for a, s in states.items()}
             wishes = [w for w in wishes if _can_be_judged(w, limits, quotes)]
             locked = locked_deployments(session, {w.deployment.deployment_id for w in wishes}, day)
+            running = states_of_deployments(session, {w.deployment.deployment_id for w in wishes})
             for wish in wishes:
                 signal_id = self._insert_signal(session, wish, day)
                 if signal_id is None:
@@ -96,7 +98,7 @@ class Trading:
                     continue
                 decision = decide(
                     [wish.signal],
-                    _as_of_now(wish.deployment, locked),
+                    _as_of_now(wish.deployment, running, locked),
                     limits=limits[wish.deployment.deployment_id],
                     market=market,
                     risk_state=states[wish.deployment.account_id],
@@ -230,10 +232,15 @@ class Trading:
         log.info("decisions_recorded", signals=len(wishes), orders=len(orders))
 
 
-def _as_of_now(deployment: Deployment, locked: Collection[DeploymentId]) -> Deployment:
-    """Return the deployment as its loss lock lets it stand, which its loop may not have heard of."""
+def _as_of_now(
+    deployment: Deployment,
+    states: Mapping[DeploymentId, DeploymentState],
+    locked: Collection[DeploymentId],
+) -> Deployment:
+    """Return the deployment in its state of now, paused by a loss lock, of which its loop may not know."""
     is_locked = deployment.deployment_id in locked
-    return replace(deployment, state=DeploymentState.PAUSED) if is_locked else deployment
+    state = DeploymentState.PAUSED if is_locked else states[deployment.deployment_id]
+    return replace(deployment, state=state)
 
 
 def _can_be_judged(wish: Wish, limits: LimitsInForce, quotes: Mapping[InstrumentId, Quote]) -> bool:

@@ -298,9 +298,9 @@ export type ControlAction = 'HALT' | 'REDUCE' | 'RESUME';
 /**
  * ControlScope
  *
- * Say whom a kill switch stops: everybody, one user's accounts, or one account.
+ * Say whom a kill switch stops: everybody, a broker's, a user's or one account, or one deployment.
  */
-export type ControlScope = 'tenant' | 'user' | 'account';
+export type ControlScope = 'tenant' | 'broker' | 'user' | 'account' | 'deployment';
 
 /**
  * Currency
@@ -584,6 +584,57 @@ export type HelloFrame = {
 };
 
 /**
+ * KillProgress
+ *
+ * Show a pressed kill switch and how far it is.
+ */
+export type KillProgress = {
+    /**
+     * Command Id
+     */
+    command_id: number;
+    scope: ControlScope;
+    /**
+     * Target
+     */
+    target: number | BrokerCode | null;
+    action: ControlAction;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Reason
+     */
+    reason: string;
+    /**
+     * Pressed At
+     */
+    pressed_at: string;
+    /**
+     * Exits Requested
+     */
+    exits_requested: number;
+    /**
+     * Entries Canceled
+     */
+    entries_canceled: number;
+    /**
+     * Is Flat
+     */
+    is_flat: boolean;
+    /**
+     * Are Exits Running
+     */
+    are_exits_running: boolean;
+    /**
+     * Accounts
+     */
+    accounts: Array<KilledAccountInfo>;
+    press_to_last_order: LastOrderTimesInfo;
+};
+
+/**
  * KillSwitch
  *
  * Stop trading. HALT: no entries and flatten; REDUCE: exits only; RESUME: trade again (staff).
@@ -593,12 +644,79 @@ export type KillSwitch = {
     /**
      * Target
      */
-    target?: number | null;
+    target?: number | BrokerCode | null;
     action: ControlAction;
     /**
      * Reason
      */
     reason: string;
+};
+
+/**
+ * KilledAccountInfo
+ *
+ * Show what a kill switch did to an account that had something to close; times are the machine's.
+ *
+ * `why_not_flat` is null once it is flat; else the broker's own reason, where it gave one.
+ */
+export type KilledAccountInfo = {
+    /**
+     * Account Id
+     */
+    account_id: number;
+    /**
+     * User Name
+     */
+    user_name: string;
+    /**
+     * Account Name
+     */
+    account_name: string;
+    broker: BrokerCode;
+    /**
+     * Open Legs
+     */
+    open_legs: number;
+    /**
+     * Live Entries
+     */
+    live_entries: number;
+    /**
+     * Last Order At
+     */
+    last_order_at: string | null;
+    /**
+     * Press To Last Order Ms
+     */
+    press_to_last_order_ms: number | null;
+    /**
+     * Flat At
+     */
+    flat_at: string | null;
+    /**
+     * Why Not Flat
+     */
+    why_not_flat: string | null;
+};
+
+/**
+ * LastOrderTimesInfo
+ *
+ * Sum up the real time from the press to each account's last exit order; null where none was sent.
+ */
+export type LastOrderTimesInfo = {
+    /**
+     * Accounts
+     */
+    accounts: number;
+    /**
+     * P50 Ms
+     */
+    p50_ms: number | null;
+    /**
+     * P99 Ms
+     */
+    p99_ms: number | null;
 };
 
 /**
@@ -3186,6 +3304,40 @@ export type KillSwitchResponses = {
 };
 
 export type KillSwitchResponse = KillSwitchResponses[keyof KillSwitchResponses];
+
+export type ShowKillSwitchData = {
+    body?: never;
+    path: {
+        /**
+         * Command Id
+         */
+        command_id: number;
+    };
+    query?: never;
+    url: '/api/v1/kill-switch/{command_id}';
+};
+
+export type ShowKillSwitchErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ShowKillSwitchError = ShowKillSwitchErrors[keyof ShowKillSwitchErrors];
+
+export type ShowKillSwitchResponses = {
+    /**
+     * Successful Response
+     */
+    200: KillProgress;
+};
+
+export type ShowKillSwitchResponse = ShowKillSwitchResponses[keyof ShowKillSwitchResponses];
 
 export type TriggerPhaseData = {
     body: Why;

@@ -22,7 +22,6 @@ from app.domain.calendar_rules import ONE_DAY
 from app.domain.commands import ControlAction, ControlScope
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.errors import ConflictError
-from app.domain.ids import UserId
 from app.domain.markets import NSE
 from app.domain.orders import OrderRole, OrderStatus
 from app.domain.risk.rules import DenialCode
@@ -30,7 +29,8 @@ from app.domain.risk.scopes import LimitScope, ScopeKey
 from app.domain.users import Actor, Role
 from app.infra.marks import read_feed_instant
 from app.infra.names import FEED_STATE_KEY, MARKS_KEY, RunKind
-from app.services.commands import Caller, order_deployment_state, order_kill_switch
+from app.services.commands import Caller, order_deployment_state
+from app.services.kill_switch import order_kill_switch
 from app.services.limits import set_limits
 from app.services.risk_control import ControlTarget, Moment
 from app.services.risk_watch import RiskWatch
@@ -102,11 +102,10 @@ def hold_straddles(desk: Desk, loop: Lease, deployments: Sequence[Deployment] = 
 def resume(desk: Desk, deployment: Deployment) -> None:
     """Let an operator resume an account, with a reason."""
     moment = Moment(day=TODAY, now=desk.clock.now(), wall=desk.clock.wall())
-    caller = Caller(user_id=UserId(1), name="asha", role=Role.OPS, origin="api")
     target = ControlTarget(scope=ControlScope.ACCOUNT, target=deployment.account_id)
     with desk.database.begin() as session:
         order_kill_switch(
-            session, caller, target, action=ControlAction.RESUME, reason="we agreed", moment=moment
+            session, ADMIN, target, action=ControlAction.RESUME, reason="we agreed", moment=moment
         )
 
 
