@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -105,7 +106,11 @@ def demo(  # noqa: PLR0913  one option each
         only=parse_numbers(only),
         loss_limits=parse_loss_limits(loss_limit),
     )
-    if _run(options)["verdict"] != "ok":
+    _exit_unless_ok(_run(options))
+
+
+def _exit_unless_ok(report: Mapping[str, Any]) -> None:
+    if report["verdict"] != "ok":
         raise typer.Exit(EXIT_FAILED)
 
 

@@ -1,6 +1,6 @@
 """Record decisions: signal, verdict and durable intent in one transaction, before anything is sent (I1)."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from app.db.models import LegRow, OrderEventRow, OrderRow, SignalRow
 from app.db.risk_state import EntryWindow, lock_risk_states
 from app.db.session import Database
 from app.db.trades import load_ended_trades
-from app.domain.deployments import Deployment, DeploymentState
+from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey
 from app.domain.instruments import Venue
 from app.domain.markets import MARKETS, Market
@@ -87,8 +87,7 @@ class Trading:
                 trades = load_ended_trades(session, account_ids, day)
                 states = {a: replace(s, ended_trades=trades.get(a, ())) for a, s in states.items()}
             wishes = [w for w in wishes if _can_be_judged(w, limits, quotes)]
-            locked = locked_deployments(session, {w.deployment.deployment_id for w in wishes}, day)
-            running = states_of_deployments(session, {w.deployment.deployment_id for w in wishes})
+            running = _states_of_now(session, wishes, day)
             for wish in wishes:
                 signal_id = self._insert_signal(session, wish, day)
                 if signal_id is None:
@@ -98,7 +97,7 @@ class Trading:
                     continue
                 decision = decide(
                     [wish.signal],
-                    _as_of_now(wish.deployment, running, locked),
+                    replace(wish.deployment, state=running[wish.deployment.deployment_id]),
                     limits=limits[wish.deployment.deployment_id],
                     market=market,
                     risk_state=states[wish.deployment.account_id],
@@ -232,15 +231,13 @@ class Trading:
         log.info("decisions_recorded", signals=len(wishes), orders=len(orders))
 
 
-def _as_of_now(
-    deployment: Deployment,
-    states: Mapping[DeploymentId, DeploymentState],
-    locked: Collection[DeploymentId],
-) -> Deployment:
-    """Return the deployment in its state of now, paused by a loss lock, of which its loop may not know."""
-    is_locked = deployment.deployment_id in locked
-    state = DeploymentState.PAUSED if is_locked else states[deployment.deployment_id]
-    return replace(deployment, state=state)
+def _states_of_now(
+    session: Session, wishes: Sequence[Wish], day: date
+) -> dict[DeploymentId, DeploymentState]:
+    """Return the states that count, of which the loops may not know yet; a loss lock pauses."""
+    ids = {w.deployment.deployment_id for w in wishes}
+    locked = locked_deployments(session, ids, day)
+    return {**states_of_deployments(session, ids), **dict.fromkeys(locked, DeploymentState.PAUSED)}
 
 
 def _can_be_judged(wish: Wish, limits: LimitsInForce, quotes: Mapping[InstrumentId, Quote]) -> bool:
