@@ -73,6 +73,7 @@ def read_risk_book(session: Session, market: Market, day: date) -> RiskBook:
 
 def _legs(session: Session, market: Market, day: date) -> list[WatchedLeg]:
     live_entry = exists().where(
+        OrderRow.account_id == LegRow.account_id,
         OrderRow.deployment_id == LegRow.deployment_id,
         OrderRow.day == LegRow.day,
         OrderRow.instrument_id == LegRow.instrument_id,

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DatabaseError
 
+from app.db.alarms import open_alarm_subjects
 from app.db.controls import set_account_state
 from app.db.leases import LeaseLostError
 from app.db.loops import load_shard
@@ -27,6 +28,7 @@ from app.domain.orders import OrderRole, OrderStatus
 from app.domain.risk.rules import DenialCode
 from app.domain.risk.scopes import LimitScope, ScopeKey
 from app.domain.users import Actor, Role
+from app.infra.clock import SystemClock
 from app.infra.marks import read_feed_instant
 from app.infra.names import FEED_STATE_KEY, MARKS_KEY, RunKind
 from app.services.commands import Caller, order_deployment_state
@@ -35,6 +37,7 @@ from app.services.limits import set_limits
 from app.services.risk_control import ControlTarget, Moment
 from app.services.risk_watch import RiskWatch
 from app.services.runs import Lease
+from app.services.watch_alarms import WatchAlarms
 from tests.integration.order_path.desk import TODAY, Desk
 
 ADMIN = Actor(name="asha", role=Role.ADMIN, origin="test")
@@ -300,6 +303,36 @@ def test_a_silent_feed_is_no_sample(desk: Desk) -> None:
             risk.look(silent_for=timedelta(seconds=6))
 
         assert locks(desk) == []
+
+
+@dataclass
+class Stopwatch(SystemClock):
+    """A clock whose durations the test sets."""
+
+    seconds: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+def test_a_limit_that_cannot_be_watched_calls_a_person_until_it_can(desk: Desk) -> None:
+    clock = Stopwatch()
+    alarms = WatchAlarms(desk.database, clock, NSE)
+    moment = Moment(day=TODAY, now=desk.clock.now(), wall=desk.clock.wall())
+    key = account(desk.deployments[0])
+
+    def open_after(seconds: float, *, lacks: Sequence[str]) -> frozenset[str]:
+        clock.seconds = seconds
+        blind = {key: lacks} if lacks else {}
+        alarms.align(blind=blind, unreadable={}, stuck=(), moment=moment)
+        with desk.database.begin() as session:
+            return open_alarm_subjects(session, "loss_watch_blind")
+
+    assert open_after(0, lacks=["NIFTY-CE.NSE"]) == frozenset()
+    assert open_after(29, lacks=["NIFTY-CE.NSE"]) == frozenset()
+    assert open_after(30, lacks=["NIFTY-CE.NSE"]) == {f"account:{key[1]} NSE"}
+    alarms = WatchAlarms(desk.database, clock, NSE)
+    assert open_after(31, lacks=[]) == frozenset(), "a successor clears what its predecessor raised"
 
 
 def test_who_lost_the_lease_locks_nobody(desk: Desk) -> None:
