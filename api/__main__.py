@@ -11,6 +11,8 @@ from app.infra.live_state import LiveState
 from app.infra.logs import configure_logs
 from app.infra.queue import TaskQueue, make_celery
 
+_MAX_IDLE_S = 8
+
 
 def main() -> None:
     """Serve until the process is told to stop."""
@@ -23,7 +25,7 @@ def main() -> None:
     )
     application = create_app(
         settings,
-        Database(engines.database_url),
+        Database(engines.database_url, max_idle_s=_MAX_IDLE_S),
         LiveState(engines.redis_url),
         queue=TaskQueue(make_celery(engines.redis_url)),
         clock=open_clock(settings.clock_file),

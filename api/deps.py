@@ -17,8 +17,7 @@ from app.domain.ports import Clock
 from app.domain.users import Role
 from app.infra.live_state import LiveState
 from app.services.commands import Caller, TaskSender
-from app.services.risk_control import Moment
-from app.services.timeline import trading_day
+from app.services.risk_control import Moment, moment_of
 
 _bearer = HTTPBearer(auto_error=False, description="A token from POST /api/v1/tokens")
 
@@ -39,8 +38,7 @@ class Parts:
 
     def moment(self) -> Moment:
         """Return the platform's time, the machine's, and the trading date."""
-        now = self.clock.now()
-        return Moment(day=trading_day(now), now=now, wall=self.clock.wall())
+        return moment_of(self.clock)
 
     def caller(self, token: str, *, origin: str) -> Caller:
         """Return who a token stands for; rights come from the database, so that a change acts at once.

@@ -13,7 +13,18 @@ from api.auth import LoginThrottle, Tokens
 from api.deps import Parts
 from api.errors import PROBLEMS, add_error_handlers
 from api.middleware import RequestContext
-from api.routes import accounts, commands, day, identity, machinery, stream, trading, unknown_orders
+from api.routes import (
+    accounts,
+    commands,
+    day,
+    identity,
+    limits,
+    losses,
+    machinery,
+    stream,
+    trading,
+    unknown_orders,
+)
 from api.schemas.stream import StreamFrame
 from api.static import dashboard_router
 from api.stream.hub import Hub
@@ -59,7 +70,7 @@ def create_app(
     application.state.parts = parts
     application.add_middleware(RequestContext)
     add_error_handlers(application)
-    for routes in (identity, accounts, trading, unknown_orders, day, commands):
+    for routes in (identity, accounts, limits, losses, trading, unknown_orders, day, commands):
         application.include_router(routes.router, prefix="/api/v1")
     application.include_router(machinery.router)
     application.include_router(stream.router)

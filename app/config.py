@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     breaker_open_s: float = Field(default=5.0, gt=0)
     """How long a breaker stays open at first; it doubles up to a minute while the broker goes on failing."""
     reconcile_period_s: float = Field(default=5.0, gt=0)
+    risk_watch_period_s: float = Field(default=1.0, gt=0, le=5)
     lease_ttl_s: float = Field(default=3.0, gt=0.2)
     run_length_s: float = Field(default=900.0, gt=1)
     users_per_shard: int = Field(default=50, ge=1)

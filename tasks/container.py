@@ -31,6 +31,8 @@ from app.services.breakers import Breakers
 from app.services.credentials import open_vault
 from app.services.execution import Execution
 from app.services.gateways import Gateways
+from app.services.lanes.books import BooksRun
+from app.services.lanes.exits import ExitLane
 from app.services.lanes.requests import ContractBook
 from app.services.logins import Logins
 from app.services.market_day import MarketDay
@@ -41,6 +43,7 @@ from brokers.paper.house import PaperHouse, read_token
 from brokers.registry import adapter
 
 _POOL_SIZE = 16
+_MAX_IDLE_S = 8
 _PAPER_TIMEOUT_S = 2.0
 
 
@@ -72,7 +75,8 @@ class Container:
     @cached_property
     def database(self) -> Database:
         """PostgreSQL."""
-        return Database(self.addresses.database_url, pool_size=_POOL_SIZE, max_overflow=_POOL_SIZE)
+        url = self.addresses.database_url
+        return Database(url, pool_size=_POOL_SIZE, max_overflow=_POOL_SIZE, max_idle_s=_MAX_IDLE_S)
 
     @cached_property
     def valkey(self) -> Redis:
@@ -139,6 +143,32 @@ class Container:
         """The breakers of all brokers, shared with the other processes."""
         return Breakers(
             BreakerStore(self.impatient_valkey), self.clock, self.settings, broker_of=self.gateways.broker_of
+        )
+
+    def new_exit_lane(self) -> ExitLane:
+        """Return an exits lane for one run."""
+        return ExitLane(
+            settings=self.settings,
+            database=self.database,
+            clock=self.clock,
+            execution=self.execution,
+            gateways=self.gateways,
+            budget=self.budget,
+            breakers=self.breakers,
+            contracts=self.contracts,
+            valkey=self.impatient_valkey,
+        )
+
+    def new_books_run(self) -> BooksRun:
+        """Return a reader of the brokers' books for one run."""
+        return BooksRun(
+            settings=self.settings,
+            database=self.database,
+            clock=self.clock,
+            execution=self.execution,
+            gateways=self.gateways,
+            breakers=self.breakers,
+            news=self.news,
         )
 
     @cached_property

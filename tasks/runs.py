@@ -10,16 +10,16 @@ from sqlalchemy.exc import OperationalError
 from app.domain.errors import NotFoundError
 from app.domain.instruments import Venue
 from app.infra.names import RunKind, TaskName
-from app.services.lanes.books import BooksRun
+from app.infra.streams import is_reachable
 from app.services.lanes.chases import Chases
 from app.services.lanes.entries import EntryLane
-from app.services.lanes.exits import ExitLane
 from app.services.lanes.wakes import Wakes
 from app.services.loops.halts import DeploymentHalter
 from app.services.loops.hub import Hub
 from app.services.loops.market import Contracts
 from app.services.loops.shard import LoopServices, ShardHost
 from app.services.market_day import MarketDay
+from app.services.risk_watch import RiskWatch
 from app.services.runs import Lease, held_lease, stop_on
 from app.services.supervision import dispatch_lapsed
 from strategies.registry import load_registry
@@ -36,6 +36,7 @@ RUN_TASKS = {
     RunKind.ENTRIES: TaskName.RUN_ENTRIES,
     RunKind.EXITS: TaskName.RUN_EXITS,
     RunKind.BOOKS: TaskName.RUN_BOOKS,
+    RunKind.RISK: TaskName.RUN_RISK,
 }
 
 Host = Callable[[Container, Lease], dict[str, Any]]
@@ -72,6 +73,7 @@ def _hold(parts: Container, name: str, run: Host, ttl: timedelta) -> dict[str, A
         holder=parts.holder,
         ttl=ttl,
         length_s=parts.settings.run_length_s,
+        can_hand_over=lambda: is_reachable(parts.addresses.redis_url),
     ) as lease:
         if lease is None:
             return {"status": "busy"}
@@ -96,6 +98,12 @@ def run_exits(name: str) -> dict[str, Any]:
 def run_books(name: str) -> dict[str, Any]:
     """Compare a shard's accounts with the broker's books."""
     return _host(name, _run_books)
+
+
+@celery_app.task(name=TaskName.RUN_RISK, track_started=True)
+def run_risk(name: str) -> dict[str, Any]:
+    """Watch the profit and loss of a market by its limits."""
+    return _host(name, _run_risk)
 
 
 @celery_app.task(name=TaskName.RUN_LOOPS, track_started=True)
@@ -132,35 +140,27 @@ def _run_entries(parts: Container, lease: Lease) -> dict[str, Any]:
 
 
 def _run_exits(parts: Container, lease: Lease) -> dict[str, Any]:
-    lane = ExitLane(
-        settings=parts.settings,
-        database=parts.database,
-        clock=parts.clock,
-        execution=parts.execution,
-        gateways=parts.gateways,
-        budget=parts.budget,
-        breakers=parts.breakers,
-        contracts=parts.contracts,
-        valkey=parts.impatient_valkey,
-    )
     wakes = Wakes()
     with wakes.listening(parts.valkey, lease):
-        return lane.run(lease, wakes)
+        return parts.new_exit_lane().run(lease, wakes)
 
 
 def _run_books(parts: Container, lease: Lease) -> dict[str, Any]:
-    books = BooksRun(
+    wakes = Wakes()
+    with wakes.listening(parts.valkey, lease):
+        return parts.new_books_run().run(lease, wakes, day=_market_day(parts, lease).today())
+
+
+def _run_risk(parts: Container, lease: Lease) -> dict[str, Any]:
+    watch = RiskWatch(
         settings=parts.settings,
         database=parts.database,
         clock=parts.clock,
-        execution=parts.execution,
-        gateways=parts.gateways,
-        breakers=parts.breakers,
+        valkey=parts.impatient_valkey,
         news=parts.news,
+        market=_market_day(parts, lease).market,
     )
-    wakes = Wakes()
-    with wakes.listening(parts.valkey, lease):
-        return books.run(lease, wakes, day=_market_day(parts, lease).today())
+    return watch.run(lease)
 
 
 def _market_day(parts: Container, lease: Lease) -> MarketDay:

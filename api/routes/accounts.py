@@ -25,7 +25,8 @@ Day = Annotated[date | None, Query(description="Trading date; today when not giv
 def list_accounts(parts: PartsDep, caller: CallerDep) -> list[Account]:
     """Return the accounts that the caller may see."""
     with parts.database.begin() as session:
-        return [Account.model_validate(row) for row in read_accounts(session, caller.scope)]
+        rows = read_accounts(session, caller.scope, now=parts.clock.now())
+    return [Account.model_validate(row) for row in rows]
 
 
 @router.get("/logins", tags=["accounts"])
@@ -65,7 +66,8 @@ def list_pnl(
 def list_deployments(parts: PartsDep, caller: CallerDep) -> list[Deployment]:
     """Return the deployments that the caller may see."""
     with parts.database.begin() as session:
-        return [Deployment.model_validate(row) for row in read_deployments(session, caller.scope)]
+        rows = read_deployments(session, caller.scope, now=parts.clock.now())
+    return [Deployment.model_validate(row) for row in rows]
 
 
 @router.post("/deployments/{deployment_id}/pause", status_code=202, tags=["deployments"])
@@ -73,7 +75,12 @@ def pause_deployment(parts: PartsDep, caller: CallerDep, deployment_id: int, ask
     """Ask a strategy for no more signals; its exits stay live."""
     with parts.database.begin() as session:
         command_id = order_deployment_state(
-            session, caller, DeploymentId(deployment_id), state=DeploymentState.PAUSED, reason=asked.reason
+            session,
+            caller,
+            DeploymentId(deployment_id),
+            state=DeploymentState.PAUSED,
+            reason=asked.reason,
+            moment=parts.moment(),
         )
     return accepted(parts, caller, command_id)
 
@@ -83,7 +90,12 @@ def resume_deployment(parts: PartsDep, caller: CallerDep, deployment_id: int, as
     """Let a paused or halted strategy go on."""
     with parts.database.begin() as session:
         command_id = order_deployment_state(
-            session, caller, DeploymentId(deployment_id), state=DeploymentState.ACTIVE, reason=asked.reason
+            session,
+            caller,
+            DeploymentId(deployment_id),
+            state=DeploymentState.ACTIVE,
+            reason=asked.reason,
+            moment=parts.moment(),
         )
     return accepted(parts, caller, command_id)
 

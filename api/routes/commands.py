@@ -3,11 +3,12 @@
 from fastapi import APIRouter
 
 from api.deps import CallerDep, Parts, PartsDep
-from api.schemas.day import Command, KillSwitch, Why
+from api.schemas.day import Command, KillProgress, KillSwitch, Why
 from app.db.views.day import read_command
 from app.domain.errors import NotFoundError
 from app.domain.phases import Phase
-from app.services.commands import Caller, dispatch, order_kill_switch, order_phase
+from app.services.commands import Caller, dispatch, order_phase
+from app.services.kill_switch import follow_kill, press_kill_switch
 from app.services.risk_control import ControlTarget
 
 router = APIRouter(tags=["commands"])
@@ -16,12 +17,23 @@ router = APIRouter(tags=["commands"])
 @router.post("/kill-switch", status_code=202)
 def kill_switch(parts: PartsDep, caller: CallerDep, asked: KillSwitch) -> Command:
     """Stop (HALT flattens too), reduce, or resume; acts in the database at once, without the queue."""
-    target = ControlTarget(scope=asked.scope, target=asked.target)
-    with parts.database.begin() as session:
-        command_id = order_kill_switch(
-            session, caller, target, action=asked.action, reason=asked.reason, moment=parts.moment()
-        )
+    command_id = press_kill_switch(
+        parts.database,
+        caller.actor,
+        ControlTarget(scope=asked.scope, target=asked.target),
+        action=asked.action,
+        reason=asked.reason,
+        moment=parts.moment,
+    )
     return accepted(parts, caller, command_id)
+
+
+@router.get("/kill-switch/{command_id}")
+def show_kill_switch(parts: PartsDep, caller: CallerDep, command_id: int) -> KillProgress:
+    """Follow a kill switch: each account that had something to close, when it was flat, or why it is not."""
+    with parts.database.begin() as session:
+        kill = follow_kill(session, caller.actor, command_id)
+    return KillProgress.model_validate(kill)
 
 
 @router.post("/phases/{phase}/trigger", status_code=202)

@@ -205,9 +205,54 @@ class KillSwitch(Asked):
     """Stop trading. HALT: no entries and flatten; REDUCE: exits only; RESUME: trade again (staff)."""
 
     scope: ControlScope
-    target: int | None = None
+    target: int | BrokerCode | None = None
+    """None for the tenant, the broker's code for a broker, else the id of the user, account or deployment."""
     action: ControlAction
     reason: Reason
+
+
+class KilledAccountInfo(Shown):
+    """Show what a kill switch did to an account that had something to close; times are the machine's.
+
+    `why_not_flat` is null once it is flat; else the broker's own reason, where it gave one.
+    """
+
+    account_id: int
+    user_name: str
+    account_name: str
+    broker: BrokerCode
+    open_legs: int
+    live_entries: int
+    last_order_at: datetime | None
+    press_to_last_order_ms: int | None
+    flat_at: datetime | None
+    why_not_flat: str | None
+
+
+class LastOrderTimesInfo(Shown):
+    """Sum up the real time from the press to each account's last exit order; null where none was sent."""
+
+    accounts: int
+    p50_ms: int | None
+    p99_ms: int | None
+
+
+class KillProgress(Shown):
+    """Show a pressed kill switch and how far it is."""
+
+    command_id: int
+    scope: ControlScope
+    target: int | BrokerCode | None
+    action: ControlAction
+    actor: str
+    reason: str
+    pressed_at: datetime
+    exits_requested: int
+    entries_canceled: int
+    is_flat: bool
+    are_exits_running: bool
+    accounts: list[KilledAccountInfo]
+    press_to_last_order: LastOrderTimesInfo
 
 
 class Why(Asked):

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -16,6 +17,7 @@ from app.demo.options import (
     DemoOptions,
     Faults,
     parse_broken,
+    parse_loss_limits,
     parse_numbers,
     parse_venues,
     usual_venues,
@@ -49,9 +51,15 @@ _Broken = Annotated[
     str, typer.Option(help="Accounts with a fault of their own, like bad_totp:1,hung_login:1,dead_egress:1.")
 ]
 _Bell = Annotated[Bell, typer.Option(help="Ring the bell once, twice, or 40 s late.")]
+_Kill = Annotated[
+    datetime | None, typer.Option("--kill", formats=["%H:%M"], help="Press everybody's kill switch then.")
+]
 _Venues = Annotated[
     str,
     typer.Option(help="Markets side by side, like NSE,BINANCE; else all, below ten accounts NSE alone."),
+]
+_LossLimit = Annotated[
+    str, typer.Option(help="Daily loss at which accounts are closed and locked, like u002:1500,u004:900.")
 ]
 _Only = Annotated[str, typer.Option(help="With --faults each: numbers of the faults to play, like 2,13.")]
 _Module = Annotated[str | None, typer.Option(help="Module whose strategies each get a user of their own.")]
@@ -72,9 +80,11 @@ def demo(  # noqa: PLR0913  one option each
     port: _Port = None,
     broken: _Broken = "",
     bell: _Bell = Bell.ONCE,
+    kill: _Kill = None,
     strategy_module: _Module = None,
     venues: _Venues = "",
     only: _Only = "",
+    loss_limit: _LossLimit = "",
 ) -> None:
     """Run a whole trading day on simulated brokers with real prices, and prove how it ended."""
     options = DemoOptions(
@@ -90,11 +100,17 @@ def demo(  # noqa: PLR0913  one option each
         port=port,
         broken=parse_broken(broken),
         bell=bell,
+        kill_at=None if kill is None else kill.time(),
         strategy_module=strategy_module,
         venues=parse_venues(venues) if venues else usual_venues(accounts, faults),
         only=parse_numbers(only),
+        loss_limits=parse_loss_limits(loss_limit),
     )
-    if _run(options)["verdict"] != "ok":
+    _exit_unless_ok(_run(options))
+
+
+def _exit_unless_ok(report: Mapping[str, Any]) -> None:
+    if report["verdict"] != "ok":
         raise typer.Exit(EXIT_FAILED)
 
 

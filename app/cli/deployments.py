@@ -7,6 +7,7 @@ import typer
 from app.cli.installation import opened
 from app.cli.tables import print_table, say
 from app.domain.errors import InvalidInputError
+from app.infra.clock import open_clock
 from app.services.accounts import list_accounts
 from app.services.deployments import (
     NewDeployment,
@@ -81,7 +82,8 @@ def resume(path: Path, reason: Reason) -> None:
     """Ask a paused or halted strategy for signals again."""
     with opened() as home, home.database.begin() as session:
         deployment = home.deployment(session, path)
-        resume_deployment(session, home.actor, deployment.deployment_id, reason=reason)
+        now = open_clock(home.settings.clock_file).now()
+        resume_deployment(session, home.actor, deployment.deployment_id, reason=reason, now=now)
     say(f"Resumed {path}.")
 
 

@@ -15,7 +15,7 @@ from app.domain.accounts import BrokerAccount
 from app.domain.deployments import Deployment
 from app.domain.errors import InvalidInputError, NotFoundError
 from app.domain.users import Actor, Role
-from app.infra.engines.engines import Engines, ensure_engines
+from app.infra.engines.engines import Engines, ensure_engines, find_engines
 from app.infra.vault import Vault
 from app.services.credentials import open_vault
 from app.services.users import get_user_by_name
@@ -67,6 +67,23 @@ def opened() -> Iterator[Installation]:
     database = Database(engines.database_url, pool_size=1)
     try:
         yield Installation(settings=settings, addresses=engines, database=database, actor=operator())
+    finally:
+        database.close()
+
+
+@contextmanager
+def opened_directly() -> Iterator[Installation]:
+    """Open the installation's database as it runs: no engine is started, and Valkey is not waited for."""
+    settings = load_settings()
+    redis_url, url = settings.redis_url, settings.database_url
+    addresses = find_engines(
+        settings.home,
+        None if redis_url is None else redis_url.get_secret_value(),
+        None if url is None else url.get_secret_value(),
+    )
+    database = Database(addresses.database_url, pool_size=1)
+    try:
+        yield Installation(settings=settings, addresses=addresses, database=database, actor=operator())
     finally:
         database.close()
 

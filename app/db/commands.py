@@ -11,9 +11,15 @@ from app.domain.ids import UserId
 
 
 def add_command(
-    session: Session, kind: CommandKind, *, user_id: UserId, actor: str, payload: dict[str, Any], reason: str
+    session: Session,
+    kind: CommandKind,
+    *,
+    user_id: UserId | None,
+    actor: str,
+    payload: dict[str, Any],
+    reason: str,
 ) -> int:
-    """Record what a person ordered and return the id to follow."""
+    """Record what a person ordered and return the id to follow; the machine's operator is no user."""
     statement = insert(CommandRow).values(
         kind=kind, user_id=user_id, actor=actor, payload=payload, reason=reason
     )

@@ -1,6 +1,6 @@
 """Read and write deployments; every query names the user it is for, or says that it is for staff."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypedDict, Unpack
 
 from sqlalchemy import Select, select, update
@@ -69,6 +69,14 @@ def find_deployment(session: Session, account: BrokerAccount, name: str) -> Depl
     )
     row = session.scalars(statement).one_or_none()
     return None if row is None else _deployment(row)
+
+
+def states_of_deployments(
+    session: Session, deployment_ids: Collection[DeploymentId]
+) -> dict[DeploymentId, DeploymentState]:
+    """Return the present states of these deployments, for the gate: what a loop remembers may be old."""
+    statement = select(DeploymentRow.id, DeploymentRow.state).where(DeploymentRow.id.in_(deployment_ids))
+    return {DeploymentId(i): DeploymentState(state) for i, state in session.execute(statement)}
 
 
 def list_deployments(session: Session, user_id: UserId) -> list[Deployment]:

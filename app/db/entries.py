@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Subquery, and_, exists, false, func, or_, 
 from sqlalchemy.orm import Session, aliased
 
 from app.db.baskets import leg_time_is_over, load_baskets
+from app.db.loss_locks import orders_of_locked
 from app.db.models import AccountRow, OrderRow, SignalRow, UserRow
 from app.db.orders import OPEN_STATUSES
 from app.db.shards import in_shard
@@ -103,11 +104,16 @@ def _with_baskets(session: Session, rows: Sequence[AnyRow], wall: datetime) -> l
     # Read after the locks: what was decided about the legs before is seen, what comes later waits for us.
     signal_ids = {order.signal_id for order, *_ in rows if order.signal_id is not None}
     baskets = load_baskets(session, signal_ids, wall=wall)
+    locked = orders_of_locked(session, [order.id for order, _, _ in rows])
     return [
         WaitingEntry(
             order,
             account,
-            strictest(TradingState(account.trading_state), TradingState(user_state)),
+            strictest(
+                TradingState(account.trading_state),
+                TradingState(user_state),
+                TradingState.REDUCING if order.id in locked else TradingState.ACTIVE,
+            ),
             baskets.get(order.signal_id or 0),
             WhenUnfilled(when_unfilled or WhenUnfilled.CANCEL),
         )

@@ -30,6 +30,8 @@ SELECT
      FROM phase_runs WHERE day = :day AND finished_at IS NOT NULL) AS phases,
   (SELECT coalesce(json_object_agg(name, spec ->> 'venue'), '{}'::json)
      FROM leases WHERE kind = 'loops' AND is_wanted) AS loops,
+  (SELECT coalesce(json_object_agg(name, spec ->> 'venue'), '{}'::json)
+     FROM leases WHERE kind = 'risk' AND is_wanted) AS watches,
   (SELECT coalesce(json_agg(name), '[]'::json)
      FROM leases WHERE is_wanted AND expires_at < clock_timestamp()) AS idle_runs,
   (SELECT count(*) FROM logins WHERE day = :day AND status = 'READY') AS ready,
@@ -50,6 +52,8 @@ class Flight:
     """Each with its venue, like "NSE:BELL"."""
     loops: Mapping[str, str]
     """Venue by the name of the run."""
+    watches: Mapping[str, str]
+    """The same of the risk watches."""
     idle_runs: tuple[str, ...]
     """Runs that should live and that nobody holds."""
     ready: int
@@ -66,6 +70,7 @@ def in_flight(session: Session, day: date, *, now: datetime) -> Flight:
         logins=row.logins,
         finished_phases=frozenset(row.phases),
         loops=dict(sorted(row.loops.items())),
+        watches=dict(sorted(row.watches.items())),
         idle_runs=tuple(sorted(row.idle_runs)),
         ready=int(row.ready),
         filled_qty=row.filled,

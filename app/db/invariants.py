@@ -27,6 +27,18 @@ _SENT = """SELECT o.client_order_id, o.fence, e.wall AS at, l.name AS run, l.fen
             WHERE o.day = :day"""
 
 
+# The legs of the day that a lock covers which nobody has ended.
+_LOCKED_LEGS = """SELECT k.scope, k.target, k.rule, k.breached_wall, l.deployment_id, l.day, l.instrument_id
+             FROM loss_locks k JOIN legs l ON l.day = k.day JOIN accounts a ON a.id = l.account_id
+            WHERE k.day = :day AND k.unlocked_at IS NULL
+              AND k.venue = CASE WHEN a.broker IN ('kotak_neo', 'paper') THEN 'NSE'
+                                 WHEN a.broker = 'mt5' THEN 'MT5' ELSE 'BINANCE' END
+              AND k.target = CASE k.scope WHEN 'TENANT' THEN '' WHEN 'BROKER' THEN a.broker
+                                          WHEN 'USER' THEN CAST(l.user_id AS text)
+                                          WHEN 'ACCOUNT' THEN CAST(l.account_id AS text)
+                                          ELSE CAST(l.deployment_id AS text) END"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breach:
     """Say which invariant is broken, for whom and how."""
@@ -127,6 +139,18 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
                      AND o.day = l.day AND o.role <> 'ENTRY'
                      AND (o.status IN {_LIVE}
                           OR o.ended_wall > CAST(:wall AS timestamptz) - interval '15 seconds'))""",  # noqa: S608
+    ),
+    "LOCK": (
+        f"""SELECT lower(k.scope) || ':' || k.target, 'it is locked after ' || k.rule || ' since '
+                  || k.breached_wall || ' and ' || l.instrument_id || ' of account ' || l.account_id
+                  || ' neither left nor is leaving'
+             FROM ({_LOCKED_LEGS}) AS k JOIN legs l USING (deployment_id, day, instrument_id)
+            WHERE abs(l.net_qty) > l.missing_qty AND l.exit_reason IS NULL
+              AND k.breached_wall < CAST(:wall AS timestamptz) - interval '15 seconds'""",  # noqa: S608  a constant
+        f"""SELECT 'order ' || o.client_order_id, 'an entry left after ' || lower(k.scope) || ':' || k.target
+                  || ' was locked'
+             FROM ({_LOCKED_LEGS}) AS k JOIN orders o USING (deployment_id, day, instrument_id)
+            WHERE o.role = 'ENTRY' AND o.submitted_wall > k.breached_wall + interval '5 seconds'""",  # noqa: S608  a constant
     ),
     "I9": (
         """SELECT 'account ' || account_id, 'its login has been claimed and silent since ' || claimed_until

@@ -107,6 +107,14 @@ def check_fence(session: Session, name: str, *, fence: int) -> None:
         raise LeaseLostError(f"lease {name}: expected fencing number {fence}, it is {current}")
 
 
+def lapsed_runs(session: Session, kinds: Sequence[str]) -> dict[str, str]:
+    """Return the name and kind of each wanted run of these kinds that nobody holds."""
+    statement = select(LeaseRow.name, LeaseRow.kind).where(
+        LeaseRow.is_wanted, LeaseRow.kind.in_(kinds), LeaseRow.expires_at < func.clock_timestamp()
+    )
+    return {name: kind for name, kind in session.execute(statement)}  # noqa: C416  rows
+
+
 def claim_lapsed(
     session: Session, *, redispatch_after: timedelta
 ) -> Sequence[tuple[str, str, dict[str, Any]]]:

@@ -8,7 +8,8 @@ from datetime import date
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.db.models import DeploymentRow, LegRow, SignalRow
+from app.db.loss_locks import deployment_is_locked
+from app.db.models import AccountRow, DeploymentRow, LegRow, SignalRow
 from app.db.orders import leg_of
 from app.db.shards import at_brokers
 from app.domain.accounts import BrokerCode
@@ -29,16 +30,18 @@ class DeploymentToday:
 def load_shard(
     session: Session, *, shard: int, of: int, day: date, brokers: Collection[BrokerCode]
 ) -> list[DeploymentToday]:
-    """Return the active, armed deployments of the users with `user_id % of == shard`, in order of id.
+    """Return the active, armed, unlocked deployments of users with `user_id % of == shard`, in order of id.
 
     Only those at one of the `brokers`, which are those of one market.
     """
     rows = session.scalars(
         select(DeploymentRow)
+        .join(AccountRow, AccountRow.id == DeploymentRow.account_id)
         .where(
             DeploymentRow.user_id % of == shard,
             DeploymentRow.state == DeploymentState.ACTIVE,
             DeploymentRow.armed_on == day,
+            ~deployment_is_locked(day),
             at_brokers(DeploymentRow.account_id, brokers),
         )
         .order_by(DeploymentRow.id)

@@ -106,6 +106,25 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockOutcome:
+    """Show what a rule on profit and loss closed; `what` names it as people do, `flat_s` is real time."""
+
+    what: str
+    rule: str
+    limit: Decimal
+    value: Decimal
+    currency: str
+    formula: str
+    breached_at: datetime
+    flat_at: datetime | None
+    flat_s: Decimal | None
+    flat_value: Decimal | None
+    entries_after: int
+    """Entries of the scope that were approved after it."""
+    unlocked_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmOutcome:
     """Show one alarm, open or cleared."""
 
@@ -161,6 +180,24 @@ SELECT 'account ' || a.name, a.trading_state || ' ' || a.state_reason
 UNION ALL
 SELECT 'user ' || u.name, u.trading_state FROM users u WHERE u.trading_state <> 'ACTIVE'
 """)
+_LOCKS = text("""
+SELECT CASE k.scope WHEN 'TENANT' THEN 'everybody' WHEN 'BROKER' THEN 'broker ' || k.target
+            WHEN 'USER' THEN 'user ' || u.name WHEN 'ACCOUNT' THEN 'account ' || a.name
+            ELSE 'deployment ' || o.name || '/' || d.name END AS what,
+       k.rule, k."limit", k.value, k.currency, k.formula, k.breached_at, k.flat_at,
+       round(extract(epoch FROM k.flat_wall - k.breached_wall), 3) AS flat_s, k.flat_value, k.unlocked_by,
+       (SELECT count(*) FROM orders e
+         WHERE e.day = k.day AND e.role = 'ENTRY' AND e.status <> 'DENIED' AND e.created_at > k.breached_wall
+           AND CASE k.scope WHEN 'USER' THEN e.user_id = u.id WHEN 'ACCOUNT' THEN e.account_id = a.id
+                            WHEN 'DEPLOYMENT' THEN e.deployment_id = d.id ELSE true END) AS entries_after
+  FROM loss_locks k
+  LEFT JOIN users u ON k.scope = 'USER' AND CAST(u.id AS text) = k.target
+  LEFT JOIN accounts a ON k.scope = 'ACCOUNT' AND CAST(a.id AS text) = k.target
+  LEFT JOIN deployments d ON k.scope = 'DEPLOYMENT' AND CAST(d.id AS text) = k.target
+  LEFT JOIN users o ON o.id = d.user_id
+ WHERE k.day = :day
+ ORDER BY k.id
+""")
 _ALARMS = text("SELECT code, subject, message, raised_at FROM alarms ORDER BY id")
 _TRADED = text("""
 SELECT f.account_id, i.broker_symbol AS symbol,
@@ -209,6 +246,11 @@ def signal_outcomes(session: Session, day: date) -> list[SignalOutcome]:
 def halts(session: Session) -> list[Halt]:
     """Return who is stopped."""
     return [Halt(**_fields(row)) for row in session.execute(_HALTS)]
+
+
+def lock_outcomes(session: Session, day: date) -> list[LockOutcome]:
+    """Return what rules on profit and loss closed and locked on a day, oldest first."""
+    return [LockOutcome(**_fields(row)) for row in session.execute(_LOCKS, {"day": day})]
 
 
 def alarms_raised(session: Session) -> list[AlarmOutcome]:

@@ -8,17 +8,20 @@ from decimal import Decimal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.db.locks import lock_accounts
+from app.db.loss_locks import locked_accounts
 from app.db.lost_orders import lost_ids
 from app.db.models import AccountRow, LegRow, OrderRow, UserRow
 from app.db.orders import OPEN_STATUSES, leg_of
-from app.domain.accounts import TradingState
+from app.domain.accounts import TradingState, strictest
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey
 from app.domain.numbers import ZERO
-from app.domain.orders import OrderRole, Side
+from app.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from app.domain.positions import realized_pnl, unrealized_pnl
 from app.domain.risk.state import LiveEntry, OpenPosition, Quote, RiskState
 
 _ONE_SECOND = timedelta(seconds=1)
+_STOP_TYPES = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,23 +43,24 @@ def lock_risk_states(
     """Lock the accounts, in id order, and return the state that their next order is judged by.
 
     The lock makes the gate's answer hold until the commit: two decisions of one account cannot both
-    use the same room.
+    use the same room. The states are read after it: a kill switch holds the same locks, so what waited for
+    one sees what it set.
     """
+    lock_accounts(session, AccountRow.id.in_(account_ids))
     statement = (
         select(AccountRow.id, AccountRow.trading_state, UserRow.trading_state)
         .join(UserRow, UserRow.id == AccountRow.user_id)
         .where(AccountRow.id.in_(account_ids))
-        .order_by(AccountRow.id)
-        .with_for_update(of=AccountRow, key_share=True)
     )
     states = session.execute(statement).all()
     legs = _legs(session, account_ids, day)
     orders = _orders(session, account_ids, day)
     recent = _recent_entries(session, account_ids)
     lost = lost_ids(session, account_ids)
+    locked = locked_accounts(session, account_ids, day)
     return {
         AccountId(account_id): _state(
-            TradingState(account_state),
+            _state_under_lock(TradingState(account_state), is_locked=account_id in locked),
             TradingState(user_state),
             legs=legs.get(account_id, []),
             orders=orders.get(account_id, []),
@@ -67,6 +71,10 @@ def lock_risk_states(
         )
         for account_id, account_state, user_state in states
     }
+
+
+def _state_under_lock(state: TradingState, *, is_locked: bool) -> TradingState:
+    return strictest(state, TradingState.REDUCING) if is_locked else state
 
 
 def _legs(session: Session, account_ids: Sequence[AccountId], day: date) -> dict[int, list[LegRow]]:
@@ -127,7 +135,16 @@ def _state(  # noqa: PLR0913  what one account is judged by
         positions=tuple(_position(row, mark) for row, _, mark in values),
         known_ids=frozenset((*spent, *(ClientOrderId(o.client_order_id) for o in orders))),
         unknown_instruments=frozenset(InstrumentId(o.instrument_id) for o in live if o.is_unknown),
+        entries_today=sum(o.role == OrderRole.ENTRY and o.denial_code is None for o in orders),
+        live_exits=frozenset(
+            (InstrumentId(o.instrument_id), Side(o.side)) for o in live if _may_trade_as_exit(o)
+        ),
     )
+
+
+def _may_trade_as_exit(order: OrderRow) -> bool:
+    is_waiting_stop = order.order_type in _STOP_TYPES and order.status != OrderStatus.TRIGGERED
+    return order.role != OrderRole.ENTRY and not is_waiting_stop
 
 
 def _mark(row: LegRow, quotes: Mapping[InstrumentId, Quote]) -> Decimal:

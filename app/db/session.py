@@ -13,8 +13,18 @@ _STATEMENT_TIMEOUT_MS = 30_000
 class Database:
     """Hand out transactions on one PostgreSQL database. Thread-safe; create after fork."""
 
-    def __init__(self, url: str, *, pool_size: int = 5, max_overflow: int = 10) -> None:
-        """Args: url: postgresql://…; psycopg 3 is used whatever driver the URL names."""
+    def __init__(
+        self, url: str, *, pool_size: int = 5, max_overflow: int = 10, max_idle_s: int | None = None
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            url: postgresql://…; psycopg 3 is used whatever driver the URL names.
+            pool_size: connections kept.
+            max_overflow: connections more at most.
+            max_idle_s: PostgreSQL ends a transaction in which nothing was asked for so long, so that a
+                frozen process lets go of its rows and others, a kill switch first of all, get on.
+        """
         self.url = _with_driver(url)
         self._engine = create_engine(
             self.url,
@@ -26,7 +36,7 @@ class Database:
                 "connect_timeout": 5,
                 "application_name": "openbell",
                 "options": f"-c lock_timeout={_LOCK_TIMEOUT_MS} -c statement_timeout={_STATEMENT_TIMEOUT_MS} "
-                "-c timezone=UTC",
+                f"-c timezone=UTC -c idle_in_transaction_session_timeout={1000 * (max_idle_s or 0)}",
             },
         )
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)

@@ -11,6 +11,7 @@ from app.db.outcomes import (
     claimed,
     halts,
     leg_outcomes,
+    lock_outcomes,
     login_outcomes,
     order_outcomes,
     phase_outcomes,
@@ -20,6 +21,7 @@ from app.db.outcomes import (
 from app.demo.evidence import Comparison, compare
 from app.demo.governor import Record
 from app.demo.journal import write_journal
+from app.demo.kill import kills_of
 from app.demo.report import Day, write_report
 from app.demo.stage import Stage
 from app.services.audit import audit
@@ -29,6 +31,7 @@ from app.services.reconciliation import EXTERNAL_ORDER
 def close_day(stage: Stage, record: Record, *, took_s: float) -> dict[str, Any]:
     """Compare the books, write report and journal where asked, and return the report."""
     day = stage.options.day
+    kills = kills_of(stage)
     findings = audit(stage.database, day, wall=stage.house.clock.wall())
     with stage.database.begin() as session:
         orders = order_outcomes(session, day)
@@ -44,12 +47,14 @@ def close_day(stage: Stage, record: Record, *, took_s: float) -> dict[str, Any]:
             phases=phase_outcomes(session, day),
             signals=signals,
             halts=halts(session),
+            locks=lock_outcomes(session, day),
             alarms=alarms,
             comparison=_compare(
                 stage, orders, traded(session, day), alarms=alarms, closed_for_us=claimed(session, day)
             ),
             placements=[row for market in stage.markets.values() for row in market.simulator.placements()],
             faults=_faults(stage),
+            kills=kills,
             fault_windows=stage.faults.seen,
             governor=record,
             restarts=_restarts(stage),

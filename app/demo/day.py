@@ -1,9 +1,9 @@
 """Run the whole demo: house, people, simulator, stack, governor, report."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.db.session import Database
@@ -13,6 +13,7 @@ from app.demo.driving import drive
 from app.demo.fault_desk import FaultDesk
 from app.demo.fault_schedule import FaultWindow, instants, plan_faults
 from app.demo.house import open_house
+from app.demo.kill import kill_instant
 from app.demo.markets import DemoMarket
 from app.demo.options import DemoOptions
 from app.demo.population import Person, invent_people, trading_by_the_clock
@@ -78,8 +79,7 @@ def _set_the_stage(options: DemoOptions, display: Display, stack: ExitStack) -> 
     )
     group = ProcessGroup(house.settings.home, SystemClock(), on_crash_loop=display.say)
     stack.callback(stop_stack, group)
-    offsets = entry_offsets(placement.params for p in people.values() for placement in p.placements)
-    windows = real_windows(session, phases, offsets)
+    windows = real_windows(session, phases, _moments(options, session, people.values()))
     controls = start_simulators(options, house, group, list(people.values()))
     markets = {venue: _open_market(sessions[venue], control, windows) for venue, control in controls.items()}
     for control in controls.values():
@@ -98,6 +98,12 @@ def _set_the_stage(options: DemoOptions, display: Display, stack: ExitStack) -> 
     )
     _start_stack(stage)
     return stage
+
+
+def _moments(options: DemoOptions, session: TradingSession, people: Iterable[Person]) -> list[timedelta]:
+    offsets = entry_offsets(placement.params for person in people for placement in person.placements)
+    pressed_at = kill_instant(options, session)
+    return offsets if pressed_at is None else [*offsets, pressed_at - session.open_at]
 
 
 def _people(

@@ -104,10 +104,24 @@ class Display:
             f"without a stop {positions['unprotected_max_s']} s. Cash {report['pnl']}. "
             f"Faults injected {report['faults']['injected']}. Took {report['took_s']} s."
         )
+        for kill in report["kills"]:
+            times = kill["press_to_last_order"]
+            self.say(
+                f"Kill switch: {kill['flat']} of {kill['accounts']} accounts flat, the last after "
+                f"{kill['last_flat_ms']} ms; press to last order p50 {times['p50_ms']} ms, "
+                f"p99 {times['p99_ms']} ms."
+            )
+            for account in kill["not_flat"]:
+                self.say(f"  {account['account']} is not flat: {account['why']}")
         for account in logins["not_ready"]:
             self.say(f"  {account['user']} is not logged in: {account['reason']} ({account['detail']})")
         for halt in report["risk"]["halted"]:
             self.say(f"  halted: {halt['what']}: {halt['why']}")
+        for lock in report["risk"]["locks"]:
+            self.say(
+                f"  locked: {lock['what']}: {lock['rule']}, {lock['formula']}; "
+                f"flat after {lock['breach_to_flat_s']} s at {lock['flat_value']} {lock['currency']}"
+            )
         self.say(f"Verdict: {report['verdict']}")
         for reason in report["reasons"]:
             self.say(f"  - {reason}")

@@ -13,6 +13,7 @@ from app.db.outcomes import day_counts
 from app.demo.cash import in_words
 from app.demo.display import Counts
 from app.demo.governor import Doors, Governor, Record
+from app.demo.kill import kill_acts
 from app.demo.options import Bell
 from app.demo.quiescence import Blockers, Quiescence
 from app.demo.stage import Stage
@@ -85,7 +86,7 @@ class _Watch:
 
 
 def _acts(stage: Stage) -> Mapping[datetime, Callable[[], None]]:
-    return {**_bell_acts(stage), **stage.faults.acts()}
+    return {**_bell_acts(stage), **stage.faults.acts(), **kill_acts(stage)}
 
 
 def _bell_acts(stage: Stage) -> Mapping[datetime, Callable[[], None]]:

@@ -32,6 +32,10 @@ _ACCOUNTS_READ_PER_S = 15.0
 """Book reads of one machine that plays the broker too."""
 
 
+_WATCHED_EACH_S = 0.1
+"""Virtual time waits for the risk watch at each round of prices, and minutes pass in less than a second."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """Hold where a demo lives. `env` gives its processes the same settings."""
@@ -120,6 +124,7 @@ def _furnish(
             "is_live_trading_allowed": False,
             "not_placed_after_s": _NOT_PLACED_AFTER_S,
             "reconcile_period_s": max(base.reconcile_period_s, options.accounts / _ACCOUNTS_READ_PER_S),
+            "risk_watch_period_s": _WATCHED_EACH_S,
             "strategy_modules": (*base.strategy_modules, *modules),
         }
     )
@@ -148,6 +153,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "is_live_trading_allowed",
         "not_placed_after_s",
         "reconcile_period_s",
+        "risk_watch_period_s",
     )
     env = {f"OPENBELL_{name.upper()}": str(plain[name]) for name in changed}
     env |= {f"OPENBELL_{k.upper()}": v.get_secret_value() for k, v in secret.items() if v is not None}

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
 from app.domain.errors import InvalidInputError
 from app.domain.instruments import Venue
 from app.domain.markets import MARKETS
+from app.domain.numbers import parse_decimal
 
 _MOST_AGENTS = 3
 _FILL_ALL_MARKETS = 10
@@ -58,9 +60,13 @@ class DemoOptions:
     flower_port: int | None = None
     broken: Mapping[Breakage, int] = field(default_factory=dict)
     bell: Bell = Bell.ONCE
+    kill_at: time | None = None
+    """India; everybody's kill switch is pressed then."""
     strategy_module: str | None = None
     only: tuple[int, ...] = ()
     """Numbers of the faults to play one at a time; all of them when empty."""
+    loss_limits: Mapping[str, Decimal] = field(default_factory=dict)
+    """Daily loss, by user, at which that user's account is closed and locked."""
     venues: tuple[Venue, ...] = (Venue.NSE,)
     """Markets of the day; NSE always, the others keep its hours beside it."""
 
@@ -72,6 +78,8 @@ class DemoOptions:
             raise InvalidInputError(f"--speed: expected 1 to 100000, got {self.speed}")
         if not time(9, 45) <= self.closes <= time(15, 30):
             raise InvalidInputError(f"--close: expected 09:45 to 15:30, got {self.closes:%H:%M}")
+        if self.kill_at is not None and not time(9, 16) <= self.kill_at < self.closes:
+            raise InvalidInputError(f"--kill: expected a time of the session, got {self.kill_at:%H:%M}")
         if Venue.NSE not in self.venues:
             raise InvalidInputError("--venues: expected NSE among them, its hours are the demo's day")
         if self.only and self.faults is not Faults.EACH:
@@ -118,6 +126,17 @@ def parse_broken(text: str) -> dict[Breakage, int]:
             )
         broken[Breakage(name)] = int(count)
     return broken
+
+
+def parse_loss_limits(text: str) -> dict[str, Decimal]:
+    """Read "u002:1500,u004:900". Raises InvalidInputError."""
+    limits: dict[str, Decimal] = {}
+    for part in filter(None, text.split(",")):
+        user, separator, amount = part.partition(":")
+        if not separator or not user:
+            raise InvalidInputError(f"--loss-limit: expected USER:AMOUNT like u002:1500, got {part!r}")
+        limits[user] = parse_decimal(amount, name=f"--loss-limit {user}")
+    return limits
 
 
 def parse_numbers(text: str) -> tuple[int, ...]:

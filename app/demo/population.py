@@ -4,12 +4,14 @@ import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from app.demo.fault_cases import AT_LOGIN
 from app.demo.fault_schedule import INSTRUMENTS, FaultWindow, first_trade_after_s
 from app.demo.options import Breakage, DemoOptions
 from app.domain.accounts import BrokerCode
 from app.domain.calendar_rules import TradingSession
+from app.domain.errors import InvalidInputError
 from app.domain.instruments import Venue
 from app.domain.markets import MARKETS
 from app.infra.stack import free_port
@@ -53,6 +55,8 @@ class Person:
     credentials: Mapping[str, str]
     placements: Sequence[Placement]
     breakage: Breakage | None = None
+    max_daily_loss: Decimal | None = None
+    """Loss of the day at which the account is closed and locked."""
     broker_totp_secret: str = ""
     """What the broker believes the TOTP seed to be."""
 
@@ -77,7 +81,13 @@ def invent_people(options: DemoOptions, strategies: Sequence[str]) -> list[Perso
     for offset, name in enumerate(strategies, start=1):
         placement = Placement(name="under-test", strategy=name, params={})
         people.append(_person(options.seed, options.accounts + offset, [placement], None))
-    return people
+    return _with_loss_limits(people, options.loss_limits)
+
+
+def _with_loss_limits(people: Sequence[Person], limits: Mapping[str, Decimal]) -> list[Person]:
+    if unknown := sorted(limits.keys() - {person.user for person in people}):
+        raise InvalidInputError(f"--loss-limit: expected users of this demo, got {', '.join(unknown)}")
+    return [replace(person, max_daily_loss=limits.get(person.user)) for person in people]
 
 
 def trading_by_the_clock(

@@ -15,12 +15,12 @@ from app.demo.timeline import Timeline
 from app.domain.errors import UnavailableError
 from app.domain.instruments import Venue
 from app.domain.phases import Phase
-from app.infra.names import BARS_STREAM, FEED_STATE_KEY, LOOP_CURSOR_KEY
+from app.infra.names import BARS_STREAM, FEED_STATE_KEY, LOOP_CURSOR_KEY, WATCH_CURSOR_KEY
 from app.infra.streams import BEGINNING
 
 Blockers = Mapping[str, str]
 """What is under way: a key that stays the same while it lasts -> words for a person."""
-PRICES = frozenset({"feed", "indicators", "loop"})
+PRICES = frozenset({"feed", "indicators", "loop", "watch"})
 """First words of the keys that are about prices on their way."""
 
 
@@ -42,6 +42,7 @@ class Quiescence:
         self._timeline = timeline
         self._day = day
         self._loops: Mapping[str, str] = {}
+        self._watches: Mapping[str, str] = {}
 
     def blockers(self, now: datetime, given_up: Collection[str] = ()) -> Blockers:
         """Return what is under way at a virtual instant; empty means that time may jump.
@@ -56,8 +57,8 @@ class Quiescence:
                 return prices
             with self._database.begin() as session:
                 flight = in_flight(session, self._day, now=now)
-            if flight.loops != self._loops:
-                self._loops = flight.loops
+            if (flight.loops, flight.watches) != (self._loops, self._watches):
+                self._loops, self._watches = flight.loops, flight.watches
                 return prices | {"loops": "the list of loops has changed"}
             found = prices | self._of_ledger(flight, now)
             return found | (self._of_market(flight) if is_open else self._of_connections(flight, now))
@@ -110,7 +111,8 @@ class Quiescence:
 
     def _of_venue(self, venue: Venue, tick: datetime) -> dict[str, str]:
         loops = [name for name, where in self._loops.items() if where == venue]
-        state, cursors, last_bar = self._read_streams(venue, loops)
+        watches = [name for name, where in self._watches.items() if where == venue]
+        state, cursors, last_bar, watched = self._read_streams(venue, loops, watches)
         found = {}
         if _instant(state.get("last_ts")) < tick:
             found[f"feed {venue}"] = f"it stands at {state.get('last_ts') or 'nothing'}, the market at {tick}"
@@ -121,18 +123,24 @@ class Quiescence:
                 found[f"loop {name}"] = f"{name} stands at {cursor.get('ts') or 'nothing'}"
             elif _entry_number(cursor.get("bars")) < _entry_number(last_bar):
                 found[f"loop {name}"] = f"{name} has bars to judge"
+        for name, judged in zip(watches, watched, strict=True):
+            if _instant(judged) < tick:
+                found[f"watch {name}"] = f"{name} stands at {judged or 'nothing'}"
         return found
 
     def _read_streams(
-        self, venue: Venue, loops: Sequence[str]
-    ) -> tuple[dict[str, str], list[dict[str, str]], str]:
+        self, venue: Venue, loops: Sequence[str], watches: Sequence[str]
+    ) -> tuple[dict[str, str], list[dict[str, str]], str, list[str | None]]:
         with self._valkey.pipeline(transaction=False) as pipeline:
             pipeline.hgetall(FEED_STATE_KEY.format(venue=venue))
             pipeline.xrevrange(BARS_STREAM.format(venue=venue), count=1)
             for name in loops:
                 pipeline.hgetall(LOOP_CURSOR_KEY.format(run=name))
-            state, bars, *cursors = pipeline.execute()
-        return state, cursors, bars[0][0] if bars else BEGINNING
+            for name in watches:
+                pipeline.get(WATCH_CURSOR_KEY.format(run=name))
+            state, bars, *found = pipeline.execute()
+        cursors, watched = found[: len(loops)], found[len(loops) :]
+        return state, cursors, bars[0][0] if bars else BEGINNING, watched
 
 
 def _instant(text: str | None) -> datetime:

@@ -9,6 +9,7 @@ from app.db.outcomes import (
     AlarmOutcome,
     Halt,
     LegOutcome,
+    LockOutcome,
     LoginOutcomeRow,
     OrderOutcome,
     PhaseOutcome,
@@ -19,12 +20,14 @@ from app.demo.evidence import Comparison
 from app.demo.fault_desk import Seen
 from app.demo.fault_rows import fault_rows, never_struck
 from app.demo.governor import Record
+from app.demo.kill import kill_row
 from app.demo.options import DemoOptions
 from app.demo.population import Person
 from app.domain.accounts import LoginStatus
 from app.domain.ids import AccountId
 from app.domain.orders import OrderRole, OrderStatus
 from app.domain.phases import Phase
+from app.services.kill_switch import Kill
 
 _EXAMPLES = 5
 Json = dict[str, Any]
@@ -44,8 +47,11 @@ class Day:
     phases: Sequence[PhaseOutcome]
     signals: Sequence[SignalOutcome]
     halts: Sequence[Halt]
+    locks: Sequence[LockOutcome]
     alarms: Sequence[AlarmOutcome]
     comparison: Comparison
+    kills: Sequence[Kill]
+    """Kill switches that were pressed."""
     placements: Sequence[Mapping[str, Any]]
     """Requests for new orders as the simulator saw them, in order of arrival."""
     faults: Mapping[str, Any]
@@ -80,6 +86,7 @@ def write_report(day: Day) -> Json:
         "orders": _orders(day),
         "positions": _positions(day),
         "risk": _risk(day),
+        "kills": [kill_row(kill) for kill in day.kills],
         "signals": {
             "emitted": len(day.signals),
             "expired": sum(signal.is_expired for signal in day.signals),
@@ -100,6 +107,24 @@ def _risk(day: Day) -> Json:
         "halts": len(day.halts),
         "halted": [{"what": halt.what, "why": halt.reason} for halt in day.halts],
         "square_offs": sum(leg.exit_reason == "square_off" for leg in day.legs),
+        "locks": [_lock(lock) for lock in day.locks],
+    }
+
+
+def _lock(lock: LockOutcome) -> Json:
+    return {
+        "what": lock.what,
+        "rule": lock.rule,
+        "limit": str(lock.limit),
+        "value": str(lock.value),
+        "currency": lock.currency,
+        "formula": lock.formula,
+        "breached_at": lock.breached_at.isoformat(),
+        "flat_at": None if lock.flat_at is None else lock.flat_at.isoformat(),
+        "breach_to_flat_s": None if lock.flat_s is None else float(lock.flat_s),
+        "flat_value": None if lock.flat_value is None else str(lock.flat_value),
+        "entries_after": lock.entries_after,
+        "unlocked_by": lock.unlocked_by,
     }
 
 
@@ -204,7 +229,9 @@ def _reasons(day: Day) -> list[str]:
         *_some(
             "exposed", [f"{leg.symbol} of account {leg.account_id}" for leg in day.legs if leg.is_exposed]
         ),
+        *_some("not flat after its loss lock", [lock.what for lock in day.locks if lock.flat_at is None]),
         *_some("audit", day.breaches),
+        *_some("not flat after the kill switch", _still_open(day.kills)),
         *_some("fault that hit nothing", never_struck(day.fault_windows)),
     ]
     ran = {phase.phase for phase in day.phases if phase.finished_at is not None}
@@ -212,6 +239,11 @@ def _reasons(day: Day) -> list[str]:
     if not any(order.status == OrderStatus.FILLED for order in day.orders):
         reasons.append("nothing was traded")
     return reasons
+
+
+def _still_open(kills: Sequence[Kill]) -> list[str]:
+    accounts = [account for kill in kills for account in kill.accounts]
+    return [f"{a.user_name}/{a.account_name}: {a.why_not_flat}" for a in accounts if not a.is_flat]
 
 
 def _unexpected_logins(day: Day) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -12,11 +13,13 @@ from app.demo.population import Person
 from app.domain.calendar_rules import SessionKind, TradingSession
 from app.domain.ids import AccountId
 from app.domain.markets import NSE, Market
+from app.domain.risk.scopes import LimitScope, scope_key
 from app.domain.users import Actor, Role
 from app.infra.vault import Vault
 from app.services.accounts import create_account
 from app.services.credentials import store_credentials
 from app.services.deployments import NewDeployment, StrategyBook, create_deployment
+from app.services.limits import set_limits
 from app.services.sessions import inject_session
 from app.services.users import create_user
 
@@ -63,7 +66,7 @@ def settle_people(
             inject_session(session, _ACTOR, one)
         for name, role in STAFF.items():
             create_user(session, _ACTOR, name=name, role=role, password=PASSWORD.format(name))
-        return {_settle(session, vault, person, book): person for person in people}
+        return {_settle(session, vault, person, book, at=sessions[0].open_at): person for person in people}
 
 
 def sign_in_lines() -> list[str]:
@@ -76,7 +79,7 @@ def first_user() -> str:
     return "u001"
 
 
-def _settle(session: Session, vault: Vault, person: Person, book: StrategyBook) -> AccountId:
+def _settle(session: Session, vault: Vault, person: Person, book: StrategyBook, *, at: datetime) -> AccountId:
     password = PASSWORD.format(person.user) if person.user == first_user() else None
     user = create_user(session, _ACTOR, name=person.user, role=Role.TRADER, password=password)
     account = create_account(
@@ -93,4 +96,12 @@ def _settle(session: Session, vault: Vault, person: Person, book: StrategyBook) 
             name=placement.name, strategy=placement.strategy, params=placement.params, limits=placement.limits
         )
         create_deployment(session, _ACTOR, account, wish, book=book)
+    if person.max_daily_loss is not None:
+        _limit_loss(session, account.account_id, person.max_daily_loss, at=at)
     return account.account_id
+
+
+def _limit_loss(session: Session, account_id: AccountId, amount: Decimal, *, at: datetime) -> None:
+    key = scope_key(LimitScope.ACCOUNT, str(account_id))
+    values = {"max_daily_loss": str(amount)}
+    set_limits(session, _ACTOR, key, values, expected_version=0, reason="--loss-limit", now=at)

@@ -25,11 +25,13 @@ class CommandStatus(StrEnum):
 
 
 class ControlScope(StrEnum):
-    """Say whom a kill switch stops: everybody, one user's accounts, or one account."""
+    """Say whom a kill switch stops: everybody, a broker's, a user's or one account, or one deployment."""
 
     TENANT = "tenant"
+    BROKER = "broker"
     USER = "user"
     ACCOUNT = "account"
+    DEPLOYMENT = "deployment"
 
 
 class ControlAction(StrEnum):

@@ -1,5 +1,6 @@
 """Describe what can be traded: indices, options with their terms, coins and currencies."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -34,6 +35,9 @@ class OptionRight(StrEnum):
 
     CALL = "CE"
     PUT = "PE"
+
+
+_DERIVATIVE = re.compile(r"(?P<name>.+)-(?:\d{8}-[\d.]+-(?:CE|PE)|PERP)\.(?P<venue>\w+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,12 @@ def venue_of(instrument_id: InstrumentId) -> Venue:
     if name not in Venue.__members__:
         raise InvalidInputError(f"{instrument_id}: expected an id that ends with its venue, got {name!r}")
     return Venue(name)
+
+
+def underlying_of(instrument_id: InstrumentId) -> InstrumentId:
+    """Return what an option or perpetual is on, like "NIFTY.NSE"; anything else is its own underlying."""
+    found = _DERIVATIVE.fullmatch(instrument_id)
+    return instrument_id if found is None else InstrumentId(f"{found['name']}.{found['venue']}")
 
 
 def index_id(name: str, venue: Venue = Venue.NSE) -> InstrumentId:

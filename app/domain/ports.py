@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from app.domain.accounts import BrokerCode
 from app.domain.ids import BrokerOrderId, ClientOrderId
@@ -158,6 +158,14 @@ class BrokerGateway(Protocol):
 
     def close(self) -> None:
         """Release connections; the broker session stays valid."""
+
+
+@runtime_checkable
+class QuoteSource(Protocol):
+    """Be a gateway whose broker tells a price when it is asked: exits ask when no feed tells them one."""
+
+    def request_quote(self, instrument: Instrument, *, timeout_s: float) -> Tick | None:
+        """Read the price of one instrument now; None before its first trade. Raises BrokerError."""
 
 
 class MarketFeed(Protocol):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import cast
@@ -35,6 +36,26 @@ def read_all_marks(valkey: Redis, venue: str) -> list[Tick]:
     """Return the latest tick of every instrument; raises RedisError while Valkey is away."""
     values = cast("dict[str, str]", valkey.hgetall(MARKS_KEY.format(venue=venue)))
     return [_tick(InstrumentId(i), value) for i, value in values.items()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedInstant:
+    """Say up to where a feed has published: the exchange's instant, and when that was by the machine."""
+
+    last_ts: datetime
+    last_wall: datetime
+
+
+def read_feed_instant(valkey: Redis, venue: str) -> FeedInstant | None:
+    """Return up to where a venue's feed has published; None before its first round and without Valkey."""
+    try:
+        found = valkey.hmget(FEED_STATE_KEY.format(venue=venue), ["last_ts", "last_wall"])
+    except RedisError:
+        return None
+    last_ts, last_wall = cast("list[str | None]", found)
+    if last_ts is None or last_wall is None:
+        return None
+    return FeedInstant(last_ts=datetime.fromisoformat(last_ts), last_wall=datetime.fromisoformat(last_wall))
 
 
 def is_feed_fresh(valkey: Redis, venue: str, *, wall: datetime, max_age: timedelta) -> bool:

@@ -14,6 +14,7 @@ class QueueName(StrEnum):
     ORDERS = "orders"
     EXITS = "exits"
     BOOKS = "books"
+    RISK = "risk"
     INDICATORS = "indicators"
 
 
@@ -49,6 +50,7 @@ class TaskName(StrEnum):
     RUN_ENTRIES = "orders.run"
     RUN_EXITS = "exits.run"
     RUN_BOOKS = "books.run"
+    RUN_RISK = "risk.run"
     COMPUTE_INDICATORS = "indicators.compute"
 
 
@@ -59,6 +61,7 @@ class RunKind(StrEnum):
     ENTRIES = "entries"
     EXITS = "exits"
     BOOKS = "books"
+    RISK = "risk"
 
 
 def run_name(kind: RunKind, market: Market, shard: int = 0) -> str:
@@ -82,6 +85,8 @@ bars wait for their indicators (0: nothing is in flight between the feed and the
 LOOP_CURSOR_KEY = "cursor:{run}"
 """Hash: ts (exchange instant of the last round that every loop of the run has decided on and recorded),
 `ticks` and `bars` (stream positions up to which it has), fence."""
+WATCH_CURSOR_KEY = "watched:{run}"
+"""Exchange instant of the last published round by which a risk watch has judged every scope."""
 MARKS_KEY = "marks:{venue}"
 """Hash: instrument id -> JSON [last, bid, ask, ts_event, wall epoch s] of the latest tick."""
 NEEDS_KEY = "needs:{venue}:{day}"

@@ -32,6 +32,7 @@ TASK_QUEUES = {
     TaskName.LOGIN_BATCH: QueueName.LOGIN,
     TaskName.LOGIN_REPORT: QueueName.CONTROL,
     TaskName.RUN_BOOKS: QueueName.BOOKS,
+    TaskName.RUN_RISK: QueueName.RISK,
     TaskName.RUN_LOOPS: QueueName.LOOPS,
     TaskName.RUN_ENTRIES: QueueName.ORDERS,
     TaskName.RUN_EXITS: QueueName.EXITS,

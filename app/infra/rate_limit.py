@@ -2,8 +2,13 @@
 
 An exchange counts orders per account in calendar seconds; a rolling second is kept too, so that no
 window of a second holds more than the limit. Exits may use the whole budget, entries leave a
-reserve for them.
+reserve for them. While Valkey is away each process counts for itself: only exits leave then, and one
+process holds an account's exits.
 """
+
+import threading
+import time
+from collections import deque
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -34,6 +39,7 @@ class OrderBudget:
         """Args: per_second: requests an account may send in any second, exits included."""
         self._take = valkey.register_script(_TAKE)
         self._per_second = per_second
+        self._own_count = _OwnCount(per_second)
 
     def take_for_entry(self, account_id: int) -> bool:
         """Take one request for an entry; False when only the exits' reserve is left.
@@ -47,11 +53,41 @@ class OrderBudget:
             raise UnavailableError("the order budget in Valkey cannot be read; entries wait") from e
 
     def take_for_exit(self, account_id: int) -> bool:
-        """Take one request for an exit or cancel; without Valkey exits go on (I7)."""
+        """Take one request for an exit or cancel; without Valkey exits go on, counted here (I7)."""
         try:
-            return self._run(account_id, self._per_second)
+            is_taken = self._run(account_id, self._per_second)
         except RedisError:
-            return True
+            return self._own_count.take(account_id)
+        if is_taken:
+            self._own_count.note(account_id)
+        return is_taken
 
     def _run(self, account_id: int, limit: int) -> bool:
         return bool(self._take(keys=[f"budget:{account_id}"], args=[limit]))
+
+
+class _OwnCount:
+    """Count what this process sent in the last second, for when nobody can be asked. Thread-safe."""
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._sent: dict[int, deque[float]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, account_id: int) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            sent = self._sent.setdefault(account_id, deque())
+            while sent and now - sent[0] >= 1:
+                sent.popleft()
+            if len(sent) >= self._per_second:
+                return False
+            sent.append(now)
+            return True
+
+    def note(self, account_id: int) -> None:
+        with self._lock:
+            newest = self._sent.setdefault(account_id, deque())
+            newest.append(time.monotonic())
+            while len(newest) > self._per_second:
+                newest.popleft()

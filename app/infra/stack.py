@@ -37,7 +37,8 @@ WORKERS = (
         concurrency=16,
     ),
     Worker(name="worker-loops", queues=(QueueName.LOOPS,), concurrency=12),
-    Worker(name="worker-orders", queues=(QueueName.ORDERS,), concurrency=6),
+    # The risk watches as well: here are only runs, each with a thread, so that they never wait for one.
+    Worker(name="worker-orders", queues=(QueueName.ORDERS, QueueName.RISK), concurrency=9),
     # Two processes: while one dies the other has a free thread and takes the exits at once (I5).
     Worker(name="worker-exits", queues=(QueueName.EXITS,), concurrency=4),
     Worker(name="worker-exits-2", queues=(QueueName.EXITS,), concurrency=4),

@@ -10,24 +10,17 @@ from app.db.audit import record_act
 from app.db.commands import add_command, finish_command
 from app.db.controls import owner_of_account
 from app.db.scope import DataScope
-from app.domain.commands import CommandKind, CommandStatus, ControlAction
+from app.domain.commands import CommandKind, CommandStatus
 from app.domain.deployments import DeploymentState
 from app.domain.errors import ForbiddenError, NotFoundError, UnavailableError
 from app.domain.ids import AccountId, DeploymentId, OrderId, UserId
 from app.domain.phases import Phase
+from app.domain.risk.scopes import LimitScope, ScopeKey, scope_key
 from app.domain.unknown_orders import Settlement
 from app.domain.users import Actor, Role
 from app.infra.names import TaskName
-from app.services.risk_control import (
-    STATE_AFTER,
-    ControlTarget,
-    Moment,
-    request_flatten,
-    require_target,
-    set_deployment,
-    set_trading_state,
-    square_off_deployment,
-)
+from app.services.loss_locks import unlock
+from app.services.risk_control import Moment, set_deployment, square_off_deployment
 from app.services.unknown_orders import settle_unknown
 
 log = structlog.get_logger()
@@ -55,6 +48,11 @@ class Caller:
         return self.role in (Role.ADMIN, Role.OPS)
 
     @property
+    def actor(self) -> Actor:
+        """The same person, for acts that the operator of the machine may do as well."""
+        return Actor(name=self.name, role=self.role, origin=self.origin, user_id=self.user_id)
+
+    @property
     def scope(self) -> DataScope:
         """Whose data the caller may see and touch."""
         return DataScope(user_id=None if self.is_staff else self.user_id)
@@ -63,32 +61,6 @@ class Caller:
         """Raise ForbiddenError unless the caller is staff."""
         if not self.is_staff:
             raise ForbiddenError(f"only operators and administrators may {what}")
-
-
-def order_kill_switch(
-    session: Session,
-    caller: Caller,
-    target: ControlTarget,
-    *,
-    action: ControlAction,
-    reason: str,
-    moment: Moment,
-) -> int:
-    """Stop, reduce or resume trading in this transaction, without the queue; return the command's id."""
-    if action is ControlAction.RESUME:
-        caller.require_staff("let trading resume")
-    require_target(session, caller.scope, target)
-    payload = {"scope": target.scope.value, "target": target.target, "action": action.value}
-    command_id = _record(
-        session, caller, CommandKind.KILL_SWITCH, subject=str(target), payload=payload, reason=reason
-    )
-    rows = set_trading_state(session, target, STATE_AFTER[action], reason=reason)
-    result: dict[str, Any] = {"rows": rows, "trading_state": STATE_AFTER[action].value}
-    if action is ControlAction.HALT:
-        flat = request_flatten(session, target, reason=f"kill switch: {reason}", moment=moment)
-        result |= asdict(flat)
-    finish_command(session, command_id, status=CommandStatus.DONE, result=result)
-    return command_id
 
 
 def order_square_off(
@@ -104,13 +76,28 @@ def order_square_off(
 
 
 def order_deployment_state(
-    session: Session, caller: Caller, deployment_id: DeploymentId, *, state: DeploymentState, reason: str
+    session: Session,
+    caller: Caller,
+    deployment_id: DeploymentId,
+    *,
+    state: DeploymentState,
+    reason: str,
+    moment: Moment,
 ) -> int:
-    """Pause or resume a deployment in this transaction; return the command's id."""
+    """Pause or resume a deployment in this transaction; return the command's id. Resuming unlocks it.
+
+    Raises:
+        NotFoundError: no such deployment in the caller's scope.
+        ConflictError: a loss lock that cannot be ended yet, see `unlock`.
+    """
     set_deployment(session, caller.scope, deployment_id, state=state, reason=reason)
     is_resume = state is DeploymentState.ACTIVE
+    result: dict[str, Any] = {"state": state.value}
+    if is_resume:
+        key = scope_key(LimitScope.DEPLOYMENT, str(deployment_id))
+        result["unlocked"] = _unlock(session, caller, key, reason=reason, moment=moment)
     kind = CommandKind.RESUME_DEPLOYMENT if is_resume else CommandKind.PAUSE_DEPLOYMENT
-    return _record_done(session, caller, kind, deployment_id, reason=reason, result={"state": state.value})
+    return _record_done(session, caller, kind, deployment_id, reason=reason, result=result)
 
 
 def order_phase(session: Session, caller: Caller, phase: Phase, *, reason: str, moment: Moment) -> int:
@@ -147,8 +134,7 @@ def order_settlement(
     session: Session, caller: Caller, order_id: OrderId, settlement: Settlement, *, moment: Moment
 ) -> int:
     """Settle an order with unknown outcome in this transaction, audited; return the command's id."""
-    actor = Actor(name=caller.name, role=caller.role, origin=caller.origin, user_id=caller.user_id)
-    settled = settle_unknown(session, actor, order_id, settlement, moment=moment)
+    settled = settle_unknown(session, caller.actor, order_id, settlement, moment=moment)
     command_id = add_command(
         session,
         CommandKind.RESOLVE_UNKNOWN,
@@ -176,22 +162,33 @@ def dispatch(queue: TaskSender, command_id: int) -> bool:
     return True
 
 
-def _record(
-    session: Session, caller: Caller, kind: CommandKind, *, subject: str, payload: dict[str, Any], reason: str
+def _unlock(session: Session, caller: Caller, key: ScopeKey, *, reason: str, moment: Moment) -> list[int]:
+    return unlock(session, key, by=caller.name, origin=caller.origin, reason=reason, now=moment.now)
+
+
+def record_command(
+    session: Session, actor: Actor, kind: CommandKind, *, subject: str, payload: dict[str, Any], reason: str
 ) -> int:
+    """Record what somebody orders, also in the audit log; return the command's id."""
     command_id = add_command(
-        session, kind, user_id=caller.user_id, actor=caller.name, payload=payload, reason=reason
+        session, kind, user_id=actor.user_id, actor=actor.name, payload=payload, reason=reason
     )
     record_act(
         session,
-        actor=caller.name,
-        origin=caller.origin,
+        actor=actor.name,
+        origin=actor.origin,
         action=kind.value.lower(),
         subject=subject,
         reason=reason,
         details=payload | {"command_id": command_id},
     )
     return command_id
+
+
+def _record(
+    session: Session, caller: Caller, kind: CommandKind, *, subject: str, payload: dict[str, Any], reason: str
+) -> int:
+    return record_command(session, caller.actor, kind, subject=subject, payload=payload, reason=reason)
 
 
 def _record_done(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -18,9 +19,12 @@ from app.domain.accounts import BrokerAccount
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.entry_checks import check_name
 from app.domain.ids import DeploymentId
+from app.domain.risk.combined import CombinedRules
 from app.domain.risk.limits import RiskLimits
+from app.domain.risk.scopes import LimitScope, scope_key
 from app.domain.users import Actor, require_control, require_view
 from app.services.acts import record
+from app.services.loss_locks import unlock
 
 
 class StrategyBook(Protocol):
@@ -47,6 +51,7 @@ def check_deployment(wish: NewDeployment, book: StrategyBook) -> Mapping[str, ob
     """Return the strategy's full parameters. Raises InvalidInputError naming what does not fit."""
     check_name("a deployment", wish.name)
     RiskLimits.from_mapping(wish.limits)
+    CombinedRules.from_mapping(wish.limits)
     return book.validate(wish.strategy, wish.params)
 
 
@@ -100,11 +105,16 @@ def pause_deployment(
 
 
 def resume_deployment(
-    session: Session, actor: Actor, deployment_id: DeploymentId, *, reason: str
+    session: Session, actor: Actor, deployment_id: DeploymentId, *, reason: str, now: datetime
 ) -> Deployment:
-    """Ask a paused or halted strategy for signals again."""
+    """Ask a paused or halted strategy for signals again, and end its loss lock.
+
+    Raises: NotFoundError; ForbiddenError; ConflictError for a lock that cannot be ended yet, see `unlock`.
+    """
     deployment = get_visible_deployment(session, actor, deployment_id)
     require_control(actor, deployment.user_id)
+    key = scope_key(LimitScope.DEPLOYMENT, str(deployment_id))
+    unlock(session, key, by=actor.name, origin=actor.origin, reason=reason, now=now)
     return _set_state(session, actor, deployment, state=DeploymentState.ACTIVE, reason=reason)
 
 

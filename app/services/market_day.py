@@ -362,6 +362,7 @@ class MarketDay:
             (RunKind.ENTRIES, QueueName.ORDERS),
             (RunKind.EXITS, QueueName.EXITS),
             (RunKind.BOOKS, QueueName.BOOKS),
+            (RunKind.RISK, QueueName.RISK),
         )
         for kind, queue in shards:
             want_run(

@@ -1,7 +1,7 @@
 """Stop trading at once: states and exit requests go straight into the tables that the lanes poll.
 
-Nothing here needs the task queue, so a kill switch works while Valkey and all workers are down; the
-lanes obey when they are back. Everything happens in the caller's transaction.
+Nothing here needs the task queue, so a kill switch works while Valkey and the queue are down: the lanes read
+these tables. Everything happens in the caller's transaction.
 """
 
 from dataclasses import dataclass
@@ -12,42 +12,73 @@ from sqlalchemy.orm import Session
 from app.db.alarms import raise_alarm
 from app.db.books import reduce_account
 from app.db.controls import (
+    Reach,
+    await_decisions,
     cancel_unsent_entries,
+    exists_deployment,
     exists_user,
     owner_of_account,
     request_exits,
     set_account_state,
+    set_accounts_at_broker,
     set_deployment_state,
     set_users_state,
 )
 from app.db.scope import DataScope
-from app.domain.accounts import TradingState
+from app.domain.accounts import BrokerCode, TradingState
 from app.domain.commands import ControlAction, ControlScope
 from app.domain.deployments import DeploymentState
 from app.domain.errors import ForbiddenError, InvalidInputError, NotFoundError
 from app.domain.ids import AccountId, DeploymentId, UserId
+from app.domain.ports import Clock
+from app.services.timeline import trading_day
 
 STATE_AFTER = {
     ControlAction.HALT: TradingState.HALTED,
     ControlAction.REDUCE: TradingState.REDUCING,
     ControlAction.RESUME: TradingState.ACTIVE,
 }
+_DEPLOYMENT_STATE = {
+    TradingState.HALTED: DeploymentState.HALTED,
+    TradingState.REDUCING: DeploymentState.PAUSED,
+    TradingState.ACTIVE: DeploymentState.ACTIVE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlTarget:
-    """Say whom an act concerns; `target` is a user or account id, None for the whole tenant."""
+    """Say whom an act concerns: `target` is None for the whole tenant, a broker's code, else an id."""
 
     scope: ControlScope
-    target: int | None
+    target: int | BrokerCode | None
 
     def __post_init__(self) -> None:
         """Refuse a target that would silently widen or narrow the act."""
-        if (self.scope is ControlScope.TENANT) != (self.target is None):
+        by_name: dict[ControlScope, type] = {ControlScope.TENANT: type(None), ControlScope.BROKER: BrokerCode}
+        wanted = by_name.get(self.scope, int)
+        if not isinstance(self.target, wanted):
             raise InvalidInputError(
-                f"expected a target id for scope user or account and none for tenant, "
+                f"expected no target for scope tenant, a broker's code for broker and an id for the others, "
                 f"got scope {self.scope} with target {self.target}"
             )
+
+    @property
+    def number(self) -> int:
+        """The id that the target is; raises InvalidInputError for a broker and for the tenant."""
+        if not isinstance(self.target, int):
+            raise InvalidInputError(f"expected a target with an id, got {self}")
+        return self.target
+
+    @property
+    def reach(self) -> Reach:
+        """Whose orders and legs the act concerns."""
+        match self.scope:
+            case ControlScope.TENANT:
+                return Reach()
+            case ControlScope.BROKER:
+                return Reach(brokers=(BrokerCode(str(self.target)),))
+            case ControlScope.USER | ControlScope.ACCOUNT | ControlScope.DEPLOYMENT:
+                return Reach(where={f"{self.scope}_id": self.number})
 
     def __str__(self) -> str:
         return self.scope if self.target is None else f"{self.scope}:{self.target}"
@@ -60,6 +91,12 @@ class Moment:
     day: date
     now: datetime
     wall: datetime
+
+
+def moment_of(clock: Clock) -> Moment:
+    """Return this moment."""
+    now = clock.now()
+    return Moment(day=trading_day(now), now=now, wall=clock.wall())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,39 +131,62 @@ def require_target(session: Session, data: DataScope, target: ControlTarget) -> 
         NotFoundError: no such user or account for this caller.
     """
     match target.scope:
-        case ControlScope.TENANT:
+        case ControlScope.TENANT | ControlScope.BROKER:
             if data.user_id is not None:
-                raise ForbiddenError("only staff may stop or resume everybody")
+                raise ForbiddenError("only staff may stop or resume everybody, or a whole broker")
             return
         case ControlScope.USER:
-            user_id = UserId(target.target or 0)
+            user_id = UserId(target.number)
             is_there = data.user_id in (None, user_id) and exists_user(session, user_id)
         case ControlScope.ACCOUNT:
-            is_there = owner_of_account(session, data, AccountId(target.target or 0)) is not None
+            is_there = owner_of_account(session, data, AccountId(target.number)) is not None
+        case ControlScope.DEPLOYMENT:
+            is_there = exists_deployment(session, data, DeploymentId(target.number))
     if not is_there:
         raise NotFoundError(f"expected a {target.scope} of yours, there is no {target}")
 
 
 def set_trading_state(session: Session, target: ControlTarget, state: TradingState, *, reason: str) -> int:
-    """Set what may leave for everybody, a user or an account; return how many rows were set.
+    """Set what may leave for a target; return how many rows had another state.
 
-    The tenant's state is written to every user, because the lanes take the strictest of user and
-    account; resuming the tenant leaves accounts stopped that were stopped one by one.
+    The tenant's state is written to every user and a broker's to every account there, because the lanes take
+    the strictest of user and account; resuming one leaves those stopped that were stopped one by one at the
+    other level. What is added later is not stopped.
     """
     match target.scope:
         case ControlScope.TENANT:
             return set_users_state(session, state, user_id=None)
+        case ControlScope.BROKER:
+            broker = BrokerCode(str(target.target))
+            return set_accounts_at_broker(session, broker, state, reason=reason)
         case ControlScope.USER:
-            return set_users_state(session, state, user_id=UserId(target.target or 0))
+            return set_users_state(session, state, user_id=UserId(target.number))
         case ControlScope.ACCOUNT:
-            return set_account_state(session, AccountId(target.target or 0), state, reason=reason)
+            return set_account_state(session, AccountId(target.number), state, reason=reason)
+        case ControlScope.DEPLOYMENT:
+            return set_deployment_state(
+                session,
+                DataScope(user_id=None),
+                DeploymentId(target.number),
+                state=_DEPLOYMENT_STATE[state],
+                reason=reason,
+            )
 
 
 def request_flatten(session: Session, target: ControlTarget, *, reason: str, moment: Moment) -> FlattenResult:
-    """Ask for flat positions and cancel entries that have not left. Idempotent."""
-    column = {ControlScope.USER: "user_id", ControlScope.ACCOUNT: "account_id"}.get(target.scope)
-    where = {} if column is None or target.target is None else {column: target.target}
-    return _flatten(session, where, reason=reason, moment=moment)
+    """Ask for flat positions and cancel entries that have not left. Idempotent.
+
+    Set the state that stops new entries before, in the same transaction.
+    """
+    reach = target.reach
+    await_decisions(session, reach)
+    canceled = cancel_unsent_entries(
+        session, where=reach.where, brokers=reach.brokers, reason=reason, at=moment.now
+    )
+    asked = request_exits(
+        session, where=reach.where, brokers=reach.brokers, day=None, reason=reason, wall=moment.wall
+    )
+    return FlattenResult(exits_requested=asked, entries_canceled=canceled)
 
 
 def square_off_deployment(
@@ -138,7 +198,8 @@ def square_off_deployment(
         NotFoundError: no such deployment in the scope.
     """
     set_deployment(session, data, deployment_id, state=DeploymentState.PAUSED, reason=reason)
-    return _flatten(session, {"deployment_id": deployment_id}, reason=reason, moment=moment)
+    target = ControlTarget(scope=ControlScope.DEPLOYMENT, target=deployment_id)
+    return request_flatten(session, target, reason=reason, moment=moment)
 
 
 def set_deployment(
@@ -149,11 +210,5 @@ def set_deployment(
     Raises:
         NotFoundError: no such deployment in the scope.
     """
-    if set_deployment_state(session, data, deployment_id, state=state, reason=reason) == 0:
-        raise NotFoundError(f"expected a deployment of yours, there is no deployment:{deployment_id}")
-
-
-def _flatten(session: Session, where: dict[str, int], *, reason: str, moment: Moment) -> FlattenResult:
-    canceled = cancel_unsent_entries(session, where=where, reason=reason, at=moment.now)
-    asked = request_exits(session, where=where, day=moment.day, reason=reason, wall=moment.wall)
-    return FlattenResult(exits_requested=asked, entries_canceled=canceled)
+    require_target(session, data, ControlTarget(scope=ControlScope.DEPLOYMENT, target=deployment_id))
+    set_deployment_state(session, data, deployment_id, state=state, reason=reason)

@@ -53,7 +53,14 @@ class Lease:
 
 @contextmanager
 def held_lease(
-    database: Database, clock: Clock, *, name: str, holder: str, ttl: timedelta, length_s: float
+    database: Database,
+    clock: Clock,
+    *,
+    name: str,
+    holder: str,
+    ttl: timedelta,
+    length_s: float,
+    can_hand_over: Callable[[], bool] = lambda: True,
 ) -> Iterator[Lease | None]:
     """Yield the lease while it is held, or None when another holder has it.
 
@@ -64,6 +71,7 @@ def held_lease(
         holder: who asks, for the operators' eyes.
         ttl: how long the lease lives without renewal (real time).
         length_s: after so many real seconds the run is told to end and hand over.
+        can_hand_over: whether a successor can be called now; a run goes on until it can. Answers soon.
     """
     asked = clock.monotonic()
     with database.begin() as session:
@@ -79,7 +87,7 @@ def held_lease(
     renewer = threading.Thread(
         target=_renew_until_ended,
         args=(database, clock, lease),
-        kwargs={"ttl": ttl, "ends_at": asked + length_s},
+        kwargs={"ttl": ttl, "ends_at": asked + length_s, "can_hand_over": can_hand_over},
         daemon=True,
     )
     renewer.start()
@@ -92,7 +100,13 @@ def held_lease(
 
 
 def _renew_until_ended(
-    database: Database, clock: Clock, lease: Lease, *, ttl: timedelta, ends_at: float
+    database: Database,
+    clock: Clock,
+    lease: Lease,
+    *,
+    ttl: timedelta,
+    ends_at: float,
+    can_hand_over: Callable[[], bool],
 ) -> None:
     period_s = ttl.total_seconds() / 3
     while not lease.ended.wait(period_s):
@@ -111,7 +125,7 @@ def _renew_until_ended(
             log.warning("lease_not_renewed", run=lease.name, error=str(e.orig))
             continue
         lease.prolong(asked + ttl.total_seconds())
-        if not is_wanted or asked >= ends_at:
+        if not is_wanted or (asked >= ends_at and can_hand_over()):
             lease.end()
 
 

@@ -25,6 +25,7 @@ _TASKS = {
     RunKind.ENTRIES: TaskName.RUN_ENTRIES,
     RunKind.EXITS: TaskName.RUN_EXITS,
     RunKind.BOOKS: TaskName.RUN_BOOKS,
+    RunKind.RISK: TaskName.RUN_RISK,
 }
 
 

@@ -1,7 +1,7 @@
 """Record decisions: signal, verdict and durable intent in one transaction, before anything is sent (I1)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -10,11 +10,17 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from app.db.alarms import clear_alarm, open_alarm_subjects, raise_alarm
+from app.db.deployments import states_of_deployments
 from app.db.leases import check_fence
 from app.db.legs import lock_legs
+from app.db.limits import limits_of_deployments
+from app.db.loss_locks import locked_deployments
 from app.db.models import LegRow, OrderEventRow, OrderRow, SignalRow
 from app.db.risk_state import EntryWindow, lock_risk_states
 from app.db.session import Database
+from app.db.trades import load_ended_trades
+from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey
 from app.domain.instruments import Venue
 from app.domain.markets import MARKETS, Market
@@ -36,6 +42,8 @@ from app.services.news import News, order_news
 log = structlog.get_logger()
 
 EntryWindows = Callable[[Market, date], EntryWindow]
+_UNREADABLE = "limits_unreadable"
+LimitsInForce = Mapping[DeploymentId, RiskLimits]
 
 
 class Trading:
@@ -58,8 +66,8 @@ class Trading:
     def record(self, wishes: Sequence[Wish], *, market: MarketView, lease: Lease) -> RecordResult:
         """Commit the wishes of one round; a key that stands already is not written again.
 
-        An entry on a price that has grown old is left out: its strategy wishes again on the next round,
-        while a denial would spend its key for the day.
+        An entry on a price that has grown old, or whose limits cannot be read, is left out: its strategy
+        wishes again on the next round, while a denial would spend its key for the day.
 
         Raises:
             LeaseLostError: another holder took over; nothing was written.
@@ -67,13 +75,19 @@ class Trading:
         venue = MARKETS[Venue(lease.spec["venue"])]
         day = venue.day_of(self._clock.now())
         quotes = quotes_for((w.signal for w in wishes), market, age_of=lambda i: self._age(market, i))
-        wishes = [w for w in wishes if not _is_outdated(w, quotes)]
         orders: list[OrderRow] = []
         with self._database.begin() as session:
             check_fence(session, lease.name, fence=lease.fence)
             account_ids = sorted({w.deployment.account_id for w in wishes})
             window = self._windows(venue, day)
             states = lock_risk_states(session, account_ids, day=day, window=window, quotes=quotes)
+            # Read after the locks: a limit that was changed while we waited for them binds this order.
+            limits = self._limits_in_force(session, wishes)
+            if any(own.looks_back for own in limits.values()):
+                trades = load_ended_trades(session, account_ids, day)
+                states = {a: replace(s, ended_trades=trades.get(a, ())) for a, s in states.items()}
+            wishes = [w for w in wishes if _can_be_judged(w, limits, quotes)]
+            running = _states_of_now(session, wishes, day)
             for wish in wishes:
                 signal_id = self._insert_signal(session, wish, day)
                 if signal_id is None:
@@ -83,8 +97,8 @@ class Trading:
                     continue
                 decision = decide(
                     [wish.signal],
-                    wish.deployment,
-                    limits=RiskLimits.from_mapping(wish.deployment.limits),
+                    replace(wish.deployment, state=running[wish.deployment.deployment_id]),
+                    limits=limits[wish.deployment.deployment_id],
                     market=market,
                     risk_state=states[wish.deployment.account_id],
                     now=self._clock.now(),
@@ -97,6 +111,23 @@ class Trading:
                 )
         self._publish(wishes, orders, venue)
         return RecordResult(recorded=frozenset((w.deployment.deployment_id, w.signal.key) for w in wishes))
+
+    def _limits_in_force(self, session: Session, wishes: Sequence[Wish]) -> LimitsInForce:
+        """Return the limits by deployment; what cannot be read is left out, and a person is called."""
+        deployments = {w.deployment.deployment_id: w.deployment for w in wishes}
+        limits = limits_of_deployments(session, deployments)
+        now, alarmed = self._clock.now(), open_alarm_subjects(session, _UNREADABLE)
+        for deployment_id, deployment in deployments.items():
+            subject = f"deployment:{deployment_id}"
+            if deployment_id not in limits:
+                what = "its entries wait: set the limits of the scopes that cover it again"
+                log.error(_UNREADABLE, deployment_id=deployment_id)
+                raise_alarm(
+                    session, _UNREADABLE, subject=subject, message=what, user_id=deployment.user_id, now=now
+                )
+            elif subject in alarmed:
+                clear_alarm(session, _UNREADABLE, subject=subject, now=now)
+        return limits
 
     def _age(self, market: MarketView, instrument_id: InstrumentId) -> timedelta | None:
         tick = market.tick(instrument_id)
@@ -200,11 +231,22 @@ class Trading:
         log.info("decisions_recorded", signals=len(wishes), orders=len(orders))
 
 
-def _is_outdated(wish: Wish, quotes: Mapping[InstrumentId, Quote]) -> bool:
+def _states_of_now(
+    session: Session, wishes: Sequence[Wish], day: date
+) -> dict[DeploymentId, DeploymentState]:
+    """Return the states that count, of which the loops may not know yet; a loss lock pauses."""
+    ids = {w.deployment.deployment_id for w in wishes}
+    locked = locked_deployments(session, ids, day)
+    return {**states_of_deployments(session, ids), **dict.fromkeys(locked, DeploymentState.PAUSED)}
+
+
+def _can_be_judged(wish: Wish, limits: LimitsInForce, quotes: Mapping[InstrumentId, Quote]) -> bool:
     if wish.signal.kind is SignalKind.EXIT:
+        return True
+    own = limits.get(wish.deployment.deployment_id)
+    if own is None:
         return False
-    limits = RiskLimits.from_mapping(wish.deployment.limits)
-    old = [leg.instrument_id for leg in wish.signal.legs if is_outdated(quotes[leg.instrument_id], limits)]
+    old = [leg.instrument_id for leg in wish.signal.legs if is_outdated(quotes[leg.instrument_id], own)]
     if old:
         log.info(
             "entry_postponed",
@@ -212,7 +254,7 @@ def _is_outdated(wish: Wish, quotes: Mapping[InstrumentId, Quote]) -> bool:
             key=wish.signal.key,
             old_prices=sorted(old),
         )
-    return bool(old)
+    return not old
 
 
 def load_emitted(

@@ -25,7 +25,16 @@ _SLIPS = (
 _BANNED = 418
 _THROTTLING = frozenset({403, 429, _BANNED})
 _CLOCK_AGE_S = 3600.0
-_UNSIGNED = frozenset({"get_server_time", "futures_time", "get_exchange_info", "futures_exchange_info"})
+_UNSIGNED = frozenset(
+    {
+        "get_server_time",
+        "futures_time",
+        "get_exchange_info",
+        "futures_exchange_info",
+        "get_orderbook_ticker",
+        "futures_orderbook_ticker",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,7 @@ class FuturesBooks:
     """Read the books of one USD-M futures account."""
 
     segment = FUTURES_SEGMENT
+    quote_method = "futures_orderbook_ticker"
     place_weight = 0
     has_algos = True
 

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from app.domain.errors import BrokerError, InvalidInputError, ProtocolError
 from app.domain.ids import BrokerOrderId
+from app.domain.instruments import Instrument
+from app.domain.market_data import Tick
 from app.domain.orders import OrderType, TimeInForce
 from app.domain.ports import Capabilities, Clock, OrderChange, OrderRequest
 from app.domain.reports import (
@@ -20,11 +22,11 @@ from app.domain.reports import (
     Read,
     WriteResult,
 )
-from brokers.binance import codes
+from brokers.binance import codes, mapping
 from brokers.binance.budget import Urgency
 from brokers.binance.client import BinanceClient, Cost, Reply
 from brokers.binance.egress import Lane
-from brokers.binance.errors import classify_write, with_order_id
+from brokers.binance.errors import classify_write, read_object, with_order_id
 from brokers.binance.evidence import SeenToday
 from brokers.binance.futures import FuturesBooks
 from brokers.binance.instruments import FUTURES_SEGMENT
@@ -39,6 +41,7 @@ from brokers.binance.values import in_ms, whole
 # A request sent just before midnight must still be found just after it.
 _LOOK_BACK = timedelta(hours=1)
 _SWEEP_EVERY_S = 60.0
+_QUOTE_WEIGHT = 2
 # Foreign symbols that one account's reads follow; beyond, a read is told as not clean.
 _MOST_FOREIGN = 10
 _MOST_SINGLE_READS = 20
@@ -183,6 +186,18 @@ class BinanceGateway:
     def request_balance(self) -> Read[Balance]:
         as_of = self._clock.now()
         return Read(data=self._books.balance(), as_of=as_of, clean=True)
+
+    def request_quote(self, instrument: Instrument, *, timeout_s: float) -> Tick | None:
+        cost = Cost(weight=_QUOTE_WEIGHT, urgency=Urgency.EXIT)
+        reply = self._client.call(
+            self._books.quote_method,
+            lane=Lane.READS,
+            timeout_s=timeout_s,
+            cost=cost,
+            symbol=instrument.broker_symbol,
+        )
+        row = read_object(reply)
+        return None if row is None else mapping.quote(row, instrument, now=self._clock.now())
 
     def request_egress_address(self) -> str:
         """Return the address that this account leaves from; Binance does not tell what it sees.

@@ -1,10 +1,13 @@
 """Turn Binance's rows into our words. Pure; a value that is not understood raises ProtocolError."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 
 from app.domain.errors import ProtocolError
 from app.domain.ids import TradeId
+from app.domain.instruments import Instrument
+from app.domain.market_data import Tick
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderStatus, Side
 from app.domain.reports import Balance, FillReport, OrderReport, PositionReport
@@ -63,6 +66,24 @@ _RANKS = {
     OrderStatus.PENDING_CANCEL: 4,
 }
 _LAST_RANK = 9
+
+
+def quote(row: Row, instrument: Instrument, *, now: datetime) -> Tick | None:
+    """Return the top of a symbol's book as a tick, its middle as the price; None with an empty side."""
+    if text(row, "symbol") != instrument.broker_symbol:
+        raise ProtocolError(f"expected the book of {instrument.broker_symbol}, got {row.get('symbol')!r:.40}")
+    bid, ask = optional_amount(row, "bidPrice"), optional_amount(row, "askPrice")
+    if bid is None or ask is None:
+        return None
+    return Tick(
+        instrument_id=instrument.instrument_id,
+        last=(bid + ask) / 2,
+        bid=bid,
+        ask=ask,
+        ts_event=now,
+        ts_init=now,
+        sequence=0,
+    )
 
 
 def version(ms: int, status: OrderStatus) -> int:

@@ -24,6 +24,7 @@ class SpotBooks:
     """Read the books of one spot account."""
 
     segment = SPOT_SEGMENT
+    quote_method = "get_orderbook_ticker"
     place_weight = 1
     has_algos = False
 

@@ -55,7 +55,7 @@ class NeoClient:
         self._api = new_api(consumer_key, transport)
         self._raised = (OpenApiException, NeoAPIException, *_SLIPS)
 
-    def call(self, method: str, *, lane: Lane, timeout_s: float, **arguments: str) -> Reply:
+    def call(self, method: str, *, lane: Lane, timeout_s: float, **arguments: object) -> Reply:
         """Call one SDK method with its own argument names, once."""
         with self.transport.call(lane=lane, timeout_s=timeout_s) as wire:
             try:

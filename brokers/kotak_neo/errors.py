@@ -162,6 +162,19 @@ def read_rows(reply: Reply) -> Sequence[Mapping[str, object]] | None:
     return rows
 
 
+def read_bare_rows(reply: Reply) -> Sequence[Mapping[str, object]]:
+    """Return the rows of a read that answers with a list and nothing around it (quotes); as `read_body`."""
+    if not isinstance(reply.value, list):
+        read_body(reply)
+    fault = _read_fault(reply)
+    if fault is not None:
+        raise fault
+    rows = reply.value
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ProtocolError(f"expected a list of objects, got HTTP {reply.wire.status}: {reason_text(reply)}")
+    return rows
+
+
 def read_nested_rows(reply: Reply) -> Sequence[Mapping[str, object]] | None:
     """Return the rows of a read that the SDK wraps once more under `data` (history); as `read_rows`."""
     value = reply.value

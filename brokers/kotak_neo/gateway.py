@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import structlog
 
 from app.domain.ids import BrokerOrderId
+from app.domain.instruments import Instrument
+from app.domain.market_data import Tick
 from app.domain.orders import OrderType, TimeInForce
 from app.domain.ports import Capabilities, Clock, OrderChange, OrderRequest
 from app.domain.reports import (
@@ -23,7 +25,7 @@ from app.domain.reports import (
 from brokers.kotak_neo import mapping
 from brokers.kotak_neo.client import NeoClient, Reply
 from brokers.kotak_neo.egress import Lane
-from brokers.kotak_neo.errors import classify_write, read_body, read_nested_rows, read_rows
+from brokers.kotak_neo.errors import classify_write, read_bare_rows, read_body, read_nested_rows, read_rows
 from brokers.kotak_neo.evidence import SeenToday
 from brokers.kotak_neo.requests import modify_fields, place_fields
 from brokers.kotak_neo.stream import OrderStream
@@ -110,6 +112,13 @@ class KotakNeoGateway:
     def request_balance(self) -> Read[Balance]:
         body = read_body(self._read("limits"))
         return Read(data=mapping.balance(body), as_of=self._clock.now(), clean=True)
+
+    def request_quote(self, instrument: Instrument, *, timeout_s: float) -> Tick | None:
+        name = {"instrument_token": instrument.broker_token, "exchange_segment": instrument.segment}
+        reply = self._client.call(
+            "quotes", lane=Lane.READS, timeout_s=timeout_s, instrument_tokens=[name], quote_type="all"
+        )
+        return mapping.quote(read_bare_rows(reply), instrument, now=self._clock.now())
 
     def request_egress_address(self) -> str:
         return mapping.egress_address(read_rows(self._read("whatsmyip")) or ())

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from app.domain.errors import ProtocolError
 from app.domain.ids import BrokerOrderId, TradeId
+from app.domain.instruments import Instrument
+from app.domain.market_data import Tick
 from app.domain.orders import OrderStatus, Side
 from app.domain.reports import Balance, FillReport, OrderReport, PositionReport
 
@@ -173,6 +175,33 @@ def egress_address(rows: Iterable[Row]) -> str:
     for row in rows:
         return _text(row, "ip")
     raise ProtocolError("data: expected one row with the address, got none")
+
+
+def quote(rows: Iterable[Row], instrument: Instrument, *, now: datetime) -> Tick | None:
+    """Return an instrument's row of a quote read as a tick, None before its first trade.
+
+    Source: Kotak's `docs/functions/market_data/quotes.md`; an empty side of the book has no rows.
+    """
+    found = [row for row in rows if row.get("exchange_token") == instrument.broker_token]
+    if len(found) != 1:
+        raise ProtocolError(f"expected one quote of {instrument.broker_token}, got {len(found)}")
+    last, depth = _positive_or_none(found[0], "ltp"), found[0].get("depth")
+    if last is None or not isinstance(depth, Mapping):
+        return None
+    return Tick(
+        instrument_id=instrument.instrument_id,
+        last=last,
+        bid=_best(depth.get("buy")),
+        ask=_best(depth.get("sell")),
+        ts_event=now,
+        ts_init=now,
+        sequence=0,
+    )
+
+
+def _best(levels: object) -> Decimal | None:
+    first = levels[0] if isinstance(levels, list) and levels else None
+    return _positive_or_none(first, "price") if isinstance(first, Mapping) else None
 
 
 def _one_of(row: Row, key: str, allowed: Iterable[str]) -> str:

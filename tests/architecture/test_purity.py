@@ -94,3 +94,16 @@ def test_modules_hold_no_state() -> None:
             found += [f"{place(path, node)} {n}" for n in names if not n.isupper() and n != "__all__"]
 
     assert found == []
+
+
+def test_entries_come_from_the_gate_and_everything_else_only_exits() -> None:
+    """A limit has no way round it: whoever wants an order goes through one of these two."""
+    makers = {
+        place(path)
+        for path in python_files(*PACKAGES)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and (ast.unparse(node.func) == "OrderRow" or ast.unparse(node).startswith("insert(OrderRow"))
+    }
+
+    assert makers == {"app/services/trading.py", "app/db/exits.py"}

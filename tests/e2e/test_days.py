@@ -1,6 +1,7 @@
 """Whole trading days with real Celery, Valkey, PostgreSQL and the real Kotak client against its simulator."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
@@ -102,3 +103,16 @@ def test_bad_accounts_and_bad_strategies_hurt_nobody_else(start_day: StartDay) -
     # Both broken strategies had sold their straddles: nothing is left open although they were halted.
     assert ended.report["bell"]["orders"] == 2
     assert ended.report["signals"]["by_deployment"]["under-test"] == 2
+
+
+def test_an_account_that_reaches_its_loss_limit_is_closed_flat_and_locked(start_day: StartDay) -> None:
+    """Everybody sells the same straddle: the others show what the locked account would have gone on doing."""
+    ended = start_day("--accounts", "4", "--seed", "7", "--loss-limit", "u002:50").end()
+
+    assert_sound(ended)
+    (lock,) = ended.report["risk"]["locks"]
+    assert (lock["what"], lock["rule"], lock["limit"]) == ("account u002", "MAX_DAILY_LOSS", "50")
+    assert Decimal(lock["value"]) <= -50
+    assert lock["breach_to_flat_s"] < 10
+    assert lock["entries_after"] == 0
+    assert "loss_lock" in {alarm["what"].split(" ")[0] for alarm in ended.report["alarms"]}

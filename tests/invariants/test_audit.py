@@ -21,6 +21,13 @@ INSERT INTO orders (client_order_id, user_id, account_id, deployment_id, signal_
           'SUBMITTED', 0, 5, now(), {sent})
 """
 
+_LOCK = """
+INSERT INTO loss_locks (venue, day, scope, target, rule, "limit", value, currency, formula, breached_at,
+    breached_wall)
+  VALUES ('NSE', '2019-01-02', '{scope}', '{target}', 'MAX_DAILY_LOSS', 1, -1, 'INR', '', now(),
+          now() - interval '1 minute')
+"""
+
 # One breach a line: the invariant, what breaks it, a word of the message.
 BREACHES = [
     ("I1", "UPDATE orders SET status = 'DENIED', filled_qty = 65 WHERE id = 1", "although it is DENIED"),
@@ -82,6 +89,12 @@ BREACHES = [
             "UPDATE legs SET exit_reason = 'square_off', exit_requested_wall = now() - interval '1 minute'"
         ),
         "no exit has been live",
+    ),
+    ("LOCK", _LOCK.format(scope="ACCOUNT", target="1"), "neither left nor is leaving"),
+    (
+        "LOCK",
+        _LOCK.format(scope="DEPLOYMENT", target="1"),
+        "an entry left after",
     ),
     (
         "I9",
@@ -149,6 +162,20 @@ def test_a_breach_is_named(sound_day: Database, invariant: str, statements: str,
     found = audit(sound_day, DAY, wall=now())
 
     assert [b for b in found if b.invariant == invariant and words in b.message], found
+
+
+@pytest.mark.parametrize(("scope", "target"), [("TENANT", ""), ("BROKER", "kotak_neo"), ("USER", "1")])
+def test_what_a_wider_lock_covers_must_leave(sound_day: Database, scope: str, target: str) -> None:
+    break_it(sound_day, _LOCK.format(scope=scope, target=target))
+
+    assert "LOCK" in {b.invariant for b in audit(sound_day, DAY, wall=now())}
+
+
+@pytest.mark.parametrize(("scope", "target"), [("BROKER", "paper"), ("USER", "2"), ("ACCOUNT", "2")])
+def test_a_lock_of_others_breaks_nothing(sound_day: Database, scope: str, target: str) -> None:
+    break_it(sound_day, _LOCK.format(scope=scope, target=target))
+
+    assert audit(sound_day, DAY, wall=now()) == []
 
 
 def test_every_check_has_its_breach_here() -> None:

@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 from app.domain.accounts import TradingState
 from app.domain.ids import ClientOrderId, DeploymentId, SignalKey, client_order_id
 from app.domain.orders import OrderIntent, OrderRole, Side
-from app.domain.risk.gate import Approved, Denied, evaluate
+from app.domain.risk.gate import ENTRY_RULES, Approved, Denied, evaluate
 from app.domain.risk.limits import RiskLimits
-from app.domain.risk.rules import ENTRY_RULES, Case
+from app.domain.risk.rules import Case
+from app.domain.risk.scopes import limits_in_force, loosened, strictest
 from app.domain.risk.state import RiskState
+from app.domain.risk.trades import EndedTrade
 from app.engine.engine import decide
 from tests.builders import (
     CALL,
+    DEPLOYMENT_ID,
     NOW,
     OPEN,
     PUT,
@@ -40,7 +43,28 @@ limits = st.builds(
     max_entries_per_second=st.integers(1, 10).map(Decimal),
     max_daily_loss=positive,
     max_open_positions=st.integers(1, 3).map(Decimal),
+    max_underlying_notional=st.none() | positive,
+    max_open_orders=st.none() | st.integers(1, 6).map(Decimal),
+    max_orders_per_day=st.none() | st.integers(1, 6).map(Decimal),
+    cooldown_s=st.none() | st.integers(1, 600).map(Decimal),
+    allowed_symbols=st.sampled_from([(), (frozenset({"NIFTY"}),), (frozenset({"BANKNIFTY"}),)]),
+    denied_symbols=st.sampled_from([frozenset[str](), frozenset({str(PUT.instrument_id)})]),
+    max_stops=st.none() | st.integers(1, 4).map(Decimal),
+    max_losing_trades=st.none() | st.integers(1, 4).map(Decimal),
+    max_trade_drawdown=st.none() | positive,
+    low_profit_trades=st.none() | st.integers(1, 4).map(Decimal),
 )
+trades = st.lists(
+    st.builds(
+        EndedTrade,
+        deployment_id=st.sampled_from([DEPLOYMENT_ID, DeploymentId(8)]),
+        instrument_id=st.sampled_from([CALL.instrument_id, PUT.instrument_id]),
+        pnl=st.integers(-(10**4), 10**4).map(Decimal),
+        ended_at=st.integers(0, 5000).map(lambda ago_s: NOW - timedelta(seconds=ago_s)),
+        is_stopped=st.booleans(),
+    ),
+    max_size=5,
+).map(lambda ended: tuple(sorted(ended, key=lambda trade: trade.ended_at)))
 
 
 @st.composite
@@ -60,6 +84,9 @@ def states(draw: st.DrawFn) -> RiskState:
             )
         ),
         unknown_instruments=draw(st.sampled_from([frozenset(), frozenset({CALL.instrument_id})])),
+        entries_today=draw(st.integers(0, 6)),
+        live_exits=draw(st.sampled_from([frozenset(), frozenset({(CALL.instrument_id, Side.BUY)})])),
+        ended_trades=draw(trades),
     )
     return holding(draw(st.integers(-10, 10)) * 65, base=base)
 
@@ -76,6 +103,8 @@ def easy_states(draw: st.DrawFn) -> RiskState:
         entries_open_at=OPEN,
         entries_close_at=SQUARE_OFF,
         entries_this_second=0,
+        entries_today=0,
+        ended_trades=(),
         realized_pnl=Decimal(0),
         unrealized_pnl=Decimal(0),
         unknown_instruments=frozenset(),
@@ -149,6 +178,9 @@ def test_the_engine_never_goes_beyond_the_limits(
         assert after.notional <= bounds.max_account_notional
         assert after.entries_this_second <= bounds.max_entries_per_second
         assert len(after.exposed_instruments) <= bounds.max_open_positions
+        assert after.entries_today <= (bounds.max_orders_per_day or 10**9)
+        assert len(after.live_entries) <= (bounds.max_open_orders or 10**9)
+        assert after.notional <= (bounds.max_underlying_notional or 10**9)  # all of it on NIFTY
     whole = {approved.value.signal_key for approved in decision.approved}
     assert whole.isdisjoint(denied.intent.signal_key for denied in decision.denied)
     ids = [a.value.client_order_id for a in decision.approved] + [
@@ -171,3 +203,23 @@ def test_client_order_ids_do_not_collide_and_fit(keys: list[tuple[int, str, int,
 
     assert len(ids) == len(keys)
     assert all(len(one) == 18 and "-" not in one for one in ids)
+
+
+@given(entries, easy_states(), limits, limits)
+def test_what_two_sets_together_let_through_each_of_them_does(
+    order: OrderIntent, state: RiskState, own: RiskLimits, wider: RiskLimits
+) -> None:
+    joined = limits_in_force(own, [wider.named])
+
+    if isinstance(evaluate(order, state, limits=joined, now=NOW), Approved):
+        assert isinstance(evaluate(order, state, limits=own, now=NOW), Approved)
+        assert isinstance(evaluate(order, state, limits=wider, now=NOW), Approved)
+
+
+@given(limits, limits)
+def test_no_scope_loosens_and_the_order_of_scopes_does_not_matter(one: RiskLimits, other: RiskLimits) -> None:
+    joined = strictest([one.named, other.named])
+
+    assert loosened(one.named, joined) == loosened(other.named, joined) == []
+    turned = strictest([other.named, one.named])
+    assert loosened(joined, turned) == loosened(turned, joined) == []

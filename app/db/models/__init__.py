@@ -17,9 +17,11 @@ from app.db.models.people import (
     BrokerSessionRow,
     CredentialRow,
     DeploymentRow,
+    LimitVersionRow,
     TotpUseRow,
     UserRow,
 )
+from app.db.models.risk import EquityPointRow, LossLockRow
 from app.db.models.trading import (
     OPEN_BASKET,
     BrokerTradeRow,
@@ -45,6 +47,7 @@ __all__ = [
     "CommandRow",
     "CredentialRow",
     "DeploymentRow",
+    "EquityPointRow",
     "ExternalFillRow",
     "FillRow",
     "IndicatorRow",
@@ -52,7 +55,9 @@ __all__ = [
     "InstrumentRow",
     "LeaseRow",
     "LegRow",
+    "LimitVersionRow",
     "LoginRow",
+    "LossLockRow",
     "LostOrderRow",
     "OrderEventRow",
     "OrderEvidenceRow",

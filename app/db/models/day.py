@@ -132,7 +132,10 @@ class AlarmRow(Base):
 
 
 class CommandRow(Base):
-    """Hold what a person ordered and what became of it, so that a dead queue loses no order of theirs."""
+    """Hold what a person ordered and what became of it, so that a dead queue loses no order of theirs.
+
+    `user_id` is None for the operator of the machine, who is no user of the platform.
+    """
 
     __tablename__ = "commands"
     __table_args__ = (
@@ -143,7 +146,7 @@ class CommandRow(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     kind: Mapped[str]
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
     actor: Mapped[str]
     payload: Mapped[dict[str, Any]]
     reason: Mapped[str]

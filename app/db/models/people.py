@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.base import Base, Stamped, one_of
 from app.domain.accounts import AccountMode, BrokerCode, TradingState
 from app.domain.deployments import DeploymentState
+from app.domain.risk.scopes import LimitScope
 from app.domain.users import Role
 
 
@@ -131,3 +133,29 @@ class AuditRow(Base):
     subject: Mapped[str]
     reason: Mapped[str]
     details: Mapped[dict[str, Any]]
+
+
+class LimitVersionRow(Base):
+    """Record a set of limits of one scope; the newest version is in force, and a trigger refuses changes.
+
+    `target` is the text of an id, a broker's code, or "" for the tenant. An empty set limits nothing.
+    `role` is what its author was then: a trader may not go below what staff has set.
+    """
+
+    __tablename__ = "limit_versions"
+    __table_args__ = (
+        UniqueConstraint("scope", "target", "version"),
+        one_of("scope", LimitScope),
+        one_of("role", Role),
+        CheckConstraint("version > 0", name="version_positive"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    scope: Mapped[str]
+    target: Mapped[str]
+    version: Mapped[int]
+    values: Mapped[dict[str, Any]]
+    actor: Mapped[str]
+    role: Mapped[str]
+    reason: Mapped[str]
+    ts_init: Mapped[datetime]

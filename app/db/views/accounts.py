@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
+from app.db.loss_locks import account_is_locked, deployment_is_locked, today_of_account
 from app.db.models import AccountRow, DeploymentRow, LoginRow, UserRow
 from app.db.scope import DataScope
 from app.db.views import AnyRow, AnySelect
-from app.domain.accounts import LoginReason, LoginStatus
-from app.domain.ids import DeploymentId
+from app.domain.accounts import BrokerCode, LoginReason, LoginStatus, TradingState
+from app.domain.deployments import DeploymentState
+from app.domain.ids import AccountId, DeploymentId
+
+_LOCKED = "locked for the day, see the loss locks"
 
 
 def read_user(session: Session, user_id: int) -> AnyRow | None:
@@ -32,8 +36,13 @@ def read_password(session: Session, name: str) -> tuple[int, str] | None:
     return None if row is None or row.password_hash is None else (row.id, row.password_hash)
 
 
-def read_accounts(session: Session, scope: DataScope) -> Sequence[AnyRow]:
-    """Return all accounts in the scope, with the names of their users; never credentials."""
+def read_accounts(session: Session, scope: DataScope, *, now: datetime) -> Sequence[AnyRow]:
+    """Return all accounts in the scope, with the names of their users; never credentials.
+
+    A loss lock of today shows as what it amounts to: an ACTIVE account is REDUCING.
+    """
+    is_locked = account_is_locked(today_of_account(now))
+    is_reduced = and_(is_locked, AccountRow.trading_state == TradingState.ACTIVE)
     statement = (
         select(
             AccountRow.id,
@@ -44,8 +53,8 @@ def read_accounts(session: Session, scope: DataScope) -> Sequence[AnyRow]:
             AccountRow.mode,
             AccountRow.egress,
             AccountRow.is_enabled,
-            AccountRow.trading_state,
-            AccountRow.state_reason,
+            case((is_reduced, TradingState.REDUCING), else_=AccountRow.trading_state).label("trading_state"),
+            case((is_reduced, _LOCKED), else_=AccountRow.state_reason).label("state_reason"),
             UserRow.trading_state.label("user_trading_state"),
         )
         .join(UserRow, UserRow.id == AccountRow.user_id)
@@ -86,7 +95,29 @@ def read_logins(
     return session.execute(statement).all()
 
 
-def _deployments(scope: DataScope) -> AnySelect:
+def broker_of_account(session: Session, scope: DataScope, account_id: AccountId) -> BrokerCode | None:
+    """Return where an account trades, or None when it is not in the scope."""
+    statement = select(AccountRow.broker).where(AccountRow.id == account_id)
+    broker = session.scalar(statement.where(scope.allows(AccountRow.user_id)))
+    return None if broker is None else BrokerCode(broker)
+
+
+def broker_of_deployment(
+    session: Session, scope: DataScope, deployment_id: DeploymentId
+) -> BrokerCode | None:
+    """Return where a deployment trades, or None when it is not in the scope."""
+    statement = (
+        select(AccountRow.broker)
+        .join(DeploymentRow, DeploymentRow.account_id == AccountRow.id)
+        .where(DeploymentRow.id == deployment_id, scope.allows(DeploymentRow.user_id))
+    )
+    broker = session.scalar(statement)
+    return None if broker is None else BrokerCode(broker)
+
+
+def _deployments(scope: DataScope, now: datetime) -> AnySelect:
+    is_locked = deployment_is_locked(today_of_account(now))
+    is_paused = and_(is_locked, DeploymentRow.state == DeploymentState.ACTIVE)
     return (
         select(
             DeploymentRow.id,
@@ -97,8 +128,8 @@ def _deployments(scope: DataScope) -> AnySelect:
             DeploymentRow.name,
             DeploymentRow.strategy,
             DeploymentRow.params,
-            DeploymentRow.state,
-            DeploymentRow.state_reason,
+            case((is_paused, DeploymentState.PAUSED), else_=DeploymentRow.state).label("state"),
+            case((is_paused, _LOCKED), else_=DeploymentRow.state_reason).label("state_reason"),
             DeploymentRow.armed_on,
         )
         .join(AccountRow, AccountRow.id == DeploymentRow.account_id)
@@ -108,11 +139,6 @@ def _deployments(scope: DataScope) -> AnySelect:
     )
 
 
-def read_deployments(session: Session, scope: DataScope) -> Sequence[AnyRow]:
-    """Return all deployments in the scope."""
-    return session.execute(_deployments(scope)).all()
-
-
-def read_deployment(session: Session, scope: DataScope, deployment_id: DeploymentId) -> AnyRow | None:
-    """Return one deployment, or None when it is not in the scope."""
-    return session.execute(_deployments(scope).where(DeploymentRow.id == deployment_id)).one_or_none()
+def read_deployments(session: Session, scope: DataScope, *, now: datetime) -> Sequence[AnyRow]:
+    """Return all deployments in the scope; one that a loss lock of its own stops today is PAUSED."""
+    return session.execute(_deployments(scope, now)).all()

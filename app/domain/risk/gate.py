@@ -6,11 +6,39 @@ from typing import Final, Generic, TypeVar, final
 
 from app.domain.errors import InvariantError
 from app.domain.orders import OrderIntent
+from app.domain.risk import account_rules, protections, rules
 from app.domain.risk.limits import RiskLimits
-from app.domain.risk.rules import ENTRY_RULES, Case, DenialCode, Refusal, reduce_only
+from app.domain.risk.rules import Case, DenialCode, EntryRule, Refusal, reduce_only
 from app.domain.risk.state import RiskState
 
 T = TypeVar("T")
+
+ENTRY_RULES: Final[tuple[EntryRule, ...]] = (
+    rules.trading_state,
+    rules.session_open,
+    rules.signal_fresh,
+    account_rules.symbol_allowed,
+    rules.daily_loss,
+    protections.stop_guard,
+    protections.losing_trades,
+    protections.trade_drawdown,
+    protections.low_profit,
+    account_rules.cooled_down,
+    rules.not_duplicate,
+    account_rules.no_self_cross,
+    rules.outcome_known,
+    rules.data_fresh,
+    rules.quantity_allowed,
+    rules.price_in_band,
+    rules.order_notional,
+    rules.account_notional,
+    account_rules.underlying_notional,
+    rules.open_positions,
+    account_rules.open_orders,
+    account_rules.orders_per_day,
+    rules.order_rate,
+)
+"""The first one that refuses decides."""
 
 
 @final

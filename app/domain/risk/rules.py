@@ -30,8 +30,18 @@ class DenialCode(StrEnum):
     PRICE_BAND = "PRICE_BAND"
     ORDER_NOTIONAL = "ORDER_NOTIONAL"
     ACCOUNT_NOTIONAL = "ACCOUNT_NOTIONAL"
+    UNDERLYING_NOTIONAL = "UNDERLYING_NOTIONAL"
     OPEN_POSITIONS = "OPEN_POSITIONS"
+    OPEN_ORDERS = "OPEN_ORDERS"
     ORDER_RATE = "ORDER_RATE"
+    ORDERS_PER_DAY = "ORDERS_PER_DAY"
+    SYMBOL = "SYMBOL"
+    SELF_CROSS = "SELF_CROSS"
+    COOLDOWN = "COOLDOWN"
+    STOP_GUARD = "STOP_GUARD"
+    LOSING_TRADES = "LOSING_TRADES"
+    TRADE_DRAWDOWN = "TRADE_DRAWDOWN"
+    LOW_PROFIT = "LOW_PROFIT"
     DAILY_LOSS = "DAILY_LOSS"
     OTHER_LEG = "OTHER_LEG"
     HEDGE_NOT_FILLED = "HEDGE_NOT_FILLED"
@@ -58,8 +68,18 @@ _REMEDIES = {
     DenialCode.PRICE_BAND: "Check the price feed; raise price_band_fraction only if the price is right.",
     DenialCode.ORDER_NOTIONAL: "Lower the lots of the deployment or raise max_order_notional.",
     DenialCode.ACCOUNT_NOTIONAL: "Close positions, lower the lots or raise max_account_notional.",
+    DenialCode.UNDERLYING_NOTIONAL: "Close positions on this underlying or raise max_underlying_notional.",
     DenialCode.OPEN_POSITIONS: "Close positions or raise max_open_positions.",
+    DenialCode.OPEN_ORDERS: "Wait until entries have filled or ended, or raise max_open_orders.",
     DenialCode.ORDER_RATE: "Spread the entries over more seconds; the venue takes 10 orders a second.",
+    DenialCode.ORDERS_PER_DAY: "Entries are possible again tomorrow, or raise max_orders_per_day.",
+    DenialCode.SYMBOL: "Change allowed_symbols or denied_symbols if this may be traded.",
+    DenialCode.SELF_CROSS: "Wait until the account's opposite order has ended; it would trade with itself.",
+    DenialCode.COOLDOWN: "The deployment waits cooldown_s after its stop; exits go on.",
+    DenialCode.STOP_GUARD: "The account pauses after max_stops stops; look at the strategy.",
+    DenialCode.LOSING_TRADES: "The account pauses after max_losing_trades losses; look at the strategy.",
+    DenialCode.TRADE_DRAWDOWN: "The account pauses after a fall of max_trade_drawdown; look at its trades.",
+    DenialCode.LOW_PROFIT: "This instrument pauses after low_profit_trades trades that earned nothing.",
     DenialCode.DAILY_LOSS: "The loss limit of the day is reached; entries are possible again tomorrow.",
     DenialCode.OTHER_LEG: "Another leg of the same signal was refused, so none of them was sent.",
     DenialCode.HEDGE_NOT_FILLED: "A hedge leg of the same signal was not filled, so this was not sent.",
@@ -262,23 +282,6 @@ def daily_loss(case: Case) -> Refusal | None:
     if total > -limit:
         return None
     return case.refuse(DenialCode.DAILY_LOSS, f"expected a loss under {limit:f} rupees, got {-total:f}")
-
-
-ENTRY_RULES: tuple[EntryRule, ...] = (
-    trading_state,
-    session_open,
-    signal_fresh,
-    daily_loss,
-    not_duplicate,
-    outcome_known,
-    data_fresh,
-    quantity_allowed,
-    price_in_band,
-    order_notional,
-    account_notional,
-    open_positions,
-    order_rate,
-)
 
 
 def reduce_only(intent: OrderIntent, state: RiskState) -> Refusal | None:

@@ -10,6 +10,7 @@ from app.domain.ids import ClientOrderId, DeploymentId, InstrumentId, SignalKey
 from app.domain.instruments import Instrument
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderIntent, Side
+from app.domain.risk.trades import EndedTrade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,9 @@ class RiskState:
     Entries are allowed from `entries_open_at` (the bell) up to `entries_close_at` (the start of the
     square-off); both None when there is no session today. `known_ids` are the client order ids of the
     account's orders of the day; `unknown_instruments` have an order whose outcome is not proven (I3).
+    `entries_today` counts the entry orders of the trading date that were not denied. `live_exits` are
+    exit orders that may trade at the venue now, stops that were not hit left out. `ended_trades`, oldest
+    first, are only there when the limits look back.
     """
 
     account_state: TradingState
@@ -88,6 +92,9 @@ class RiskState:
     positions: tuple[OpenPosition, ...] = ()
     known_ids: frozenset[ClientOrderId] = frozenset()
     unknown_instruments: frozenset[InstrumentId] = frozenset()
+    entries_today: int = 0
+    live_exits: frozenset[tuple[InstrumentId, Side]] = frozenset()
+    ended_trades: tuple[EndedTrade, ...] = ()
 
     @property
     def trading_state(self) -> TradingState:
@@ -138,6 +145,7 @@ class RiskState:
             self,
             live_entries=(*self.live_entries, entry),
             entries_this_second=self.entries_this_second + 1,
+            entries_today=self.entries_today + 1,
             known_ids=self.known_ids | {intent.client_order_id},
         )
 

@@ -15,6 +15,7 @@ from app.infra.engines.valkey import ValkeyServer
 
 _LOCK_TIMEOUT_S = 90.0
 _WATCH_S = 0.5
+_NOWHERE = "redis://127.0.0.1:1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,23 @@ def ensure_engines(home: Path, redis_url: str | None, database_url: str | None) 
             redis_url=redis_url or ValkeyServer.url(server.start(_valkey(root))),
             database_url=database_url or PostgresServer.url(server.start(_postgres(root))),
         )
+
+
+def find_engines(home: Path, redis_url: str | None, database_url: str | None) -> Engines:
+    """Return where the engines are or were, without starting or locking anything: for who cannot wait.
+
+    Raises: EngineError when PostgreSQL has no address and none was ever started under `home`.
+    """
+    root = home.resolve()
+    if database_url is None:
+        postgres = server.read_endpoint(_postgres(root))
+        if postgres is None:
+            raise EngineError(f"No PostgreSQL has been started under {root}; run: openbell up")
+        database_url = PostgresServer.url(postgres)
+    if redis_url is None:
+        valkey = server.read_endpoint(_valkey(root))
+        redis_url = _NOWHERE if valkey is None else ValkeyServer.url(valkey)
+    return Engines(redis_url=redis_url, database_url=database_url)
 
 
 def stop_engines(home: Path) -> None:

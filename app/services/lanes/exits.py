@@ -56,7 +56,7 @@ from app.domain.risk.exits import (
     next_exit_step,
 )
 from app.domain.sizing import resting_time_in_force
-from app.infra.marks import is_feed_fresh, read_marks
+from app.infra.marks import is_feed_fresh
 from app.infra.rate_limit import OrderBudget
 from app.services.breakers import Breakers
 from app.services.execution import Execution
@@ -65,6 +65,8 @@ from app.services.lanes.baskets import Baskets
 from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
 from app.services.lanes.calls import Ask, ask_once
 from app.services.lanes.catch_ups import CatchUps
+from app.services.lanes.closing import Closing
+from app.services.lanes.prices import ExitPrices, Prices
 from app.services.lanes.protection import alarm_dangers
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
@@ -126,7 +128,9 @@ class ExitLane:
         self._valkey = valkey
         self._outcomes: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
         self._seats: Seats
+        self._prices: ExitPrices
         self._baskets = Baskets(database, clock)
+        self._closing = Closing(contracts, clock)
         self._steps = 0
 
     def run(self, lease: Lease, wakes: Wakes) -> dict[str, Any]:
@@ -143,6 +147,7 @@ class ExitLane:
             Warmth(self._gateways, self._clock) as warmth,
             CatchUps(self._gateways, reconciliation, self._clock) as catch_ups,
             Bulkhead("exit", bounds) as bulkhead,
+            self._new_prices(wakes) as self._prices,
         ):
             while lease.is_valid():
                 if warmth.is_due():
@@ -158,6 +163,11 @@ class ExitLane:
             streams.stop()
         self._record_outcomes()
         return {"steps": self._steps}
+
+    def _new_prices(self, wakes: Wakes) -> ExitPrices:
+        max_age = timedelta(seconds=self._settings.tick_max_age_s)
+        parts = (self._valkey, self._gateways, self._contracts, self._clock)
+        return ExitPrices(*parts, max_age=max_age, wakes=wakes)
 
     def _look_around(self, lease: Lease, streams: AccountStreams) -> Sequence[AccountId]:
         """Look for late accounts and bare legs; return all accounts."""
@@ -190,7 +200,8 @@ class ExitLane:
             with self._database.begin() as session:
                 check_fence(session, lease.name, fence=lease.fence)
                 work = legs_to_mind(session, lease.spec, most_of=self._largest_order, wall=self._clock.wall())
-                marks = read_marks(self._valkey, [w.instrument_id for w in work])
+                marks = self._prices.read(work)
+                self._closing.look(session, work)
                 calls = [call for w in work if (call := self._step(session, w, marks, lease)) is not None]
                 wall = self._clock.wall()
                 asked = wall - _REPEAT_CANCEL_AFTER
@@ -214,20 +225,21 @@ class ExitLane:
         except NotFoundError:
             return None  # nothing of this leg can be sent anyway
 
-    def _step(self, session: Session, work: LegWork, marks: dict[Any, Any], lease: Lease) -> _Call | None:
+    def _step(self, session: Session, work: LegWork, marks: Prices, lease: Lease) -> _Call | None:
         try:
             instrument = self._contracts.get(work.leg.day, work.instrument_id)
         except NotFoundError:
             log.warning("exit_without_contract", instrument_id=work.instrument_id)
             return None
-        wall = self._clock.wall()
+        wall, waits = self._clock.wall(), self._closing.waits(work)
         step = next_exit_step(
             work.held,
             None if work.live is None else live_exit_of(work.live, wall),
             instrument=instrument,
             tick=marks.get(work.instrument_id),
-            stop_fraction=work.leg.stop_fraction,
-            wants_flat=work.leg.exit_reason is not None,
+            # A hedge that waits for what it covers needs no stop of its own in the meantime.
+            stop_fraction=None if waits and work.live is None else work.leg.stop_fraction,
+            wants_flat=work.leg.exit_reason is not None and not waits,
             means=self._means_of(AccountId(work.leg.account_id)),
         )
         if isinstance(step, WatchExit):

@@ -2,7 +2,7 @@
 
 import type { Client, ClientMeta, Options as Options2, RequestResult, TDataShape } from './client';
 import { client } from './client.gen';
-import type { HealthData, HealthErrors, HealthResponses, KillSwitchData, KillSwitchErrors, KillSwitchResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAlarmsData, ListAlarmsErrors, ListAlarmsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListDeploymentsData, ListDeploymentsErrors, ListDeploymentsResponses, ListLoginsData, ListLoginsErrors, ListLoginsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPhasesData, ListPhasesErrors, ListPhasesResponses, ListPnlData, ListPnlErrors, ListPnlResponses, ListPositionsData, ListPositionsErrors, ListPositionsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListUnknownOrdersData, ListUnknownOrdersErrors, ListUnknownOrdersResponses, PauseDeploymentData, PauseDeploymentErrors, PauseDeploymentResponses, RenewTokenData, RenewTokenErrors, RenewTokenResponses, ResolveUnknownOrderData, ResolveUnknownOrderErrors, ResolveUnknownOrderResponses, ResumeDeploymentData, ResumeDeploymentErrors, ResumeDeploymentResponses, RetryLoginData, RetryLoginErrors, RetryLoginResponses, ShowCommandData, ShowCommandErrors, ShowCommandResponses, ShowDayData, ShowDayErrors, ShowDayResponses, ShowMeData, ShowMeErrors, ShowMeResponses, ShowOrderData, ShowOrderErrors, ShowOrderResponses, ShowUnknownOrderData, ShowUnknownOrderErrors, ShowUnknownOrderResponses, SignInData, SignInErrors, SignInResponses, SquareOffData, SquareOffErrors, SquareOffResponses, TriggerPhaseData, TriggerPhaseErrors, TriggerPhaseResponses } from './types.gen';
+import type { AddLimitsData, AddLimitsErrors, AddLimitsResponses, HealthData, HealthErrors, HealthResponses, KillSwitchData, KillSwitchErrors, KillSwitchResponses, ListAccountEquityData, ListAccountEquityErrors, ListAccountEquityResponses, ListAccountLimitsData, ListAccountLimitsErrors, ListAccountLimitsResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAlarmsData, ListAlarmsErrors, ListAlarmsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListDeploymentEquityData, ListDeploymentEquityErrors, ListDeploymentEquityResponses, ListDeploymentLimitsData, ListDeploymentLimitsErrors, ListDeploymentLimitsResponses, ListDeploymentsData, ListDeploymentsErrors, ListDeploymentsResponses, ListLimitVersionsData, ListLimitVersionsErrors, ListLimitVersionsResponses, ListLoginsData, ListLoginsErrors, ListLoginsResponses, ListLossLocksData, ListLossLocksErrors, ListLossLocksResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPhasesData, ListPhasesErrors, ListPhasesResponses, ListPnlData, ListPnlErrors, ListPnlResponses, ListPositionsData, ListPositionsErrors, ListPositionsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListUnknownOrdersData, ListUnknownOrdersErrors, ListUnknownOrdersResponses, PauseDeploymentData, PauseDeploymentErrors, PauseDeploymentResponses, RenewTokenData, RenewTokenErrors, RenewTokenResponses, ResolveUnknownOrderData, ResolveUnknownOrderErrors, ResolveUnknownOrderResponses, ResumeDeploymentData, ResumeDeploymentErrors, ResumeDeploymentResponses, RetryLoginData, RetryLoginErrors, RetryLoginResponses, ShowCommandData, ShowCommandErrors, ShowCommandResponses, ShowDayData, ShowDayErrors, ShowDayResponses, ShowKillSwitchData, ShowKillSwitchErrors, ShowKillSwitchResponses, ShowMeData, ShowMeErrors, ShowMeResponses, ShowOrderData, ShowOrderErrors, ShowOrderResponses, ShowUnknownOrderData, ShowUnknownOrderErrors, ShowUnknownOrderResponses, SignInData, SignInErrors, SignInResponses, SquareOffData, SquareOffErrors, SquareOffResponses, TriggerPhaseData, TriggerPhaseErrors, TriggerPhaseResponses, TryLimitSetData, TryLimitSetErrors, TryLimitSetResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -159,6 +159,102 @@ export const squareOff = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
+ * List Account Limits
+ *
+ * Return what binds every deployment of an account, and who set it.
+ */
+export const listAccountLimits = <ThrowOnError extends boolean = false>(options: Options<ListAccountLimitsData, ThrowOnError>): RequestResult<ListAccountLimitsResponses, ListAccountLimitsErrors, ThrowOnError> => (options.client ?? client).get<ListAccountLimitsResponses, ListAccountLimitsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/accounts/{account_id}/limits',
+    ...options
+});
+
+/**
+ * List Deployment Limits
+ *
+ * Return what binds a deployment, and who set it.
+ */
+export const listDeploymentLimits = <ThrowOnError extends boolean = false>(options: Options<ListDeploymentLimitsData, ThrowOnError>): RequestResult<ListDeploymentLimitsResponses, ListDeploymentLimitsErrors, ThrowOnError> => (options.client ?? client).get<ListDeploymentLimitsResponses, ListDeploymentLimitsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/deployments/{deployment_id}/limits',
+    ...options
+});
+
+/**
+ * List Limit Versions
+ *
+ * Return every version of a scope's own set, newest first.
+ */
+export const listLimitVersions = <ThrowOnError extends boolean = false>(options: Options<ListLimitVersionsData, ThrowOnError>): RequestResult<ListLimitVersionsResponses, ListLimitVersionsErrors, ThrowOnError> => (options.client ?? client).get<ListLimitVersionsResponses, ListLimitVersionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/limit-versions',
+    ...options
+});
+
+/**
+ * Add Limits
+ *
+ * Set the limits of a scope; they bind the next order.
+ */
+export const addLimits = <ThrowOnError extends boolean = false>(options: Options<AddLimitsData, ThrowOnError>): RequestResult<AddLimitsResponses, AddLimitsErrors, ThrowOnError> => (options.client ?? client).post<AddLimitsResponses, AddLimitsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/limit-versions',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Try Limit Set
+ *
+ * Return which of today's entries a set would have denied; changes nothing.
+ */
+export const tryLimitSet = <ThrowOnError extends boolean = false>(options: Options<TryLimitSetData, ThrowOnError>): RequestResult<TryLimitSetResponses, TryLimitSetErrors, ThrowOnError> => (options.client ?? client).post<TryLimitSetResponses, TryLimitSetErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/limit-trials',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Loss Locks
+ *
+ * Return the scopes that a loss limit or a combined rule closed and locked on a day, newest first.
+ */
+export const listLossLocks = <ThrowOnError extends boolean = false>(options?: Options<ListLossLocksData, ThrowOnError>): RequestResult<ListLossLocksResponses, ListLossLocksErrors, ThrowOnError> => (options?.client ?? client).get<ListLossLocksResponses, ListLossLocksErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/loss-locks',
+    ...options
+});
+
+/**
+ * List Account Equity
+ *
+ * Return an account's profit and loss, minute by minute where it changed, before charges.
+ */
+export const listAccountEquity = <ThrowOnError extends boolean = false>(options: Options<ListAccountEquityData, ThrowOnError>): RequestResult<ListAccountEquityResponses, ListAccountEquityErrors, ThrowOnError> => (options.client ?? client).get<ListAccountEquityResponses, ListAccountEquityErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/accounts/{account_id}/equity',
+    ...options
+});
+
+/**
+ * List Deployment Equity
+ *
+ * Return a deployment's profit and loss, minute by minute where it changed, before charges.
+ */
+export const listDeploymentEquity = <ThrowOnError extends boolean = false>(options: Options<ListDeploymentEquityData, ThrowOnError>): RequestResult<ListDeploymentEquityResponses, ListDeploymentEquityErrors, ThrowOnError> => (options.client ?? client).get<ListDeploymentEquityResponses, ListDeploymentEquityErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/deployments/{deployment_id}/equity',
+    ...options
+});
+
+/**
  * List Orders
  *
  * Return the day's orders, newest first.
@@ -307,6 +403,17 @@ export const killSwitch = <ThrowOnError extends boolean = false>(options: Option
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * Show Kill Switch
+ *
+ * Follow a kill switch: each account that had something to close, when it was flat, or why it is not.
+ */
+export const showKillSwitch = <ThrowOnError extends boolean = false>(options: Options<ShowKillSwitchData, ThrowOnError>): RequestResult<ShowKillSwitchResponses, ShowKillSwitchErrors, ThrowOnError> => (options.client ?? client).get<ShowKillSwitchResponses, ShowKillSwitchErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/kill-switch/{command_id}',
+    ...options
 });
 
 /**

@@ -298,9 +298,9 @@ export type ControlAction = 'HALT' | 'REDUCE' | 'RESUME';
 /**
  * ControlScope
  *
- * Say whom a kill switch stops: everybody, one user's accounts, or one account.
+ * Say whom a kill switch stops: everybody, a broker's, a user's or one account, or one deployment.
  */
-export type ControlScope = 'tenant' | 'user' | 'account';
+export type ControlScope = 'tenant' | 'broker' | 'user' | 'account' | 'deployment';
 
 /**
  * Currency
@@ -308,6 +308,13 @@ export type ControlScope = 'tenant' | 'user' | 'account';
  * Name the money that a market settles in; amounts of two currencies are never added.
  */
 export type Currency = 'INR' | 'USD' | 'USDT';
+
+/**
+ * DenialCode
+ *
+ * Name every reason for which an order is refused before it leaves us.
+ */
+export type DenialCode = 'TRADING_STATE' | 'DEPLOYMENT_STATE' | 'SESSION_CLOSED' | 'SIGNAL_EXPIRED' | 'DUPLICATE' | 'UNKNOWN_OUTCOME' | 'STALE_DATA' | 'QUANTITY' | 'PRICE_BAND' | 'ORDER_NOTIONAL' | 'ACCOUNT_NOTIONAL' | 'UNDERLYING_NOTIONAL' | 'OPEN_POSITIONS' | 'OPEN_ORDERS' | 'ORDER_RATE' | 'ORDERS_PER_DAY' | 'SYMBOL' | 'SELF_CROSS' | 'COOLDOWN' | 'STOP_GUARD' | 'LOSING_TRADES' | 'TRADE_DRAWDOWN' | 'LOW_PROFIT' | 'DAILY_LOSS' | 'OTHER_LEG' | 'HEDGE_NOT_FILLED' | 'LEG_NOT_FILLED' | 'REDUCE_ONLY';
 
 /**
  * Deployment
@@ -373,6 +380,30 @@ export type DeploymentState = 'ACTIVE' | 'PAUSED' | 'HALTED';
  * Name what fails together at a broker: placing, changing and canceling; reports; logging in.
  */
 export type EndpointClass = 'ORDERS' | 'READS' | 'LOGINS';
+
+/**
+ * EquityPoint
+ *
+ * Show profit and loss in one minute, before charges; `peak` is the highest of the day so far.
+ */
+export type EquityPoint = {
+    /**
+     * Minute
+     */
+    minute: string;
+    /**
+     * Realized
+     */
+    realized: string;
+    /**
+     * Unrealized
+     */
+    unrealized: string;
+    /**
+     * Peak
+     */
+    peak: string;
+};
 
 /**
  * EvidenceEntry
@@ -553,6 +584,57 @@ export type HelloFrame = {
 };
 
 /**
+ * KillProgress
+ *
+ * Show a pressed kill switch and how far it is.
+ */
+export type KillProgress = {
+    /**
+     * Command Id
+     */
+    command_id: number;
+    scope: ControlScope;
+    /**
+     * Target
+     */
+    target: number | BrokerCode | null;
+    action: ControlAction;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Reason
+     */
+    reason: string;
+    /**
+     * Pressed At
+     */
+    pressed_at: string;
+    /**
+     * Exits Requested
+     */
+    exits_requested: number;
+    /**
+     * Entries Canceled
+     */
+    entries_canceled: number;
+    /**
+     * Is Flat
+     */
+    is_flat: boolean;
+    /**
+     * Are Exits Running
+     */
+    are_exits_running: boolean;
+    /**
+     * Accounts
+     */
+    accounts: Array<KilledAccountInfo>;
+    press_to_last_order: LastOrderTimesInfo;
+};
+
+/**
  * KillSwitch
  *
  * Stop trading. HALT: no entries and flatten; REDUCE: exits only; RESUME: trade again (staff).
@@ -562,12 +644,79 @@ export type KillSwitch = {
     /**
      * Target
      */
-    target?: number | null;
+    target?: number | BrokerCode | null;
     action: ControlAction;
     /**
      * Reason
      */
     reason: string;
+};
+
+/**
+ * KilledAccountInfo
+ *
+ * Show what a kill switch did to an account that had something to close; times are the machine's.
+ *
+ * `why_not_flat` is null once it is flat; else the broker's own reason, where it gave one.
+ */
+export type KilledAccountInfo = {
+    /**
+     * Account Id
+     */
+    account_id: number;
+    /**
+     * User Name
+     */
+    user_name: string;
+    /**
+     * Account Name
+     */
+    account_name: string;
+    broker: BrokerCode;
+    /**
+     * Open Legs
+     */
+    open_legs: number;
+    /**
+     * Live Entries
+     */
+    live_entries: number;
+    /**
+     * Last Order At
+     */
+    last_order_at: string | null;
+    /**
+     * Press To Last Order Ms
+     */
+    press_to_last_order_ms: number | null;
+    /**
+     * Flat At
+     */
+    flat_at: string | null;
+    /**
+     * Why Not Flat
+     */
+    why_not_flat: string | null;
+};
+
+/**
+ * LastOrderTimesInfo
+ *
+ * Sum up the real time from the press to each account's last exit order; null where none was sent.
+ */
+export type LastOrderTimesInfo = {
+    /**
+     * Accounts
+     */
+    accounts: number;
+    /**
+     * P50 Ms
+     */
+    p50_ms: number | null;
+    /**
+     * P99 Ms
+     */
+    p99_ms: number | null;
 };
 
 /**
@@ -611,6 +760,113 @@ export type LegOutcome = {
      * Withheld
      */
     withheld: string | null;
+};
+
+/**
+ * LimitInForce
+ *
+ * Show one limit that binds; `version` is None where no scope has set it.
+ */
+export type LimitInForce = {
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Value
+     */
+    value: string | Array<string>;
+    origin: LimitOrigin;
+    version: LimitVersion | null;
+};
+
+/**
+ * LimitOrigin
+ *
+ * Say what set a limit: a scope, the deployment when it was added, or the platform.
+ */
+export type LimitOrigin = 'TENANT' | 'BROKER' | 'USER' | 'ACCOUNT' | 'DEPLOYMENT' | 'INITIAL' | 'DEFAULT';
+
+/**
+ * LimitScope
+ *
+ * Name what a set of limits covers, widest first.
+ */
+export type LimitScope = 'TENANT' | 'BROKER' | 'USER' | 'ACCOUNT' | 'DEPLOYMENT';
+
+/**
+ * LimitSet
+ *
+ * Name whom a set covers and the whole set; what it does not name, this scope does not limit.
+ */
+export type LimitSet = {
+    scope: LimitScope;
+    /**
+     * Target
+     */
+    target?: string;
+    /**
+     * Values
+     */
+    values: {
+        [key: string]: string | Array<string> | number;
+    };
+};
+
+/**
+ * LimitTrial
+ *
+ * Tell what a set would have denied today; `unjudged` entries lack the price that was seen.
+ */
+export type LimitTrial = {
+    /**
+     * Judged
+     */
+    judged: number;
+    /**
+     * Unjudged
+     */
+    unjudged: number;
+    /**
+     * Denied
+     */
+    denied: Array<PastDenial>;
+};
+
+/**
+ * LimitVersion
+ *
+ * Show one version of a scope's set; `target` is an id, a broker's code, or "" for the tenant.
+ */
+export type LimitVersion = {
+    scope: LimitScope;
+    /**
+     * Target
+     */
+    target: string;
+    /**
+     * Version
+     */
+    version: number;
+    /**
+     * Values
+     */
+    values: {
+        [key: string]: string | Array<string>;
+    };
+    /**
+     * Actor
+     */
+    actor: string;
+    role: Role;
+    /**
+     * Reason
+     */
+    reason: string;
+    /**
+     * Ts Init
+     */
+    ts_init: string;
 };
 
 /**
@@ -728,6 +984,75 @@ export type LoopCounts = {
 };
 
 /**
+ * LossLock
+ *
+ * Show why a scope was closed and locked for a trading date, when it was flat, and who unlocked it.
+ *
+ * `value` broke `limit` by the `formula`, before charges; `flat_value` is the profit or loss that was left.
+ */
+export type LossLock = {
+    /**
+     * Id
+     */
+    id: number;
+    venue: Venue;
+    /**
+     * Day
+     */
+    day: string;
+    scope: LimitScope;
+    /**
+     * Target
+     */
+    target: string;
+    rule: LossRule;
+    /**
+     * Limit
+     */
+    limit: string;
+    /**
+     * Value
+     */
+    value: string;
+    currency: Currency;
+    /**
+     * Formula
+     */
+    formula: string;
+    /**
+     * Breached At
+     */
+    breached_at: string;
+    /**
+     * Flat At
+     */
+    flat_at: string | null;
+    /**
+     * Flat Value
+     */
+    flat_value: string | null;
+    /**
+     * Unlocked At
+     */
+    unlocked_at: string | null;
+    /**
+     * Unlocked By
+     */
+    unlocked_by: string | null;
+    /**
+     * Unlock Reason
+     */
+    unlock_reason: string | null;
+};
+
+/**
+ * LossRule
+ *
+ * Name a rule on the profit and loss of a scope.
+ */
+export type LossRule = 'MAX_DAILY_LOSS' | 'MAX_DRAWDOWN' | 'COMBINED_STOP' | 'COMBINED_TARGET' | 'COMBINED_LOCK';
+
+/**
  * MarkedLeg
  *
  * Carry a leg's new value.
@@ -812,6 +1137,33 @@ export type Me = {
      * Is Staff
      */
     is_staff: boolean;
+};
+
+/**
+ * NewLimits
+ *
+ * Set a scope's limits; `expected_version` is the one that you saw, 0 for none.
+ */
+export type NewLimits = {
+    scope: LimitScope;
+    /**
+     * Target
+     */
+    target?: string;
+    /**
+     * Values
+     */
+    values: {
+        [key: string]: string | Array<string> | number;
+    };
+    /**
+     * Expected Version
+     */
+    expected_version: number;
+    /**
+     * Reason
+     */
+    reason: string;
 };
 
 /**
@@ -1071,6 +1423,43 @@ export type PageOrder = {
      * Next Cursor
      */
     next_cursor: number | null;
+};
+
+/**
+ * PastDenial
+ *
+ * Show an entry of today that the set would have denied.
+ */
+export type PastDenial = {
+    /**
+     * At
+     */
+    at: string;
+    /**
+     * Client Order Id
+     */
+    client_order_id: string;
+    /**
+     * Account Id
+     */
+    account_id: number;
+    /**
+     * Deployment Id
+     */
+    deployment_id: number;
+    /**
+     * Instrument Id
+     */
+    instrument_id: string;
+    code: DenialCode;
+    /**
+     * Message
+     */
+    message: string;
+    /**
+     * Remedy
+     */
+    remedy: string;
 };
 
 /**
@@ -1413,7 +1802,7 @@ export type Run = {
  *
  * Name the kinds of leased runs.
  */
-export type RunKind = 'loops' | 'entries' | 'exits' | 'books';
+export type RunKind = 'loops' | 'entries' | 'exits' | 'books' | 'risk';
 
 /**
  * RunsFrame
@@ -1780,6 +2169,13 @@ export type ValidationError = {
         [key: string]: unknown;
     };
 };
+
+/**
+ * Venue
+ *
+ * Name the place where an instrument trades.
+ */
+export type Venue = 'NSE' | 'BSE' | 'BINANCE' | 'MT5';
 
 /**
  * Why
@@ -2173,6 +2569,297 @@ export type SquareOffResponses = {
 };
 
 export type SquareOffResponse = SquareOffResponses[keyof SquareOffResponses];
+
+export type ListAccountLimitsData = {
+    body?: never;
+    path: {
+        /**
+         * Account Id
+         */
+        account_id: number;
+    };
+    query?: never;
+    url: '/api/v1/accounts/{account_id}/limits';
+};
+
+export type ListAccountLimitsErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListAccountLimitsError = ListAccountLimitsErrors[keyof ListAccountLimitsErrors];
+
+export type ListAccountLimitsResponses = {
+    /**
+     * Response List Account Limits
+     *
+     * Successful Response
+     */
+    200: Array<LimitInForce>;
+};
+
+export type ListAccountLimitsResponse = ListAccountLimitsResponses[keyof ListAccountLimitsResponses];
+
+export type ListDeploymentLimitsData = {
+    body?: never;
+    path: {
+        /**
+         * Deployment Id
+         */
+        deployment_id: number;
+    };
+    query?: never;
+    url: '/api/v1/deployments/{deployment_id}/limits';
+};
+
+export type ListDeploymentLimitsErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListDeploymentLimitsError = ListDeploymentLimitsErrors[keyof ListDeploymentLimitsErrors];
+
+export type ListDeploymentLimitsResponses = {
+    /**
+     * Response List Deployment Limits
+     *
+     * Successful Response
+     */
+    200: Array<LimitInForce>;
+};
+
+export type ListDeploymentLimitsResponse = ListDeploymentLimitsResponses[keyof ListDeploymentLimitsResponses];
+
+export type ListLimitVersionsData = {
+    body?: never;
+    path?: never;
+    query: {
+        scope: LimitScope;
+        /**
+         * Target
+         */
+        target?: string;
+    };
+    url: '/api/v1/limit-versions';
+};
+
+export type ListLimitVersionsErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListLimitVersionsError = ListLimitVersionsErrors[keyof ListLimitVersionsErrors];
+
+export type ListLimitVersionsResponses = {
+    /**
+     * Response List Limit Versions
+     *
+     * Successful Response
+     */
+    200: Array<LimitVersion>;
+};
+
+export type ListLimitVersionsResponse = ListLimitVersionsResponses[keyof ListLimitVersionsResponses];
+
+export type AddLimitsData = {
+    body: NewLimits;
+    path?: never;
+    query?: never;
+    url: '/api/v1/limit-versions';
+};
+
+export type AddLimitsErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type AddLimitsError = AddLimitsErrors[keyof AddLimitsErrors];
+
+export type AddLimitsResponses = {
+    /**
+     * Successful Response
+     */
+    201: LimitVersion;
+};
+
+export type AddLimitsResponse = AddLimitsResponses[keyof AddLimitsResponses];
+
+export type TryLimitSetData = {
+    body: LimitSet;
+    path?: never;
+    query?: never;
+    url: '/api/v1/limit-trials';
+};
+
+export type TryLimitSetErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type TryLimitSetError = TryLimitSetErrors[keyof TryLimitSetErrors];
+
+export type TryLimitSetResponses = {
+    /**
+     * Successful Response
+     */
+    200: LimitTrial;
+};
+
+export type TryLimitSetResponse = TryLimitSetResponses[keyof TryLimitSetResponses];
+
+export type ListLossLocksData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Day
+         *
+         * Trading date; today when not given.
+         */
+        day?: string | null;
+    };
+    url: '/api/v1/loss-locks';
+};
+
+export type ListLossLocksErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListLossLocksError = ListLossLocksErrors[keyof ListLossLocksErrors];
+
+export type ListLossLocksResponses = {
+    /**
+     * Response List Loss Locks
+     *
+     * Successful Response
+     */
+    200: Array<LossLock>;
+};
+
+export type ListLossLocksResponse = ListLossLocksResponses[keyof ListLossLocksResponses];
+
+export type ListAccountEquityData = {
+    body?: never;
+    path: {
+        /**
+         * Account Id
+         */
+        account_id: number;
+    };
+    query?: {
+        /**
+         * Day
+         *
+         * Trading date; today when not given.
+         */
+        day?: string | null;
+    };
+    url: '/api/v1/accounts/{account_id}/equity';
+};
+
+export type ListAccountEquityErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListAccountEquityError = ListAccountEquityErrors[keyof ListAccountEquityErrors];
+
+export type ListAccountEquityResponses = {
+    /**
+     * Response List Account Equity
+     *
+     * Successful Response
+     */
+    200: Array<EquityPoint>;
+};
+
+export type ListAccountEquityResponse = ListAccountEquityResponses[keyof ListAccountEquityResponses];
+
+export type ListDeploymentEquityData = {
+    body?: never;
+    path: {
+        /**
+         * Deployment Id
+         */
+        deployment_id: number;
+    };
+    query?: {
+        /**
+         * Day
+         *
+         * Trading date; today when not given.
+         */
+        day?: string | null;
+    };
+    url: '/api/v1/deployments/{deployment_id}/equity';
+};
+
+export type ListDeploymentEquityErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListDeploymentEquityError = ListDeploymentEquityErrors[keyof ListDeploymentEquityErrors];
+
+export type ListDeploymentEquityResponses = {
+    /**
+     * Response List Deployment Equity
+     *
+     * Successful Response
+     */
+    200: Array<EquityPoint>;
+};
+
+export type ListDeploymentEquityResponse = ListDeploymentEquityResponses[keyof ListDeploymentEquityResponses];
 
 export type ListOrdersData = {
     body?: never;
@@ -2617,6 +3304,40 @@ export type KillSwitchResponses = {
 };
 
 export type KillSwitchResponse = KillSwitchResponses[keyof KillSwitchResponses];
+
+export type ShowKillSwitchData = {
+    body?: never;
+    path: {
+        /**
+         * Command Id
+         */
+        command_id: number;
+    };
+    query?: never;
+    url: '/api/v1/kill-switch/{command_id}';
+};
+
+export type ShowKillSwitchErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ShowKillSwitchError = ShowKillSwitchErrors[keyof ShowKillSwitchErrors];
+
+export type ShowKillSwitchResponses = {
+    /**
+     * Successful Response
+     */
+    200: KillProgress;
+};
+
+export type ShowKillSwitchResponse = ShowKillSwitchResponses[keyof ShowKillSwitchResponses];
 
 export type TriggerPhaseData = {
     body: Why;

@@ -11,7 +11,7 @@ from app.domain.accounts import BrokerCode
 from app.domain.errors import InvalidInputError
 from app.domain.instruments import Instrument, InstrumentKind
 from app.domain.market_data import Tick
-from app.domain.ports import BrokerAdapter, BrokerSession
+from app.domain.ports import BrokerAdapter, BrokerSession, QuoteSource
 from app.domain.reports import FeedAlive, Gap
 from tests.contract.binance.desk import MARKETS, DayClock, Simulator
 from tests.waiting import eventually
@@ -38,6 +38,23 @@ def test_instruments_say_how_they_trade(instruments: Sequence[Instrument], code:
     assert found.kind is (InstrumentKind.SPOT if is_spot else InstrumentKind.PERPETUAL)
     assert (found.segment, found.currency) == ("spot" if is_spot else "um_futures", "USDT")
     assert found.min_notional == (5 if is_spot else 100)
+
+
+def test_a_quote_is_the_top_of_the_book(
+    house: BrokerAdapter, session: BrokerSession, instruments: Sequence[Instrument]
+) -> None:
+    gateway = house.restore(session)
+    try:
+        assert isinstance(gateway, QuoteSource)
+        tick = gateway.request_quote(instruments[0], timeout_s=5.0)
+    finally:
+        gateway.close()
+
+    assert tick is not None
+    assert tick.bid is not None
+    assert tick.ask is not None
+    assert tick.bid < tick.last < tick.ask
+    assert tick.instrument_id == instruments[0].instrument_id
 
 
 def test_ticks_carry_exact_prices_in_order(

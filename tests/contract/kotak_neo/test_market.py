@@ -10,7 +10,7 @@ import pytest
 from app.domain.errors import InvalidInputError, UnavailableError
 from app.domain.instruments import Instrument, InstrumentKind, OptionRight
 from app.domain.market_data import Tick
-from app.domain.ports import BrokerAdapter, BrokerSession
+from app.domain.ports import BrokerAdapter, BrokerSession, QuoteSource
 from app.domain.reports import FeedAlive, Gap
 from tests.contract.kotak_neo.desk import DayClock, Simulator
 
@@ -42,6 +42,29 @@ def test_contract_master_gives_index_and_options(instruments: Sequence[Instrumen
         Decimal(65),
         Decimal(1800),
     )
+
+
+def test_a_quote_is_exact_and_of_what_was_asked(
+    house: BrokerAdapter, session: BrokerSession, instruments: Sequence[Instrument], simulator: Simulator
+) -> None:
+    option = next(i for i in instruments if i.broker_symbol == "NIFTY1910310850PE")
+    gateway = house.restore(session)
+    try:
+        assert isinstance(gateway, QuoteSource)
+        tick = gateway.request_quote(option, timeout_s=5.0)
+        simulator.post("faults", {"faults": [{"kind": "outage", "rate": 1.0, "endpoint": "quotes"}]})
+        with pytest.raises(UnavailableError):
+            gateway.request_quote(option, timeout_s=5.0)
+    finally:
+        simulator.post("faults", {"faults": []})
+        gateway.close()
+
+    assert tick is not None
+    assert tick.bid is not None
+    assert tick.ask is not None
+    assert tick.bid <= tick.ask
+    assert tick.instrument_id == option.instrument_id
+    assert tick.last % option.tick_size == 0
 
 
 def test_a_contract_master_of_another_day_is_refused(house: BrokerAdapter, session: BrokerSession) -> None:

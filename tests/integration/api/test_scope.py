@@ -23,6 +23,8 @@ READ_BY_ID = {
     "/api/v1/orders/{order_id}",
     "/api/v1/unknown-orders/{order_id}",
     "/api/v1/commands/{command_id}",
+    "/api/v1/accounts/{account_id}/limits",
+    "/api/v1/deployments/{deployment_id}/limits",
 }
 STAFF_ONLY = {
     "/api/v1/runs",
@@ -35,6 +37,8 @@ ACTS_ON_OWN = {
     "/api/v1/deployments/{deployment_id}/resume",
     "/api/v1/deployments/{deployment_id}/square-off",
     "/api/v1/kill-switch",
+    "/api/v1/limit-versions",
+    "/api/v1/limit-trials",
 }
 WITHOUT_DATA = {"/api/v1/tokens", "/api/v1/tokens/renewals"}
 WHY = {"reason": "a test of the rules"}
@@ -51,7 +55,8 @@ def test_every_route_has_its_rule_of_scope_here(world: World) -> None:
 
 
 def test_refuses_everybody_without_a_token(world: World) -> None:
-    paths = [path.format(order_id=1, command_id=1, phase="BELL") for path in READ_BY_EVERYBODY | READ_BY_ID]
+    ids = {"order_id": 1, "command_id": 1, "account_id": 1, "deployment_id": 1}
+    paths = [path.format(**ids) for path in READ_BY_EVERYBODY | READ_BY_ID]
     gets = {path: world.client.get(path).status_code for path in [*paths, "/api/v1/runs"]}
     acts = [path.format(account_id=1, deployment_id=1) for path in ACTS_ON_OWN]
     posts = {path: world.client.post(path, json=WHY).status_code for path in acts}

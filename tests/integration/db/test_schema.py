@@ -46,7 +46,13 @@ def test_migrations_make_what_the_models_declare_checks_included(engines: Engine
 
 @pytest.mark.parametrize(
     ("table", "key"),
-    [("audit_log", "id"), ("order_events", "id"), ("fills", "id"), ("external_fills", "account_id")],
+    [
+        ("audit_log", "id"),
+        ("order_events", "id"),
+        ("fills", "id"),
+        ("external_fills", "account_id"),
+        ("limit_versions", "id"),
+    ],
 )
 @pytest.mark.parametrize("change", ["update {} set {} = 1", "delete from {}", "truncate {} cascade"])
 def test_records_refuse_changes(session: Session, table: str, key: str, change: str) -> None:

@@ -48,6 +48,7 @@ QUEUES = {
     RunKind.ENTRIES: QueueName.ORDERS,
     RunKind.EXITS: QueueName.EXITS,
     RunKind.BOOKS: QueueName.BOOKS,
+    RunKind.RISK: QueueName.RISK,
 }
 _RIGHTS = (OptionRight.CALL, OptionRight.PUT)
 SPEC = {"shard": 0, "of": 1, "venue": NSE.venue, "brokers": sorted(NSE.brokers)}
@@ -274,9 +275,11 @@ class Desk:
         }
         sending: dict[str, Any] = {**shared, "budget": self.parts.budget, "contracts": self.parts.contracts}
         if kind is RunKind.ENTRIES:
-            EntryLane(**sending, chases=Chases(**sending, valkey=self.parts.valkey)).run(lease, wakes)
+            EntryLane(**sending, chases=Chases(**sending, valkey=self.parts.impatient_valkey)).run(
+                lease, wakes
+            )
         elif kind is RunKind.EXITS:
-            ExitLane(**sending, valkey=self.parts.valkey).run(lease, wakes)
+            ExitLane(**sending, valkey=self.parts.impatient_valkey).run(lease, wakes)
         else:
             BooksRun(**shared, news=self.parts.news).run(lease, wakes, day=TODAY)
 

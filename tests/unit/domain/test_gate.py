@@ -108,12 +108,11 @@ def test_denies_a_second_live_entry_on_the_same_side() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(intent(leg=1, side=Side.BUY), signal_key=SignalKey("another")),
         replace(intent(leg=1, instrument=PUT), signal_key=SignalKey("another")),
         replace(intent(leg=1), deployment_id=DeploymentId(8)),
         intent(part=1),
     ],
-    ids=["other side", "other instrument", "other deployment", "slice of the same leg"],
+    ids=["other instrument", "other deployment", "slice of the same leg"],
 )
 def test_other_live_entries_are_no_duplicates(other: OrderIntent) -> None:
     assert denial(intent(), at_ease().after(other)) is None

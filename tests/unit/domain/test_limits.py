@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from app.domain.errors import InvalidInputError
-from app.domain.risk.limits import RiskLimits
+from app.domain.risk.limits import SYMBOL_LISTS, RiskLimits, parse_limits, write_limits
 
 
 def test_names_that_are_not_given_keep_their_default() -> None:
@@ -18,7 +18,7 @@ def test_names_that_are_not_given_keep_their_default() -> None:
 
 def test_an_unknown_name_is_named_with_the_known_ones() -> None:
     with pytest.raises(
-        InvalidInputError, match=r"expected names out of max_account_notional, .*, got max_lot$"
+        InvalidInputError, match=r"expected names out of allowed_symbols, .*, max_lots, .*, got max_lot$"
     ):
         RiskLimits.from_mapping({"max_lot": 3})
 
@@ -31,14 +31,26 @@ def test_a_value_that_is_not_exact_is_refused(value: object) -> None:
         RiskLimits.from_mapping({"max_daily_loss": value})
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(RiskLimits)])
+@pytest.mark.parametrize("name", sorted({field.name for field in fields(RiskLimits)} - SYMBOL_LISTS))
 @pytest.mark.parametrize("value", ["0", "-1"])
 def test_no_limit_can_be_switched_off(name: str, value: str) -> None:
     with pytest.raises(InvalidInputError, match=f"{name}: expected a positive number"):
         RiskLimits.from_mapping({name: value})
 
 
-@pytest.mark.parametrize("name", ["max_lots", "max_entries_per_second", "max_open_positions"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "max_lots",
+        "max_entries_per_second",
+        "max_orders_per_day",
+        "max_open_positions",
+        "max_open_orders",
+        "max_stops",
+        "max_losing_trades",
+        "low_profit_trades",
+    ],
+)
 def test_counts_are_whole_numbers(name: str) -> None:
     with pytest.raises(InvalidInputError, match=f"{name}: expected a whole number, got 1.5"):
         RiskLimits.from_mapping({name: "1.5"})
@@ -53,3 +65,37 @@ def test_a_value_is_a_number(value: str) -> None:
 def test_infinity_cannot_be_built_either() -> None:
     with pytest.raises(InvalidInputError, match="max_lots: expected a positive number, got Infinity"):
         RiskLimits(max_lots=Decimal("Infinity"))
+
+
+@pytest.mark.parametrize("name", sorted(SYMBOL_LISTS))
+@pytest.mark.parametrize("value", [["NIFTY", "BTCUSDT-PERP.BINANCE"], "BTCUSDT-PERP.BINANCE, NIFTY"])
+def test_symbols_are_a_list_or_text_and_are_stored_in_one_spelling(name: str, value: object) -> None:
+    assert write_limits(parse_limits({name: value})) == {name: ["BTCUSDT-PERP.BINANCE", "NIFTY"]}
+
+
+@pytest.mark.parametrize("value", [[], "", "nifty", "NIFTY,", ["NIFTY", 5], 5, {"NIFTY": 1}, "NIFTY*"])
+def test_symbols_that_would_match_nothing_are_refused(value: object) -> None:
+    with pytest.raises(InvalidInputError, match="denied_symbols: expected"):
+        RiskLimits.from_mapping({"denied_symbols": value})
+
+
+def test_a_set_is_written_as_it_was_read() -> None:
+    values = {"allowed_symbols": ["NIFTY"], "max_daily_loss": "1500.5", "max_lots": "30"}
+
+    assert write_limits(parse_limits(values | {"max_daily_loss": "1500.50", "max_lots": 30})) == values
+
+
+def test_only_what_limits_is_named() -> None:
+    named = RiskLimits(max_stops=Decimal(2)).named
+
+    assert named["max_stops"] == 2
+    assert named["max_lots"] == 50
+    assert {"max_drawdown", "allowed_symbols", "denied_symbols", "cooldown_s"}.isdisjoint(named)
+
+
+@pytest.mark.parametrize(
+    "name", ["cooldown_s", "max_stops", "max_losing_trades", "max_trade_drawdown", "low_profit_trades"]
+)
+def test_ended_trades_are_asked_for_when_a_limit_needs_them(name: str) -> None:
+    assert RiskLimits.from_mapping({name: 1}).looks_back
+    assert not RiskLimits().looks_back

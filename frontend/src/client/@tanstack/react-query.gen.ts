@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen';
-import { health, killSwitch, listAccounts, listAlarms, listAudit, listDeployments, listLogins, listOrders, listPhases, listPnl, listPositions, listRuns, listUnknownOrders, type Options, pauseDeployment, renewToken, resolveUnknownOrder, resumeDeployment, retryLogin, showCommand, showDay, showMe, showOrder, showUnknownOrder, signIn, squareOff, triggerPhase } from '../sdk.gen';
-import type { HealthData, HealthError, HealthResponse, KillSwitchData, KillSwitchError, KillSwitchResponse, ListAccountsData, ListAccountsError, ListAccountsResponse, ListAlarmsData, ListAlarmsError, ListAlarmsResponse, ListAuditData, ListAuditError, ListAuditResponse, ListDeploymentsData, ListDeploymentsError, ListDeploymentsResponse, ListLoginsData, ListLoginsError, ListLoginsResponse, ListOrdersData, ListOrdersError, ListOrdersResponse, ListPhasesData, ListPhasesError, ListPhasesResponse, ListPnlData, ListPnlError, ListPnlResponse, ListPositionsData, ListPositionsError, ListPositionsResponse, ListRunsData, ListRunsError, ListRunsResponse, ListUnknownOrdersData, ListUnknownOrdersError, ListUnknownOrdersResponse, PauseDeploymentData, PauseDeploymentError, PauseDeploymentResponse, RenewTokenData, RenewTokenError, RenewTokenResponse, ResolveUnknownOrderData, ResolveUnknownOrderError, ResolveUnknownOrderResponse, ResumeDeploymentData, ResumeDeploymentError, ResumeDeploymentResponse, RetryLoginData, RetryLoginError, RetryLoginResponse, ShowCommandData, ShowCommandError, ShowCommandResponse, ShowDayData, ShowDayError, ShowDayResponse, ShowMeData, ShowMeError, ShowMeResponse, ShowOrderData, ShowOrderError, ShowOrderResponse, ShowUnknownOrderData, ShowUnknownOrderError, ShowUnknownOrderResponse, SignInData, SignInError, SignInResponse, SquareOffData, SquareOffError, SquareOffResponse, TriggerPhaseData, TriggerPhaseError, TriggerPhaseResponse } from '../types.gen';
+import { addLimits, health, killSwitch, listAccountEquity, listAccountLimits, listAccounts, listAlarms, listAudit, listDeploymentEquity, listDeploymentLimits, listDeployments, listLimitVersions, listLogins, listLossLocks, listOrders, listPhases, listPnl, listPositions, listRuns, listUnknownOrders, type Options, pauseDeployment, renewToken, resolveUnknownOrder, resumeDeployment, retryLogin, showCommand, showDay, showKillSwitch, showMe, showOrder, showUnknownOrder, signIn, squareOff, triggerPhase, tryLimitSet } from '../sdk.gen';
+import type { AddLimitsData, AddLimitsError, AddLimitsResponse, HealthData, HealthError, HealthResponse, KillSwitchData, KillSwitchError, KillSwitchResponse, ListAccountEquityData, ListAccountEquityError, ListAccountEquityResponse, ListAccountLimitsData, ListAccountLimitsError, ListAccountLimitsResponse, ListAccountsData, ListAccountsError, ListAccountsResponse, ListAlarmsData, ListAlarmsError, ListAlarmsResponse, ListAuditData, ListAuditError, ListAuditResponse, ListDeploymentEquityData, ListDeploymentEquityError, ListDeploymentEquityResponse, ListDeploymentLimitsData, ListDeploymentLimitsError, ListDeploymentLimitsResponse, ListDeploymentsData, ListDeploymentsError, ListDeploymentsResponse, ListLimitVersionsData, ListLimitVersionsError, ListLimitVersionsResponse, ListLoginsData, ListLoginsError, ListLoginsResponse, ListLossLocksData, ListLossLocksError, ListLossLocksResponse, ListOrdersData, ListOrdersError, ListOrdersResponse, ListPhasesData, ListPhasesError, ListPhasesResponse, ListPnlData, ListPnlError, ListPnlResponse, ListPositionsData, ListPositionsError, ListPositionsResponse, ListRunsData, ListRunsError, ListRunsResponse, ListUnknownOrdersData, ListUnknownOrdersError, ListUnknownOrdersResponse, PauseDeploymentData, PauseDeploymentError, PauseDeploymentResponse, RenewTokenData, RenewTokenError, RenewTokenResponse, ResolveUnknownOrderData, ResolveUnknownOrderError, ResolveUnknownOrderResponse, ResumeDeploymentData, ResumeDeploymentError, ResumeDeploymentResponse, RetryLoginData, RetryLoginError, RetryLoginResponse, ShowCommandData, ShowCommandError, ShowCommandResponse, ShowDayData, ShowDayError, ShowDayResponse, ShowKillSwitchData, ShowKillSwitchError, ShowKillSwitchResponse, ShowMeData, ShowMeError, ShowMeResponse, ShowOrderData, ShowOrderError, ShowOrderResponse, ShowUnknownOrderData, ShowUnknownOrderError, ShowUnknownOrderResponse, SignInData, SignInError, SignInResponse, SquareOffData, SquareOffError, SquareOffResponse, TriggerPhaseData, TriggerPhaseError, TriggerPhaseResponse, TryLimitSetData, TryLimitSetError, TryLimitSetResponse } from '../types.gen';
 
 /**
  * Sign In
@@ -252,6 +252,164 @@ export const squareOffMutation = (options?: Partial<Options<SquareOffData>>): Us
     };
     return mutationOptions;
 };
+
+export const listAccountLimitsQueryKey = (options: Options<ListAccountLimitsData>) => createQueryKey('listAccountLimits', options);
+
+/**
+ * List Account Limits
+ *
+ * Return what binds every deployment of an account, and who set it.
+ */
+export const listAccountLimitsOptions = (options: Options<ListAccountLimitsData>) => queryOptions<ListAccountLimitsResponse, ListAccountLimitsError, ListAccountLimitsResponse, ReturnType<typeof listAccountLimitsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listAccountLimits({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listAccountLimitsQueryKey(options)
+});
+
+export const listDeploymentLimitsQueryKey = (options: Options<ListDeploymentLimitsData>) => createQueryKey('listDeploymentLimits', options);
+
+/**
+ * List Deployment Limits
+ *
+ * Return what binds a deployment, and who set it.
+ */
+export const listDeploymentLimitsOptions = (options: Options<ListDeploymentLimitsData>) => queryOptions<ListDeploymentLimitsResponse, ListDeploymentLimitsError, ListDeploymentLimitsResponse, ReturnType<typeof listDeploymentLimitsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listDeploymentLimits({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listDeploymentLimitsQueryKey(options)
+});
+
+export const listLimitVersionsQueryKey = (options: Options<ListLimitVersionsData>) => createQueryKey('listLimitVersions', options);
+
+/**
+ * List Limit Versions
+ *
+ * Return every version of a scope's own set, newest first.
+ */
+export const listLimitVersionsOptions = (options: Options<ListLimitVersionsData>) => queryOptions<ListLimitVersionsResponse, ListLimitVersionsError, ListLimitVersionsResponse, ReturnType<typeof listLimitVersionsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listLimitVersions({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listLimitVersionsQueryKey(options)
+});
+
+/**
+ * Add Limits
+ *
+ * Set the limits of a scope; they bind the next order.
+ */
+export const addLimitsMutation = (options?: Partial<Options<AddLimitsData>>): UseMutationOptions<AddLimitsResponse, AddLimitsError, Options<AddLimitsData>> => {
+    const mutationOptions: UseMutationOptions<AddLimitsResponse, AddLimitsError, Options<AddLimitsData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await addLimits({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Try Limit Set
+ *
+ * Return which of today's entries a set would have denied; changes nothing.
+ */
+export const tryLimitSetMutation = (options?: Partial<Options<TryLimitSetData>>): UseMutationOptions<TryLimitSetResponse, TryLimitSetError, Options<TryLimitSetData>> => {
+    const mutationOptions: UseMutationOptions<TryLimitSetResponse, TryLimitSetError, Options<TryLimitSetData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await tryLimitSet({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listLossLocksQueryKey = (options?: Options<ListLossLocksData>) => createQueryKey('listLossLocks', options);
+
+/**
+ * List Loss Locks
+ *
+ * Return the scopes that a loss limit or a combined rule closed and locked on a day, newest first.
+ */
+export const listLossLocksOptions = (options?: Options<ListLossLocksData>) => queryOptions<ListLossLocksResponse, ListLossLocksError, ListLossLocksResponse, ReturnType<typeof listLossLocksQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listLossLocks({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listLossLocksQueryKey(options)
+});
+
+export const listAccountEquityQueryKey = (options: Options<ListAccountEquityData>) => createQueryKey('listAccountEquity', options);
+
+/**
+ * List Account Equity
+ *
+ * Return an account's profit and loss, minute by minute where it changed, before charges.
+ */
+export const listAccountEquityOptions = (options: Options<ListAccountEquityData>) => queryOptions<ListAccountEquityResponse, ListAccountEquityError, ListAccountEquityResponse, ReturnType<typeof listAccountEquityQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listAccountEquity({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listAccountEquityQueryKey(options)
+});
+
+export const listDeploymentEquityQueryKey = (options: Options<ListDeploymentEquityData>) => createQueryKey('listDeploymentEquity', options);
+
+/**
+ * List Deployment Equity
+ *
+ * Return a deployment's profit and loss, minute by minute where it changed, before charges.
+ */
+export const listDeploymentEquityOptions = (options: Options<ListDeploymentEquityData>) => queryOptions<ListDeploymentEquityResponse, ListDeploymentEquityError, ListDeploymentEquityResponse, ReturnType<typeof listDeploymentEquityQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listDeploymentEquity({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listDeploymentEquityQueryKey(options)
+});
 
 export const listOrdersQueryKey = (options?: Options<ListOrdersData>) => createQueryKey('listOrders', options);
 
@@ -603,6 +761,26 @@ export const killSwitchMutation = (options?: Partial<Options<KillSwitchData>>): 
     };
     return mutationOptions;
 };
+
+export const showKillSwitchQueryKey = (options: Options<ShowKillSwitchData>) => createQueryKey('showKillSwitch', options);
+
+/**
+ * Show Kill Switch
+ *
+ * Follow a kill switch: each account that had something to close, when it was flat, or why it is not.
+ */
+export const showKillSwitchOptions = (options: Options<ShowKillSwitchData>) => queryOptions<ShowKillSwitchResponse, ShowKillSwitchError, ShowKillSwitchResponse, ReturnType<typeof showKillSwitchQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await showKillSwitch({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: showKillSwitchQueryKey(options)
+});
 
 /**
  * Trigger Phase

@@ -2,10 +2,15 @@ import { Alert, Button, Group, Modal, Select, Stack, Text, TextInput } from '@ma
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 
-import type { Account, ControlAction, Me } from '../../client';
-import { killSwitchMutation, listAccountsOptions } from '../../client/@tanstack/react-query.gen';
+import type { Account, BrokerCode, ControlAction, Deployment, KillSwitch as Asked, Me } from '../../client';
+import {
+  killSwitchMutation,
+  listAccountsOptions,
+  listDeploymentsOptions,
+} from '../../client/@tanstack/react-query.gen';
 import { Ordered } from '../../components/reason-dialog';
 import { describeProblem } from '../../lib/problem';
+import { KillProgressView } from './kill-progress';
 
 const ACTIONS: Record<ControlAction, { label: string; effect: string }> = {
   HALT: {
@@ -48,6 +53,7 @@ export function KillSwitch({ me }: { me: Me }) {
 
 function KillDialog({ me, onClose }: { me: Me; onClose: () => void }) {
   const { data: accounts = [] } = useQuery(listAccountsOptions());
+  const { data: deployments = [] } = useQuery(listDeploymentsOptions());
   const queries = useQueryClient();
   const [whom, setWhom] = useState(me.is_staff ? 'tenant' : `user:${me.id}`);
   const [action, setAction] = useState<ControlAction>('HALT');
@@ -59,28 +65,23 @@ function KillDialog({ me, onClose }: { me: Me; onClose: () => void }) {
   });
   const isConfirmed = typed.trim().toUpperCase() === action && reason.trim().length >= 3;
   const submit = () => {
-    const [scope, target] = whom.split(':');
-    kill.mutate({
-      body: {
-        scope: scope === 'user' || scope === 'account' ? scope : 'tenant',
-        target: target === undefined ? null : Number(target),
-        action,
-        reason: reason.trim(),
-      },
-    });
+    kill.mutate({ body: { ...targetOf(whom, accounts), action, reason: reason.trim() } });
   };
   return (
     <Modal opened onClose={onClose} title="Kill switch" centered>
       <Stack gap="sm">
         {kill.data !== undefined ? (
-          <Ordered command={kill.data} onClose={onClose} />
+          <>
+            {action === 'HALT' && <KillProgressView commandId={kill.data.id} />}
+            <Ordered command={kill.data} onClose={onClose} />
+          </>
         ) : (
           <>
             <Select
               label="Whom"
               searchable
               allowDeselect={false}
-              data={targets(me, accounts)}
+              data={targets(me, accounts, deployments)}
               value={whom}
               onChange={(value) => {
                 if (value !== null) setWhom(value);
@@ -139,16 +140,45 @@ function KillDialog({ me, onClose }: { me: Me; onClose: () => void }) {
   );
 }
 
-function targets(me: Me, accounts: Account[]) {
+function targets(me: Me, accounts: Account[], deployments: Deployment[]) {
   const users = new Map(accounts.map((account) => [account.user_id, account.user_name]));
   const all = me.is_staff ? [{ value: 'tenant', label: 'Everybody' }] : [];
+  const brokers = me.is_staff ? [...new Set(accounts.map((account) => account.broker))] : [];
   const people = [...users].map(([id, name]) => ({
     value: `user:${id}`,
     label: id === me.id ? 'All my accounts' : `All accounts of ${name}`,
   }));
   return [
     ...all,
+    ...brokers.map((broker) => ({ value: `broker:${broker}`, label: `All accounts at ${broker}` })),
     ...people,
     ...accounts.map((account) => ({ value: `account:${account.id}`, label: `Account ${account.name}` })),
+    ...deployments.map((one) => ({
+      value: `deployment:${one.id}`,
+      label: `Deployment ${one.name} of ${one.user_name}/${one.account_name}`,
+    })),
   ];
+}
+
+/** Read back what `targets` wrote; what is not understood is refused, never widened. */
+function targetOf(whom: string, accounts: Account[]): Pick<Asked, 'scope' | 'target'> {
+  const [scope, target = ''] = whom.split(':');
+  switch (scope) {
+    case 'tenant':
+      return { scope, target: null };
+    case 'broker':
+      return { scope, target: brokerNamed(target, accounts) };
+    case 'user':
+    case 'account':
+    case 'deployment':
+      return { scope, target: Number(target) };
+    default:
+      throw new Error(`expected a target of the list, got ${whom}`);
+  }
+}
+
+function brokerNamed(code: string, accounts: Account[]): BrokerCode {
+  const found = accounts.find((account) => account.broker === code);
+  if (found === undefined) throw new Error(`expected a broker of an account, got ${code}`);
+  return found.broker;
 }

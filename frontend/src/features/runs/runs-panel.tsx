@@ -10,6 +10,7 @@ const KINDS: Record<RunKind, string> = {
   entries: 'Entries',
   exits: 'Exits',
   books: 'Books',
+  risk: 'Risk watch',
 };
 
 /** Show the leased runs: who holds each, whether it lives, and what it did last. */
