@@ -2,7 +2,7 @@
 
 import type { Client, ClientMeta, Options as Options2, RequestResult, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AddLimitsData, AddLimitsErrors, AddLimitsResponses, HealthData, HealthErrors, HealthResponses, KillSwitchData, KillSwitchErrors, KillSwitchResponses, ListAccountLimitsData, ListAccountLimitsErrors, ListAccountLimitsResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAlarmsData, ListAlarmsErrors, ListAlarmsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListDeploymentLimitsData, ListDeploymentLimitsErrors, ListDeploymentLimitsResponses, ListDeploymentsData, ListDeploymentsErrors, ListDeploymentsResponses, ListLimitVersionsData, ListLimitVersionsErrors, ListLimitVersionsResponses, ListLoginsData, ListLoginsErrors, ListLoginsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPhasesData, ListPhasesErrors, ListPhasesResponses, ListPnlData, ListPnlErrors, ListPnlResponses, ListPositionsData, ListPositionsErrors, ListPositionsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListUnknownOrdersData, ListUnknownOrdersErrors, ListUnknownOrdersResponses, PauseDeploymentData, PauseDeploymentErrors, PauseDeploymentResponses, RenewTokenData, RenewTokenErrors, RenewTokenResponses, ResolveUnknownOrderData, ResolveUnknownOrderErrors, ResolveUnknownOrderResponses, ResumeDeploymentData, ResumeDeploymentErrors, ResumeDeploymentResponses, RetryLoginData, RetryLoginErrors, RetryLoginResponses, ShowCommandData, ShowCommandErrors, ShowCommandResponses, ShowDayData, ShowDayErrors, ShowDayResponses, ShowMeData, ShowMeErrors, ShowMeResponses, ShowOrderData, ShowOrderErrors, ShowOrderResponses, ShowUnknownOrderData, ShowUnknownOrderErrors, ShowUnknownOrderResponses, SignInData, SignInErrors, SignInResponses, SquareOffData, SquareOffErrors, SquareOffResponses, TriggerPhaseData, TriggerPhaseErrors, TriggerPhaseResponses, TryLimitSetData, TryLimitSetErrors, TryLimitSetResponses } from './types.gen';
+import type { AddLimitsData, AddLimitsErrors, AddLimitsResponses, HealthData, HealthErrors, HealthResponses, KillSwitchData, KillSwitchErrors, KillSwitchResponses, ListAccountLimitsData, ListAccountLimitsErrors, ListAccountLimitsResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAlarmsData, ListAlarmsErrors, ListAlarmsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListDeploymentLimitsData, ListDeploymentLimitsErrors, ListDeploymentLimitsResponses, ListDeploymentsData, ListDeploymentsErrors, ListDeploymentsResponses, ListLimitsData, ListLimitsErrors, ListLimitsResponses, ListLimitVersionsData, ListLimitVersionsErrors, ListLimitVersionsResponses, ListLoginsData, ListLoginsErrors, ListLoginsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPhasesData, ListPhasesErrors, ListPhasesResponses, ListPnlData, ListPnlErrors, ListPnlResponses, ListPositionsData, ListPositionsErrors, ListPositionsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListUnknownOrdersData, ListUnknownOrdersErrors, ListUnknownOrdersResponses, PauseDeploymentData, PauseDeploymentErrors, PauseDeploymentResponses, RenewTokenData, RenewTokenErrors, RenewTokenResponses, ResolveUnknownOrderData, ResolveUnknownOrderErrors, ResolveUnknownOrderResponses, ResumeDeploymentData, ResumeDeploymentErrors, ResumeDeploymentResponses, RetryLoginData, RetryLoginErrors, RetryLoginResponses, ShowCommandData, ShowCommandErrors, ShowCommandResponses, ShowDayData, ShowDayErrors, ShowDayResponses, ShowMeData, ShowMeErrors, ShowMeResponses, ShowOrderData, ShowOrderErrors, ShowOrderResponses, ShowUnknownOrderData, ShowUnknownOrderErrors, ShowUnknownOrderResponses, SignInData, SignInErrors, SignInResponses, SquareOffData, SquareOffErrors, SquareOffResponses, TriggerPhaseData, TriggerPhaseErrors, TriggerPhaseResponses, TryLimitSetData, TryLimitSetErrors, TryLimitSetResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -177,6 +177,17 @@ export const listAccountLimits = <ThrowOnError extends boolean = false>(options:
 export const listDeploymentLimits = <ThrowOnError extends boolean = false>(options: Options<ListDeploymentLimitsData, ThrowOnError>): RequestResult<ListDeploymentLimitsResponses, ListDeploymentLimitsErrors, ThrowOnError> => (options.client ?? client).get<ListDeploymentLimitsResponses, ListDeploymentLimitsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/deployments/{deployment_id}/limits',
+    ...options
+});
+
+/**
+ * List Limits
+ *
+ * Return the newest set of every scope that has one, widest scope first; staff only.
+ */
+export const listLimits = <ThrowOnError extends boolean = false>(options?: Options<ListLimitsData, ThrowOnError>): RequestResult<ListLimitsResponses, ListLimitsErrors, ThrowOnError> => (options?.client ?? client).get<ListLimitsResponses, ListLimitsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/limits',
     ...options
 });
 

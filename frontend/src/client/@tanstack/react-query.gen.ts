@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen';
-import { addLimits, health, killSwitch, listAccountLimits, listAccounts, listAlarms, listAudit, listDeploymentLimits, listDeployments, listLimitVersions, listLogins, listOrders, listPhases, listPnl, listPositions, listRuns, listUnknownOrders, type Options, pauseDeployment, renewToken, resolveUnknownOrder, resumeDeployment, retryLogin, showCommand, showDay, showMe, showOrder, showUnknownOrder, signIn, squareOff, triggerPhase, tryLimitSet } from '../sdk.gen';
-import type { AddLimitsData, AddLimitsError, AddLimitsResponse, HealthData, HealthError, HealthResponse, KillSwitchData, KillSwitchError, KillSwitchResponse, ListAccountLimitsData, ListAccountLimitsError, ListAccountLimitsResponse, ListAccountsData, ListAccountsError, ListAccountsResponse, ListAlarmsData, ListAlarmsError, ListAlarmsResponse, ListAuditData, ListAuditError, ListAuditResponse, ListDeploymentLimitsData, ListDeploymentLimitsError, ListDeploymentLimitsResponse, ListDeploymentsData, ListDeploymentsError, ListDeploymentsResponse, ListLimitVersionsData, ListLimitVersionsError, ListLimitVersionsResponse, ListLoginsData, ListLoginsError, ListLoginsResponse, ListOrdersData, ListOrdersError, ListOrdersResponse, ListPhasesData, ListPhasesError, ListPhasesResponse, ListPnlData, ListPnlError, ListPnlResponse, ListPositionsData, ListPositionsError, ListPositionsResponse, ListRunsData, ListRunsError, ListRunsResponse, ListUnknownOrdersData, ListUnknownOrdersError, ListUnknownOrdersResponse, PauseDeploymentData, PauseDeploymentError, PauseDeploymentResponse, RenewTokenData, RenewTokenError, RenewTokenResponse, ResolveUnknownOrderData, ResolveUnknownOrderError, ResolveUnknownOrderResponse, ResumeDeploymentData, ResumeDeploymentError, ResumeDeploymentResponse, RetryLoginData, RetryLoginError, RetryLoginResponse, ShowCommandData, ShowCommandError, ShowCommandResponse, ShowDayData, ShowDayError, ShowDayResponse, ShowMeData, ShowMeError, ShowMeResponse, ShowOrderData, ShowOrderError, ShowOrderResponse, ShowUnknownOrderData, ShowUnknownOrderError, ShowUnknownOrderResponse, SignInData, SignInError, SignInResponse, SquareOffData, SquareOffError, SquareOffResponse, TriggerPhaseData, TriggerPhaseError, TriggerPhaseResponse, TryLimitSetData, TryLimitSetError, TryLimitSetResponse } from '../types.gen';
+import { addLimits, health, killSwitch, listAccountLimits, listAccounts, listAlarms, listAudit, listDeploymentLimits, listDeployments, listLimits, listLimitVersions, listLogins, listOrders, listPhases, listPnl, listPositions, listRuns, listUnknownOrders, type Options, pauseDeployment, renewToken, resolveUnknownOrder, resumeDeployment, retryLogin, showCommand, showDay, showMe, showOrder, showUnknownOrder, signIn, squareOff, triggerPhase, tryLimitSet } from '../sdk.gen';
+import type { AddLimitsData, AddLimitsError, AddLimitsResponse, HealthData, HealthError, HealthResponse, KillSwitchData, KillSwitchError, KillSwitchResponse, ListAccountLimitsData, ListAccountLimitsError, ListAccountLimitsResponse, ListAccountsData, ListAccountsError, ListAccountsResponse, ListAlarmsData, ListAlarmsError, ListAlarmsResponse, ListAuditData, ListAuditError, ListAuditResponse, ListDeploymentLimitsData, ListDeploymentLimitsError, ListDeploymentLimitsResponse, ListDeploymentsData, ListDeploymentsError, ListDeploymentsResponse, ListLimitsData, ListLimitsError, ListLimitsResponse, ListLimitVersionsData, ListLimitVersionsError, ListLimitVersionsResponse, ListLoginsData, ListLoginsError, ListLoginsResponse, ListOrdersData, ListOrdersError, ListOrdersResponse, ListPhasesData, ListPhasesError, ListPhasesResponse, ListPnlData, ListPnlError, ListPnlResponse, ListPositionsData, ListPositionsError, ListPositionsResponse, ListRunsData, ListRunsError, ListRunsResponse, ListUnknownOrdersData, ListUnknownOrdersError, ListUnknownOrdersResponse, PauseDeploymentData, PauseDeploymentError, PauseDeploymentResponse, RenewTokenData, RenewTokenError, RenewTokenResponse, ResolveUnknownOrderData, ResolveUnknownOrderError, ResolveUnknownOrderResponse, ResumeDeploymentData, ResumeDeploymentError, ResumeDeploymentResponse, RetryLoginData, RetryLoginError, RetryLoginResponse, ShowCommandData, ShowCommandError, ShowCommandResponse, ShowDayData, ShowDayError, ShowDayResponse, ShowMeData, ShowMeError, ShowMeResponse, ShowOrderData, ShowOrderError, ShowOrderResponse, ShowUnknownOrderData, ShowUnknownOrderError, ShowUnknownOrderResponse, SignInData, SignInError, SignInResponse, SquareOffData, SquareOffError, SquareOffResponse, TriggerPhaseData, TriggerPhaseError, TriggerPhaseResponse, TryLimitSetData, TryLimitSetError, TryLimitSetResponse } from '../types.gen';
 
 /**
  * Sign In
@@ -291,6 +291,26 @@ export const listDeploymentLimitsOptions = (options: Options<ListDeploymentLimit
         return data;
     },
     queryKey: listDeploymentLimitsQueryKey(options)
+});
+
+export const listLimitsQueryKey = (options?: Options<ListLimitsData>) => createQueryKey('listLimits', options);
+
+/**
+ * List Limits
+ *
+ * Return the newest set of every scope that has one, widest scope first; staff only.
+ */
+export const listLimitsOptions = (options?: Options<ListLimitsData>) => queryOptions<ListLimitsResponse, ListLimitsError, ListLimitsResponse, ReturnType<typeof listLimitsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listLimits({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listLimitsQueryKey(options)
 });
 
 export const listLimitVersionsQueryKey = (options: Options<ListLimitVersionsData>) => createQueryKey('listLimitVersions', options);
