@@ -11,6 +11,7 @@ from app.domain.risk.scopes import LimitScope, scope_key
 from app.domain.users import Actor
 from app.services.commands import Caller
 from app.services.limits import (
+    list_limit_sets,
     set_limits,
     show_account_limits,
     show_deployment_limits,
@@ -35,6 +36,14 @@ def list_deployment_limits(parts: PartsDep, caller: CallerDep, deployment_id: in
     with parts.database.begin() as session:
         limits = show_deployment_limits(session, _actor(caller), DeploymentId(deployment_id))
     return [LimitInForce.model_validate(limit) for limit in limits]
+
+
+@router.get("/limits")
+def list_limits(parts: PartsDep, caller: CallerDep) -> list[LimitVersion]:
+    """Return the newest set of every scope that has one, widest scope first; staff only."""
+    with parts.database.begin() as session:
+        versions = list_limit_sets(session, _actor(caller))
+    return [LimitVersion.model_validate(version) for version in versions]
 
 
 @router.get("/limit-versions")

@@ -14,6 +14,7 @@ from app.domain.risk.scopes import LimitScope, ScopeKey, scope_key
 from app.infra.clock import open_clock
 from app.services.limits import (
     LimitInForce,
+    list_limit_sets,
     set_limits,
     show_account_limits,
     show_deployment_limits,
@@ -32,6 +33,16 @@ Changes = Annotated[
 Drop = Annotated[
     list[str] | None, typer.Option("--drop", metavar="NAME", help="No longer limit this here. Repeatable.")
 ]
+
+
+@commands.command("list")
+def list_() -> None:
+    """List the newest set of every scope that has one."""
+    with opened() as home, home.database.begin() as session:
+        sets = list_limit_sets(session, home.actor)
+    rows = [(f"{v.scope} {v.target}".strip(), _words(v.values), v.actor, _when(v), v.reason) for v in sets]
+    headings = ("SCOPE", "LIMITS", "WHO", "WHEN (UTC)", "WHY")
+    print_table(headings, rows, empty="No scope sets limits; the defaults and each deployment's own bind.")
 
 
 @commands.command()

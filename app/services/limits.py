@@ -79,6 +79,15 @@ def show_deployment_limits(session: Session, actor: Actor, deployment_id: Deploy
     return _in_force(session, _keys_of(account, deployment), parse_initial_limits(deployment.limits))
 
 
+def list_limit_sets(session: Session, actor: Actor) -> list[LimitVersion]:
+    """Return the newest set of every scope that has one, widest first. Raises ForbiddenError."""
+    if not actor.is_staff:
+        raise ForbiddenError(f"expected staff for the limits of everybody, got {actor.name}")
+    places = list(LimitScope)
+    versions = current_versions(session).values()
+    return sorted(versions, key=lambda v: (places.index(v.scope), len(v.target), v.target))
+
+
 def show_limit_history(session: Session, actor: Actor, key: ScopeKey) -> list[LimitVersion]:
     """Return every version of a scope's own set, newest first. Raises ForbiddenError, NotFoundError."""
     _require_reach(session, actor, key)

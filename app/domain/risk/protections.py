@@ -73,9 +73,10 @@ def _refuse_in_pause(
     tripped = [
         last.ended_at
         for last in trades
-        if trips([one for one in trades if last.ended_at - window < one.ended_at <= last.ended_at])
+        if case.now < last.ended_at + pause
+        and trips([one for one in trades if last.ended_at - window < one.ended_at <= last.ended_at])
     ]
-    if not tripped or case.now >= max(tripped) + pause:
+    if not tripped:
         return None
     until = max(tripped) + pause
     return case.refuse(code, f"expected a time from {until:%H:%M:%S}Z on, got {case.now:%H:%M:%S}Z")

@@ -2642,6 +2642,37 @@ export type ListDeploymentLimitsResponses = {
 
 export type ListDeploymentLimitsResponse = ListDeploymentLimitsResponses[keyof ListDeploymentLimitsResponses];
 
+export type ListLimitsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/limits';
+};
+
+export type ListLimitsErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListLimitsError = ListLimitsErrors[keyof ListLimitsErrors];
+
+export type ListLimitsResponses = {
+    /**
+     * Response List Limits
+     *
+     * Successful Response
+     */
+    200: Array<LimitVersion>;
+};
+
+export type ListLimitsResponse = ListLimitsResponses[keyof ListLimitsResponses];
+
 export type ListLimitVersionsData = {
     body?: never;
     path?: never;

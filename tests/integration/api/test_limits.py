@@ -40,6 +40,11 @@ def test_what_binds_is_shown_with_who_set_it_and_when(world: World) -> None:
     assert (lots["version"]["reason"], lots["version"]["version"]) == (WHY, 1)
     assert lots["version"]["ts_init"] == "2026-11-20T04:42:00Z"
     assert account["max_lots"] == lots
+    sets = world.client.get("/api/v1/limits", headers=world.headers("ops")).json()
+    assert [(one["scope"], one["target"], one["values"]) for one in sets] == [
+        ("TENANT", "", {"max_lots": "20"}),
+        ("USER", str(person.user_id), {"max_lots": "10"}),
+    ]
     assert (account["max_daily_loss"]["origin"], account["max_daily_loss"]["version"]) == ("DEFAULT", None)
     assert "max_drawdown" not in account
 

@@ -37,6 +37,8 @@ def test_limits_are_set_shown_tried_and_kept(run: Run) -> None:
     assert [line.split()[0] for line in history[1:-1]] == ["2", "1"]
     assert "denied_symbols=BANKNIFTY max_lots=4" in history[2]
     assert "max_stops" not in run("limits", "show", "mira/main").out
+    sets = run("limits", "list").out.split("\n")
+    assert [line.split()[0] for line in sets[1:-1]] == ["BROKER", "ACCOUNT", "DEPLOYMENT"]
 
 
 @pytest.mark.parametrize(
