@@ -16,6 +16,7 @@ from app.domain.instruments import Venue
 from app.infra.breaker_store import BreakerStore
 from app.infra.marks import read_marks
 from app.infra.names import ALL_QUEUES, BEAT_STATE_KEY, FEED_STATE_KEY, WORKERS_KEY
+from app.infra.streams import connect_impatient
 
 _TIMEOUT_S = 1.0
 _QUEUE_DATABASE = 1  # where make_celery puts the broker
@@ -33,13 +34,17 @@ class Heartbeats:
 
 
 class LiveState:
-    """Read the shared state. Thread-safe; methods raise redis.RedisError when Valkey is away."""
+    """Read the shared state. Thread-safe; methods raise redis.RedisError when Valkey is away.
+
+    A Valkey that hangs costs its readers a second in three, so that they leave the API's threads to others.
+    """
 
     def __init__(self, redis_url: str) -> None:
         """Args: redis_url: Valkey or Redis; a database number in it is ignored."""
         base = urlunsplit(urlsplit(redis_url)._replace(path=""))
-        self._data = _connect(f"{base}/0")
-        self._queues = _connect(f"{base}/{_QUEUE_DATABASE}")
+        self._data = connect_impatient(f"{base}/0")
+        self._queues = connect_impatient(f"{base}/{_QUEUE_DATABASE}")
+        self._news = _connect(f"{base}/0")
 
     def ping(self) -> None:
         """Raise redis.RedisError when Valkey cannot be reached."""
@@ -56,6 +61,7 @@ class LiveState:
 
     def heartbeats(self, *, venue: Venue) -> Heartbeats:
         """Return the processes' last signs of life and the queues' lengths."""
+        self.ping()  # a pipeline alone would not start the silence
         pipe = self._data.pipeline(transaction=False)
         pipe.hgetall(FEED_STATE_KEY.format(venue=venue))
         pipe.hget(BEAT_STATE_KEY, "wall")
@@ -75,7 +81,7 @@ class LiveState:
     def wait_for_news(self, cursors: dict[str, str], *, timeout_s: float) -> bool:
         """Wait until one of the event streams grows; moves the cursors on (values: last seen entry id)."""
         streams: dict[Any, Any] = dict(cursors)
-        reply = self._data.xread(streams, count=100, block=max(1, int(timeout_s * 1000)))
+        reply = self._news.xread(streams, count=100, block=max(1, int(timeout_s * 1000)))
         found = cast("list[tuple[str, list[tuple[str, dict[str, str]]]]]", reply)
         for stream, entries in found:
             cursors[stream] = entries[-1][0]
@@ -83,11 +89,12 @@ class LiveState:
 
     def close(self) -> None:
         """Close all connections."""
-        self._data.close()
-        self._queues.close()
+        for client in (self._data, self._queues, self._news):
+            client.close()
 
 
 def _connect(url: str) -> redis.Redis:
+    """Return a client that may wait for news for a second."""
     return redis.Redis.from_url(
         url,
         decode_responses=True,

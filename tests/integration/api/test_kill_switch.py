@@ -1,9 +1,15 @@
 """Stop a broker, an account or a deployment, and follow the switch until it is proven flat."""
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import httpx
 from sqlalchemy import select, update
 
 from app.db.models import (
@@ -17,6 +23,7 @@ from app.db.models import (
     UserRow,
 )
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
+from app.infra.engines.engines import engine_pids
 from tests.dashboard.seed import Person, at
 from tests.integration.api.conftest import MakeWorld, World
 
@@ -246,3 +253,33 @@ def test_a_kill_switch_is_followed_without_valkey(make_world: MakeWorld) -> None
     command_id = _press(world, "ops", scope="tenant").json()["id"]
 
     assert not _follow(world, command_id)["is_flat"]
+
+
+def test_a_crowd_of_dashboards_does_not_hold_up_the_press_while_valkey_hangs(
+    world: World, engines_home: Path
+) -> None:
+    pid = engine_pids(engines_home)["valkey"]
+    assert pid is not None
+    headers, stop = world.headers("ops"), threading.Event()
+
+    def look_again_and_again() -> None:
+        with httpx.Client(base_url=world.client.base_url, timeout=30, headers=headers) as client:
+            while not stop.is_set():
+                client.get("/api/v1/summary")
+
+    crowd = [threading.Thread(target=look_again_and_again) for _ in range(60)]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for one in crowd:
+            one.start()
+        stop.wait(2)
+        began = time.monotonic()
+        assert _press(world, "ops", scope="tenant").status_code == 202
+        took_s = time.monotonic() - began
+    finally:
+        stop.set()
+        os.kill(pid, signal.SIGCONT)
+        for one in crowd:
+            one.join()
+
+    assert took_s < 6, "the summaries of the dashboards kept all threads of the API"
