@@ -68,6 +68,7 @@ from app.services.lanes.catch_ups import CatchUps
 from app.services.lanes.protection import alarm_dangers
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
+from app.services.lanes.trails import Trails, wanted_stop
 from app.services.lanes.wakes import Wakes
 from app.services.lanes.warmth import Warmth
 from app.services.reconciliation import Reconciliation
@@ -127,6 +128,7 @@ class ExitLane:
         self._outcomes: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
         self._seats: Seats
         self._baskets = Baskets(database, clock)
+        self._trails = Trails(clock=clock, contracts=contracts, is_watching=self._is_watching)
         self._steps = 0
 
     def run(self, lease: Lease, wakes: Wakes) -> dict[str, Any]:
@@ -191,6 +193,7 @@ class ExitLane:
                 check_fence(session, lease.name, fence=lease.fence)
                 work = legs_to_mind(session, lease.spec, most_of=self._largest_order, wall=self._clock.wall())
                 marks = read_marks(self._valkey, [w.instrument_id for w in work])
+                self._trails.advance(session, work, marks)
                 calls = [call for w in work if (call := self._step(session, w, marks, lease)) is not None]
                 wall = self._clock.wall()
                 asked = wall - _REPEAT_CANCEL_AFTER
@@ -226,7 +229,7 @@ class ExitLane:
             None if work.live is None else live_exit_of(work.live, wall),
             instrument=instrument,
             tick=marks.get(work.instrument_id),
-            stop_fraction=work.leg.stop_fraction,
+            stop=wanted_stop(work.leg),
             wants_flat=work.leg.exit_reason is not None,
             means=self._means_of(AccountId(work.leg.account_id)),
         )
