@@ -11,9 +11,19 @@ from pydantic.dataclasses import dataclass
 from app.domain.ids import InstrumentId, SignalKey
 from app.domain.instruments import Instrument, index_id
 from app.domain.market_data import Tick
+from app.domain.numbers import ZERO
 from app.domain.orders import ProtectionTerms, Side
 from app.domain.signals import Signal, SignalKind, SignalLeg
 from app.domain.strategy import IndicatorNeed, StrategyEvent, StrategyView, TickEvent
+from strategies.exit_params import (
+    BreakEvenFraction,
+    TargetFraction,
+    TimeStop,
+    TrailAfterFraction,
+    TrailFraction,
+    TrailStepFraction,
+    fraction_exits,
+)
 from strategies.option_chain import at_the_money, wing
 from strategies.registry import StrategyDefinition
 
@@ -33,6 +43,15 @@ class ShortStraddleParams:
     stop_fraction: Annotated[
         Decimal, Field(gt=0, lt=5, description="Stop of each leg above its fill, 0.25 = 25 %")
     ] = Decimal("0.25")
+    target_fraction: TargetFraction = None
+    trail_fraction: TrailFraction = None
+    trail_after_fraction: TrailAfterFraction = ZERO
+    trail_step_fraction: TrailStepFraction = ZERO
+    break_even_fraction: BreakEvenFraction = None
+    time_stop_s: TimeStop = None
+    move_other_to_cost: Annotated[
+        bool, Field(description="When one leg is stopped, move the stop of the other one to its entry")
+    ] = False
     hedge_points: Annotated[
         int | None,
         Field(ge=50, le=5000, description="Buy a call and a put this far out first; empty: no hedge"),
@@ -55,6 +74,15 @@ class ShortStraddle:
     def __init__(self, params: ShortStraddleParams) -> None:
         self._params = params
         self._underlying = InstrumentId(params.underlying)
+        self._exits = fraction_exits(
+            target=params.target_fraction,
+            trail=params.trail_fraction,
+            trail_after=params.trail_after_fraction,
+            trail_step=params.trail_step_fraction,
+            break_even=params.break_even_fraction,
+            time_stop_s=params.time_stop_s,
+            follows_siblings=params.move_other_to_cost,
+        )
 
     def indicator_needs(self) -> Sequence[IndicatorNeed]:
         return ()
@@ -105,7 +133,7 @@ class ShortStraddle:
 
     def _legs(self, view: StrategyView, near: Instrument) -> Sequence[SignalLeg | None]:
         """Return the leg that is sold and, where wished, the one that bounds its loss."""
-        stop = ProtectionTerms(stop_fraction=self._params.stop_fraction)
+        stop = ProtectionTerms(stop_fraction=self._params.stop_fraction, exits=self._exits)
         sold = self._leg(view, near, Side.SELL, protection=stop)
         if self._params.hedge_points is None:
             return (sold,)
