@@ -48,7 +48,8 @@ def stopped_legs(session: Session, signal_ids: Collection[int]) -> set[tuple[int
         .distinct()
         .join(
             stop,
-            (stop.deployment_id == OrderRow.deployment_id)
+            (stop.account_id == OrderRow.account_id)  # has an index
+            & (stop.deployment_id == OrderRow.deployment_id)
             & (stop.day == OrderRow.day)
             & (stop.instrument_id == OrderRow.instrument_id),
         )

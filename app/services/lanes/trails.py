@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.db.exit_rules import stopped_legs
 from app.db.exits import LegWork
 from app.db.models import LegRow
-from app.domain.errors import NotFoundError
+from app.domain.errors import InvalidInputError, NotFoundError
 from app.domain.exit_terms import ExitTerms
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Instrument, Venue
@@ -65,7 +65,11 @@ class Trails:
             if venue not in is_fresh:
                 is_fresh[venue] = self._is_watching(venue, wall)
             mark = marks.get(instrument.instrument_id) if is_fresh[venue] else None
-            self._advance(leg, instrument, mark=mark, stopped=stopped)
+            try:
+                self._advance(leg, instrument, mark=mark, stopped=stopped)
+            except InvalidInputError as e:
+                # One leg's impossible price must not end the exits of the others (I8); its stop stands.
+                log.exception("exit_rule_refused", instrument_id=leg.instrument_id, error=str(e))
 
     def _advance(self, leg: LegRow, instrument: Instrument, *, mark: Tick | None, stopped: Stopped) -> None:
         assert leg.exit_state is not None  # noqa: S101  a ruled leg has one
