@@ -87,6 +87,7 @@ def test_both_sides_may_come_back() -> None:
         stopped(exit_reason="target"),
         stopped(exit_reason="square_off"),
         stopped(entry_qty=Decimal(30)),
+        replace(stopped(), net_qty=Decimal(-65)),
     ],
 )
 def test_sells_nothing_again_that_no_stop_took_out_whole(left: LegView) -> None:
