@@ -1,18 +1,19 @@
-"""Keep what exit rules remember of a leg, and find the signals of which a leg was stopped.
+"""Keep what exit rules remember of a leg, find stopped siblings, and take refused moves of a stop back.
 
 Callers hold the transaction.
 """
 
 from collections.abc import Collection
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from app.db.models import LegRow, OrderRow
+from app.db.models import LegRow, OrderEventRow, OrderRow
 from app.domain.ids import InstrumentId
 from app.domain.numbers import ZERO
-from app.domain.orders import OrderRole
+from app.domain.orders import OrderEventKind, OrderRole, OrderType
 from app.domain.risk.exit_rules import ExitState
 
 STOPPED = "stop"
@@ -36,6 +37,31 @@ def take_exit_terms(row: LegRow, order: OrderRow, *, now: datetime) -> None:
             earlier_qty=row.entry_qty if is_new else ZERO,
             earlier_value=row.entry_value if is_new else ZERO,
         ).to_mapping()
+
+
+def resting_terms(row: OrderRow) -> dict[str, str]:
+    """Return where a resting stop lies, for the event that asks to change it; nothing of another order."""
+    if row.order_type != OrderType.STOP_LIMIT:
+        return {}
+    return {"price_before": str(row.price), "trigger_before": str(row.trigger_price)}
+
+
+def take_back_move(session: Session, row: OrderRow) -> None:
+    """Put a locked stop of which a move was refused back to where it rests at the venue.
+
+    Its quantity stays as asked for until the books tell: asking again at once would spend the order budget.
+    """
+    if row.order_type != OrderType.STOP_LIMIT:
+        return
+    newest = (
+        select(OrderEventRow.details)
+        .where(OrderEventRow.order_id == row.id, OrderEventRow.kind == OrderEventKind.UPDATE_REQUESTED)
+        .order_by(OrderEventRow.id.desc())
+        .limit(1)
+    )
+    details = session.scalar(newest) or {}
+    if "trigger_before" in details:
+        row.price, row.trigger_price = Decimal(details["price_before"]), Decimal(details["trigger_before"])
 
 
 def stopped_legs(session: Session, signal_ids: Collection[int]) -> set[tuple[int, InstrumentId]]:

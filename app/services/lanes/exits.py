@@ -6,7 +6,7 @@ position to be protected (I5, I6, I7).
 """
 
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.config import Settings
+from app.db.exit_rules import resting_terms
 from app.db.exits import (
     LegWork,
     accounts_with_session,
@@ -308,13 +309,14 @@ class ExitLane:
     def _change(self, session: Session, work: LegWork, step: ChangeExit) -> _Call:
         row = work.live
         assert row is not None  # noqa: S101  the rules change only what is live
+        was = resting_terms(row)
         row.order_type, row.quantity = step.order_type, step.quantity
         row.price, row.trigger_price = step.price, step.trigger_price
         row.chase_step = step.chase_step
         if work.leg.exit_reason is not None:
             # From here on the order is the way out, not the stop it was placed as.
             row.role, row.reason = OrderRole.EXIT, work.leg.exit_reason
-        self._note_request(session, row, OrderEventKind.UPDATE_REQUESTED)
+        self._note_request(session, row, OrderEventKind.UPDATE_REQUESTED, was)
         change = OrderChange(
             broker_order_id=BrokerOrderId(str(row.broker_order_id)),
             instrument=self._contracts.get(row.day, InstrumentId(row.instrument_id)),
@@ -343,10 +345,13 @@ class ExitLane:
             lambda gateway: gateway.cancel_order(broker_order_id, timeout_s=timeout_s),
         )
 
-    def _note_request(self, session: Session, row: OrderRow, kind: OrderEventKind) -> None:
+    def _note_request(
+        self, session: Session, row: OrderRow, kind: OrderEventKind, was: Mapping[str, Any] | None = None
+    ) -> None:
         now, wall = self._clock.now(), self._clock.wall()
         row.changed_wall = wall
         details = {"price": str(row.price), "trigger": str(row.trigger_price), "quantity": str(row.quantity)}
+        details |= was or {}
         move_order(session, row, kind, source="exit_lane", now=now, wall=wall, details=details)
 
     def _make(self, call: _Call, wakes: Wakes) -> Witness | None:

@@ -1,6 +1,6 @@
 """Exit rules on the real order path: the one live exit moves, or becomes the way out, and state survives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -138,16 +138,41 @@ def test_a_moved_stop_rests_at_the_broker_survives_a_restart_and_fills_there(
     assert (leg.is_stopped, leg.exit_reason, stop.role) == (True, None, OrderRole.STOP)
     assert stop.avg_px is not None
     assert moved <= stop.avg_px <= moved * Decimal("1.08"), "at the moved level, not at the first stop"
-    with desk.database.begin() as session:
-        requests = session.scalars(
-            select(OrderEventRow)
-            .where(OrderEventRow.order_id == stop.id, OrderEventRow.kind == OrderEventKind.UPDATE_REQUESTED)
-            .order_by(OrderEventRow.id)
-        ).all()
+    requests = _events(desk, put, OrderEventKind.UPDATE_REQUESTED)
     triggers = [Decimal(event.details["trigger"]) for event in requests]
     assert triggers == sorted(triggers, reverse=True), "a stop was loosened"
     gaps = [(b.wall - a.wall).total_seconds() for a, b in pairwise(requests)]
     assert all(gap >= 2.9 for gap in gaps)
+
+
+def test_a_refused_move_leaves_the_order_where_it_rests_and_is_asked_for_again(desk: Desk) -> None:
+    put = OptionRight.PUT
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
+        _sell(desk, ExitTerms(break_even=BreakEven(trigger=fraction("0.08"))), loop)
+        first = _trigger_at_broker(desk, put)
+        desk.broker.post(
+            "faults",
+            {"faults": [{"kind": "refusal", "endpoint": "modify", "code": 1009, "rate": 1.0, "count": 1}]},
+        )
+        _run_market(desk, QUIET)
+        desk.wait_for(lambda: _events(desk, put, OrderEventKind.REQUEST_REFUSED))
+        assert (_trigger_at_broker(desk, put), _exit_of(desk, put).trigger_price) == (first, first)
+        level = _at_entry(_leg(desk, put), Decimal(0))
+        desk.wait_for(lambda: _trigger_at_broker(desk, put) == level)
+
+    asked = _events(desk, put, OrderEventKind.UPDATE_REQUESTED)
+    assert len(asked) == 2
+    assert (asked[1].wall - asked[0].wall).total_seconds() >= 2.9
+
+
+def _events(desk: Desk, right: OptionRight, kind: OrderEventKind) -> Sequence[OrderEventRow]:
+    order_id = _exit_of(desk, right).id
+    with desk.database.begin() as session:
+        return session.scalars(
+            select(OrderEventRow)
+            .where(OrderEventRow.order_id == order_id, OrderEventRow.kind == kind)
+            .order_by(OrderEventRow.id)
+        ).all()
 
 
 def test_a_stopped_leg_sends_the_others_stop_to_its_entry(desk: Desk) -> None:
