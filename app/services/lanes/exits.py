@@ -69,7 +69,7 @@ from app.services.lanes.catch_ups import CatchUps
 from app.services.lanes.protection import alarm_dangers
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
-from app.services.lanes.trails import Trails, wanted_stop
+from app.services.lanes.trails import Trails, is_mere_move, wanted_stop
 from app.services.lanes.wakes import Wakes
 from app.services.lanes.warmth import Warmth
 from app.services.reconciliation import Reconciliation
@@ -243,13 +243,14 @@ class ExitLane:
             note_exposed(work.leg, wall)
         if step is None or isinstance(step, AwaitExit) or (work.live is None and work.is_backing_off(wall)):
             return None
-        if not self._may_send(AccountId(work.leg.account_id)):
+        if not self._may_send(AccountId(work.leg.account_id), is_move=is_mere_move(step, work.live)):
             return None
         return self._commit_step(session, work, step, lease)
 
-    def _may_send(self, account_id: AccountId) -> bool:
+    def _may_send(self, account_id: AccountId, *, is_move: bool) -> bool:
         """Take what a call needs to leave now: a seat, then one request of the account's budget."""
-        has_both = self._seats.has(account_id) and self._budget.take_for_exit(account_id)
+        take = self._budget.take_for_move if is_move else self._budget.take_for_exit
+        has_both = self._seats.has(account_id) and take(account_id)
         return has_both and self._seats.takes(account_id)
 
     def _means_of(self, account_id: AccountId) -> ExitMeans:

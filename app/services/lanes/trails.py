@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db.exit_rules import stopped_legs
 from app.db.exits import LegWork
-from app.db.models import LegRow
+from app.db.models import LegRow, OrderRow
 from app.domain.errors import InvalidInputError, NotFoundError
 from app.domain.exit_terms import ExitTerms
 from app.domain.ids import InstrumentId
@@ -22,7 +22,7 @@ from app.domain.orders import Side
 from app.domain.ports import Clock
 from app.domain.pricing import stop_terms
 from app.domain.risk.exit_rules import ExitState, Holding, advance
-from app.domain.risk.exits import WantedStop
+from app.domain.risk.exits import ChangeExit, ExitStep, WantedStop
 from app.services.lanes.requests import ContractBook
 
 log = structlog.get_logger()
@@ -37,6 +37,13 @@ def wanted_stop(leg: LegRow) -> WantedStop | None:
         return None
     state = None if leg.exit_state is None else ExitState.from_mapping(leg.exit_state)
     return WantedStop(fraction=leg.stop_fraction, moved_to=None if state is None else state.stop_px)
+
+
+def is_mere_move(step: ExitStep, live: OrderRow | None) -> bool:
+    """Whether a step only brings a resting stop closer: it may wait, as the level itself is watched."""
+    if live is None or not isinstance(step, ChangeExit):
+        return False
+    return step.trigger_price is not None and step.quantity == live.quantity
 
 
 class Trails:

@@ -18,6 +18,7 @@ from app.domain.numbers import Rounding, round_to_step
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
 from app.domain.signals import Signal
 from app.infra.names import FEED_STATE_KEY, RunKind
+from app.infra.rate_limit import OrderBudget
 from tests.contract.simulator_kotak.broker import at
 from tests.integration.order_path.desk import TODAY, Desk
 
@@ -222,3 +223,10 @@ def test_a_second_position_of_a_leg_begins_anew(desk: Desk) -> None:
         assert after["signal_id"] != before["signal_id"]
         assert Decimal(after["earlier_qty"]) == leg.entry_qty / 2
         assert leg.exit_reason is None
+
+
+def test_moves_leave_requests_to_entries_and_entries_leave_some_to_exits(desk: Desk) -> None:
+    budget = OrderBudget(desk.parts.valkey, per_second=9)
+    asked = [budget.take_for_move, budget.take_for_entry, budget.take_for_exit]
+
+    assert [sum(take(1) for _ in range(12)) for take in asked] == [5, 2, 2]

@@ -18,11 +18,12 @@ from app.domain.exit_terms import BreakEven, ExitTerms, Trail, points
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Instrument, Venue
 from app.domain.market_data import Tick
+from app.domain.orders import OrderType
 from app.domain.ports import Clock
 from app.domain.risk.exit_rules import ExitState, StopRule
-from app.domain.risk.exits import WantedStop
+from app.domain.risk.exits import CancelExit, ChangeExit, WantedStop
 from app.services.lanes.requests import ContractBook
-from app.services.lanes.trails import Trails, wanted_stop
+from app.services.lanes.trails import Trails, is_mere_move, wanted_stop
 from tests.builders import CALL, NOW, tick
 
 NO_SESSION = cast("Session", None)  # nothing is asked of the tables where no leg waits for a sibling
@@ -210,3 +211,19 @@ def test_rules_that_come_with_more_of_a_position_start_there() -> None:
 
     assert state_of(leg) == ExitState(opened_at=NOW, signal_id=7)
     assert wanted_stop(short(None, stop_fraction=None)) is None
+
+
+def test_only_a_closer_stop_of_the_same_size_can_wait_for_the_budget() -> None:
+    resting = OrderRow(quantity=Decimal(65))
+    closer = ChangeExit(
+        order_type=OrderType.STOP_LIMIT,
+        quantity=Decimal(65),
+        price=Decimal(97),
+        trigger_price=Decimal(95),
+        chase_step=0,
+    )
+    out = replace(closer, order_type=OrderType.LIMIT, trigger_price=None)
+
+    assert is_mere_move(closer, resting)
+    assert not is_mere_move(replace(closer, quantity=Decimal(130)), resting)
+    assert not any(is_mere_move(step, resting) for step in (out, CancelExit()))
