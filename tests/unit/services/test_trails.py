@@ -95,11 +95,11 @@ def state_of(leg: LegRow) -> ExitState:
 
 def test_a_fresh_mark_moves_the_stop_that_the_lane_wants() -> None:
     leg, desk = short(), Desk()
-    desk.see(leg, mark=tick("90"))
+    desk.see(leg, short(), mark=tick("90"))
 
     assert (state_of(leg).best_px, state_of(leg).stop_rule) == (Decimal(90), StopRule.TRAIL)
     assert wanted_stop(leg) == WantedStop(fraction=Decimal("0.25"), moved_to=Decimal(95))
-    assert desk.asked == [Venue.NSE], "once a pass, however many parts"
+    assert desk.asked == [Venue.NSE], "once a pass, however many legs"
 
 
 @pytest.mark.parametrize(
