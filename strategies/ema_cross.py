@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
-from app.domain.exit_terms import ExitTerms
+from app.domain.exit_terms import ExitTerms, TrueRange
 from app.domain.ids import InstrumentId, SignalKey
 from app.domain.instruments import InstrumentKind
 from app.domain.market_data import FIFTEEN_MINUTES, Bar, IndicatorBar
@@ -63,7 +63,7 @@ class EmaCrossParams:
     ] = None
     resting_trail_atr: Annotated[
         RangesOrNone,
-        Field(description="Move the resting stop along at this distance, in true ranges as of the entry"),
+        Field(description="Move the resting stop along at this distance, in true ranges of the newest bar"),
     ] = None
     break_even_atr: Annotated[
         RangesOrNone, Field(description="Stop to the entry price at this gain, in true ranges; empty: never")
@@ -258,6 +258,7 @@ class EmaCross:
             trail=self._params.resting_trail_atr,
             break_even=self._params.break_even_atr,
             time_stop_s=self._params.time_stop_s,
+            true_range=TrueRange(bars=self._params.atr_period, minutes=_BARS.minutes),
         )
 
     def _is_shorting(self, view: StrategyView) -> bool:

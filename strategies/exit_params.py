@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.domain.exit_terms import BreakEven, Distance, ExitTerms, Trail, fraction, points
+from app.domain.exit_terms import BreakEven, ExitTerms, Trail, TrueRange, fraction, points, ranges
 from app.domain.numbers import ZERO
 
 TargetFraction = Annotated[
@@ -31,7 +31,7 @@ TimeStop = Annotated[
     int | None, Field(ge=1, le=86_400, description="Leave so many seconds after the entry; empty: never")
 ]
 RangesOrNone = Annotated[Decimal | None, Field(gt=0, le=50)]
-"""A distance in average true ranges as of the entry."""
+"""A distance in average true ranges."""
 
 
 def fraction_exits(
@@ -63,17 +63,18 @@ def range_exits(
     trail: Decimal | None = None,
     break_even: Decimal | None = None,
     time_stop_s: int | None = None,
+    true_range: TrueRange,
 ) -> ExitTerms | None:
-    """Return the terms of multiples of a true range, in points; None where no rule is asked for."""
+    """Return the terms of multiples of a true range; None where no rule is asked for.
+
+    Target and break-even are points by its value now, `atr`; the trail goes on to read the newest one.
+    """
     if (target, trail, break_even, time_stop_s) == (None,) * 4:
         return None
 
-    def distance(multiple: Decimal) -> Distance:
-        return points(multiple * atr)
-
     return ExitTerms(
-        target=None if target is None else distance(target),
-        trail=None if trail is None else Trail(distance=distance(trail)),
-        break_even=None if break_even is None else BreakEven(trigger=distance(break_even)),
+        target=None if target is None else points(target * atr),
+        trail=None if trail is None else Trail(distance=ranges(trail), true_range=true_range),
+        break_even=None if break_even is None else BreakEven(trigger=points(break_even * atr)),
         time_stop_s=time_stop_s,
     )

@@ -72,7 +72,14 @@ class ExitMachine:
             side=self.side, entry_px=self.entry, tick_size=self.instrument.tick_size, first_stop=first
         )
 
-    def see(self, second: int, price: Decimal, *, is_sibling_stopped: bool = False) -> None:
+    def see(
+        self,
+        second: int,
+        price: Decimal,
+        *,
+        is_sibling_stopped: bool = False,
+        true_range: Decimal | None = None,
+    ) -> None:
         """Pass over the leg at a second after its fill, with the last price."""
         if self.left is not None:
             return
@@ -86,6 +93,7 @@ class ExitMachine:
             price=price,
             now=NOW + timedelta(seconds=second),
             is_sibling_stopped=is_sibling_stopped,
+            true_range=true_range,
         )
         if state != self.state:
             self.state = ExitState.from_mapping(state.to_mapping())  # the next pass may be of a new process
@@ -108,7 +116,11 @@ class ExitMachine:
             live,
             instrument=self.instrument,
             tick=_tick(self.instrument, price),
-            stop=WantedStop(fraction=self.stop_fraction, moved_to=self.state.stop_px),
+            stop=WantedStop(
+                fraction=self.stop_fraction,
+                moved_to=self.state.stop_px,
+                due_s=None if self.state.due_at is None else 0.0,
+            ),
             wants_flat=wants_flat,
             means=self.means,
         )
@@ -117,7 +129,7 @@ class ExitMachine:
         if isinstance(step, CancelExit):
             assert self.live is not None
             self.live = None
-            if why != "stop":
+            if why != "stop" or self.state.due_at is not None:
                 self.left = (second, why)  # the way out is sent on the next pass, whatever the price
         elif isinstance(step, PlaceExit | ChangeExit):
             assert (self.live is None) == isinstance(step, PlaceExit), "two live exits"

@@ -24,6 +24,8 @@ class Rules:
     trail: Fraction | None = None
     step: Fraction = Fraction(0)
     after: Fraction = Fraction(0)
+    chandelier: Fraction | None = None  # multiples of the true range as of each price
+    ranges: tuple[int, ...] = ()  # paise; 0 is unknown
     even: Fraction | None = None
     secured: Fraction = Fraction(0)
     time: int | None = None
@@ -38,29 +40,28 @@ def leaves(entry: int, prices: Sequence[tuple[int, int]], rules: Rules) -> tuple
         prices: (moment in seconds since the fill, price in paise).
         rules: what was asked for.
     """
-    for (at, price), level in zip(prices, stop_levels(entry, prices, rules), strict=False):
-        stop = level
-        if is_sibling_known(rules, at):
-            stop = tighter(rules.sign, stop, even_level(entry, rules.sign))
-        if rules.sign * (price - stop) <= 0:
+    for (at, price), (before, after) in zip(prices, stop_levels(entry, prices, rules), strict=True):
+        if rules.sign * (price - before) <= 0:
             return at, "stop"
         if rules.target is not None and rules.sign * (price - entry) >= size(rules.target, entry, rules):
             return at, "target"
         if rules.time is not None and at >= rules.time:
             return at, "time_stop"
+        if rules.sign * (price - after) <= 0:
+            return at, "stop"
     return None
 
 
-def stop_levels(entry: int, prices: Sequence[tuple[int, int]], rules: Rules) -> Iterator[int]:
-    """Yield the stop in force when each price came: what all earlier prices had made of it."""
+def stop_levels(entry: int, prices: Sequence[tuple[int, int]], rules: Rules) -> Iterator[tuple[int, int]]:
+    """Yield the stop in force when each price came, and the one that this price has made of it."""
     level = first_level(entry, rules)
     best = entry
-    for at, price in prices:
-        yield level
-        best = tighter(rules.sign, best, price)
-        gain = rules.sign * (best - entry)
+    for i, (at, price) in enumerate(prices):
         if is_sibling_known(rules, at):
             level = tighter(rules.sign, level, even_level(entry, rules.sign))
+        before = level
+        best = tighter(rules.sign, best, price)
+        gain = rules.sign * (best - entry)
         if rules.even is not None and gain >= size(rules.even, entry, rules):
             secured = Fraction(entry) + rules.sign * size(rules.secured, entry, rules)
             level = tighter(rules.sign, level, near(best, secured, rules.sign))
@@ -69,6 +70,11 @@ def stop_levels(entry: int, prices: Sequence[tuple[int, int]], rules: Rules) -> 
             least = max(size(rules.step, entry, rules), Fraction(TICK))
             if rules.sign * (wanted - level) >= least and wanted > 0:
                 level = wanted
+        if rules.chandelier is not None and rules.ranges[i] > 0:
+            wanted = near(best, best - rules.sign * rules.chandelier * rules.ranges[i], rules.sign)
+            if wanted > 0:
+                level = tighter(rules.sign, level, wanted)
+        yield before, level
 
 
 def is_sibling_known(rules: Rules, at: int) -> bool:

@@ -16,21 +16,25 @@ _MOST_SECONDS = 7 * 24 * 3600
 
 
 class DistanceUnit(StrEnum):
-    """Say what a distance is counted in: price points, or a fraction of a price."""
+    """Say what a distance is counted in: price points, a fraction of a price, or average true ranges."""
 
     POINTS = "POINTS"
     FRACTION = "FRACTION"
+    RANGES = "RANGES"
+
+
+_MOST = {DistanceUnit.POINTS: 10**9, DistanceUnit.FRACTION: 10, DistanceUnit.RANGES: 100}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distance:
-    """Hold a positive distance between two prices: 5 points, or 0.05 of a price."""
+    """Hold a positive distance between two prices: 5 points, 0.05 of a price, or 3 average true ranges."""
 
     value: Decimal
     unit: DistanceUnit
 
     def __post_init__(self) -> None:
-        most = 10 if self.unit is DistanceUnit.FRACTION else 10**9
+        most = _MOST[self.unit]
         if not self.value.is_finite() or not 0 < self.value < most:
             raise InvalidInputError(
                 f"distance in {self.unit}: expected between 0 and {most}, got {self.value}"
@@ -55,20 +59,47 @@ def fraction(value: Decimal | str | int) -> Distance:
     return Distance(value=Decimal(value), unit=DistanceUnit.FRACTION)
 
 
+def ranges(value: Decimal | str | int) -> Distance:
+    """Return a distance in average true ranges."""
+    return Distance(value=Decimal(value), unit=DistanceUnit.RANGES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrueRange:
+    """Name the average true range of the leg's instrument: of so many bars of so many minutes."""
+
+    bars: int
+    minutes: int
+
+    @property
+    def name(self) -> str:
+        """The indicator's name."""
+        return f"atr:{self.bars}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trail:
     """Follow the best price since the entry at a distance; a fraction of the distance is of that price.
 
     `step` is the least by which the trail moves the stop and `after` the gain from which on it works, both
-    in the distance's unit; a fraction of them is of the entry price. An ATR chandelier is a distance in
-    points: the multiple of the true range as it was at the entry.
+    in the distance's unit; a fraction of them is of the entry price. With a `true_range` the distance is a
+    multiple of its newest value (a chandelier exit), and there is neither.
     """
 
     distance: Distance
     step: Decimal = ZERO
     after: Decimal = ZERO
+    true_range: TrueRange | None = None
 
     def __post_init__(self) -> None:
+        if (self.distance.unit is DistanceUnit.RANGES) != (self.true_range is not None):
+            raise InvalidInputError(
+                f"trail: expected a true range with a distance in ranges only, got {self.true_range}"
+            )
+        if self.true_range is not None and (self.step, self.after) != (ZERO, ZERO):
+            raise InvalidInputError(
+                f"trail in ranges: expected no step and no least gain, got {self.step} and {self.after}"
+            )
         if self.distance.unit is DistanceUnit.FRACTION and self.distance.value >= 1:
             raise InvalidInputError(f"trail: expected a fraction below 1, got {self.distance.value}")
         _check_from_zero("trail step", self.step)
@@ -87,6 +118,7 @@ class BreakEven:
     offset: Decimal = ZERO
 
     def __post_init__(self) -> None:
+        _check_own_unit("break-even", self.trigger)
         _check_from_zero("break-even offset", self.offset)
         if self.offset >= self.trigger.value:
             raise InvalidInputError(
@@ -114,6 +146,8 @@ class ExitTerms:
             raise InvalidInputError(
                 f"time_stop_s: expected between 1 and {_MOST_SECONDS}, got {self.time_stop_s}"
             )
+        if self.target is not None:
+            _check_own_unit("target", self.target)
         if not self.to_mapping():
             raise InvalidInputError("exit terms: expected at least one rule, got none")
 
@@ -128,8 +162,7 @@ class ExitTerms:
         if self.target is not None:
             found["target"] = _distance_to_mapping(self.target)
         if self.trail is not None:
-            more = {"step": str(self.trail.step), "after": str(self.trail.after)}
-            found["trail"] = _distance_to_mapping(self.trail.distance) | more
+            found["trail"] = _trail_to_mapping(self.trail)
         if self.break_even is not None:
             more = {"offset": str(self.break_even.offset)}
             found["break_even"] = _distance_to_mapping(self.break_even.trigger) | more
@@ -148,13 +181,7 @@ class ExitTerms:
         target, trail, even = stored.get("target"), stored.get("trail"), stored.get("break_even")
         return cls(
             target=None if target is None else _distance(target),
-            trail=None
-            if trail is None
-            else Trail(
-                distance=_distance(trail),
-                step=parse_decimal(trail["step"], name="trail step"),
-                after=parse_decimal(trail["after"], name="trail after"),
-            ),
+            trail=None if trail is None else _trail(trail),
             break_even=None
             if even is None
             else BreakEven(
@@ -168,6 +195,31 @@ class ExitTerms:
 def _check_from_zero(name: str, value: Decimal) -> None:
     if not value.is_finite() or value < 0:
         raise InvalidInputError(f"{name}: expected zero or more, got {value}")
+
+
+def _check_own_unit(name: str, distance: Distance) -> None:
+    if distance.unit is DistanceUnit.RANGES:
+        raise InvalidInputError(
+            f"{name}: expected points or a fraction, got true ranges: only a trail reads them"
+        )
+
+
+def _trail_to_mapping(trail: Trail) -> dict[str, Any]:
+    found: dict[str, Any] = _distance_to_mapping(trail.distance)
+    if trail.true_range is not None:
+        return found | {"bars": trail.true_range.bars, "minutes": trail.true_range.minutes}
+    return found | {"step": str(trail.step), "after": str(trail.after)}
+
+
+def _trail(stored: Mapping[str, Any]) -> Trail:
+    if "bars" in stored:
+        of = TrueRange(bars=stored["bars"], minutes=stored["minutes"])
+        return Trail(distance=_distance(stored), true_range=of)
+    return Trail(
+        distance=_distance(stored),
+        step=parse_decimal(stored["step"], name="trail step"),
+        after=parse_decimal(stored["after"], name="trail after"),
+    )
 
 
 def _distance_to_mapping(distance: Distance) -> dict[str, str]:

@@ -37,7 +37,8 @@ class ExitState:
     """Hold what the rules remember of one position, from its first fill until it is flat.
 
     `stop_px` is the level that a rule has set, None while the first stop stands; `stop_rule` says which.
-    `followed_sibling` says that the move to the entry was made. `signal_id` opened the position;
+    `followed_sibling` says that the move to the entry was made, `due_at` when the price was seen at the stop
+    in force: whatever the price does then, the position leaves. `signal_id` opened the position;
     `earlier_qty` and `earlier_value` are the leg's entries of the day before it, not in its average.
     """
 
@@ -49,6 +50,7 @@ class ExitState:
     stop_px: Decimal | None = None
     stop_rule: StopRule | None = None
     followed_sibling: bool = False
+    due_at: datetime | None = None
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the state for the store, as JSON with exact numbers in text."""
@@ -61,12 +63,14 @@ class ExitState:
             "stop_px": None if self.stop_px is None else str(self.stop_px),
             "stop_rule": self.stop_rule,
             "followed_sibling": self.followed_sibling,
+            "due_at": None if self.due_at is None else self.due_at.isoformat(),
         }
 
     @classmethod
     def from_mapping(cls, stored: Mapping[str, Any]) -> "ExitState":
         """Read what `to_mapping` wrote."""
         best, level, rule = stored["best_px"], stored["stop_px"], stored["stop_rule"]
+        due = stored["due_at"]
         return cls(
             opened_at=datetime.fromisoformat(stored["opened_at"]),
             signal_id=stored["signal_id"],
@@ -76,6 +80,7 @@ class ExitState:
             stop_px=None if level is None else Decimal(level),
             stop_rule=None if rule is None else StopRule(rule),
             followed_sibling=stored["followed_sibling"],
+            due_at=None if due is None else datetime.fromisoformat(due),
         )
 
 
@@ -115,10 +120,11 @@ def advance(
     price: Decimal | None,
     now: datetime,
     is_sibling_stopped: bool = False,
+    true_range: Decimal | None = None,
 ) -> tuple[ExitState, ExitCause | None]:
     """Return the state after one observation, and why the leg shall be left, if it shall.
 
-    Where the price is at the stop in force, the stop is due and nothing else is: it is not moved any more,
+    Where the price is at the stop in force, the stop is due and nothing else is any more: it is not moved,
     and neither target nor time are asked.
 
     Args:
@@ -128,14 +134,15 @@ def advance(
         price: the last price of a fresh mark that is not older than the position; None without one.
         now: the platform's time.
         is_sibling_stopped: whether another leg of the signal was stopped since.
+        true_range: the newest value of the trail's true range; without a positive one such a trail rests.
     """
-    if is_sibling_stopped and terms.follows_siblings and not state.followed_sibling:
-        state = replace(
-            _moved(state, holding, _on_grid(holding.entry_px, holding), StopRule.SIBLING),
-            followed_sibling=True,
-        )
-    if price is not None and _is_due(stop_in_force(state, holding), price, holding):
+    if state.due_at is not None:
         return state, None
+    if is_sibling_stopped and terms.follows_siblings and not state.followed_sibling:
+        entry = _on_grid(holding.entry_px, holding)
+        state = replace(_moved(state, holding, entry, StopRule.SIBLING), followed_sibling=True)
+    if price is not None and _is_at_stop(state, holding, price):
+        return replace(state, due_at=now), None
     if price is not None and _has_reached(terms.target, price, holding):
         return state, ExitCause.TARGET
     if terms.time_stop_s is not None and now - state.opened_at >= timedelta(seconds=terms.time_stop_s):
@@ -144,10 +151,12 @@ def advance(
         return state, None
     best = _best(state, holding, price)
     state = state if best == state.best_px else replace(state, best_px=best)
-    return _move_stop(state, terms, holding, best=best), None
+    state = _move_stop(state, terms, holding, best=best, true_range=true_range)
+    return (replace(state, due_at=now) if _is_at_stop(state, holding, price) else state), None
 
 
-def _is_due(level: Decimal | None, price: Decimal, holding: Holding) -> bool:
+def _is_at_stop(state: ExitState, holding: Holding, price: Decimal) -> bool:
+    level = stop_in_force(state, holding)
     return level is not None and not holding.is_better(price, level)
 
 
@@ -160,12 +169,14 @@ def _best(state: ExitState, holding: Holding, price: Decimal) -> Decimal:
     return price if holding.is_better(price, known) else known
 
 
-def _move_stop(state: ExitState, terms: ExitTerms, holding: Holding, *, best: Decimal) -> ExitState:
+def _move_stop(
+    state: ExitState, terms: ExitTerms, holding: Holding, *, best: Decimal, true_range: Decimal | None
+) -> ExitState:
     if terms.break_even is not None:
         level = _break_even_level(terms.break_even, best, holding)
         state = _moved(state, holding, level, StopRule.BREAK_EVEN)
     if terms.trail is not None:
-        level = _trail_level(terms.trail, best, holding)
+        level = _trail_level(terms.trail, best, holding, true_range)
         step = terms.trail.distance.scaled(terms.trail.step, holding.entry_px)
         state = _moved(state, holding, level, StopRule.TRAIL, step=step)
     return state
@@ -190,10 +201,15 @@ def _break_even_level(rule: BreakEven, best: Decimal, holding: Holding) -> Decim
     return _below(best, holding.entry_px + holding.side.sign * offset, holding)
 
 
-def _trail_level(rule: Trail, best: Decimal, holding: Holding) -> Decimal | None:
+def _trail_level(rule: Trail, best: Decimal, holding: Holding, true_range: Decimal | None) -> Decimal | None:
     if holding.gain(best) < rule.distance.scaled(rule.after, holding.entry_px):
         return None
-    return _below(best, best - holding.side.sign * rule.distance.of(best), holding)
+    distance = rule.distance.of(best)
+    if rule.true_range is not None:
+        if true_range is None or true_range <= 0:
+            return None
+        distance = rule.distance.value * true_range
+    return _below(best, best - holding.side.sign * distance, holding)
 
 
 def _on_grid(level: Decimal, holding: Holding) -> Decimal:

@@ -89,10 +89,15 @@ class AwaitExit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedStop:
-    """Say where the stop shall be: at a fraction of the average entry, or where an exit rule has moved it."""
+    """Say where the stop shall be: at a fraction of the average entry, or where an exit rule has moved it.
+
+    `due_s` says for how many seconds the price is known to have been there: the leg leaves even if the
+    market has turned, at once where no order rests at the level, else if the venue does not trigger it.
+    """
 
     fraction: Decimal
     moved_to: Decimal | None = None
+    due_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,8 +240,10 @@ def _first_exit(
         return None
     side = exit_side(leg)
     trigger, limit = _stop_terms(leg, stop, instrument)
-    if tick is not None and _has_passed(tick, side, trigger):
-        return _leave(leg, instrument, tick)
+    if _is_due(stop, trigger, side, tick):
+        out = _leave(leg, instrument, tick)
+        if out is not None:
+            return out
     if not means.rests_stops:
         return None if tick is None else WatchExit()
     if tick is not None and _is_too_far(limit, tick, instrument):
@@ -259,9 +266,12 @@ def _follow_stop(
     """Keep the resting stop as large as the position, and bring it to where a rule has moved its level."""
     trigger, limit = _stop_terms(leg, stop, instrument)
     is_moved = stop.moved_to is not None and _is_tighter(trigger, live)
-    if is_moved and tick is not None and _has_passed(tick, live.side, trigger):
-        # The market turned before the order could be moved: the level in force counts, not where it rests.
-        return _to_marketable(leg, instrument, tick=tick, quantity=quantity, chase_step=0)
+    if _is_due(stop, trigger, live.side, tick) if is_moved else _is_overdue(stop):
+        # The market turned before the order could be moved, or the venue goes by another price than we do:
+        # the level in force counts.
+        out = _to_marketable(leg, instrument, tick=tick, quantity=quantity, chase_step=0)
+        if out is not None:
+            return out
     if live.quantity == quantity and not (is_moved and live.age_s >= rest_s):
         return None
     return ChangeExit(
@@ -281,6 +291,14 @@ def _stop_terms(leg: Leg, stop: WantedStop, instrument: Instrument) -> tuple[Dec
         instrument=instrument,
         moved_to=stop.moved_to,
     )
+
+
+def _is_due(stop: WantedStop, trigger: Decimal, side: Side, tick: Tick | None) -> bool:
+    return stop.due_s is not None or (tick is not None and _has_passed(tick, side, trigger))
+
+
+def _is_overdue(stop: WantedStop) -> bool:
+    return stop.due_s is not None and stop.due_s >= STOP_STUCK_AFTER_S
 
 
 def _is_tighter(trigger: Decimal, live: LiveExit) -> bool:

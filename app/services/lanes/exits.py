@@ -230,7 +230,7 @@ class ExitLane:
             None if work.live is None else live_exit_of(work.live, wall),
             instrument=instrument,
             tick=marks.get(work.instrument_id),
-            stop=wanted_stop(work.leg),
+            stop=wanted_stop(work.leg, self._clock.now()),
             wants_flat=work.leg.exit_reason is not None,
             means=self._means_of(AccountId(work.leg.account_id)),
         )

@@ -5,11 +5,13 @@ the leg's row, so whoever runs the next pass goes on from there.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 import structlog
 from sqlalchemy.orm import Session
 
+from app.db.bars import newest_value
 from app.db.exit_rules import stopped_legs
 from app.db.exits import LegWork
 from app.db.models import LegRow, OrderRow
@@ -17,7 +19,7 @@ from app.domain.errors import InvalidInputError, NotFoundError
 from app.domain.exit_terms import ExitTerms
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Instrument, Venue
-from app.domain.market_data import Tick
+from app.domain.market_data import BarSpec, Tick
 from app.domain.orders import Side
 from app.domain.ports import Clock
 from app.domain.pricing import stop_terms
@@ -27,16 +29,20 @@ from app.services.lanes.requests import ContractBook
 
 log = structlog.get_logger()
 
+_RANGE_MAX_AGE = timedelta(days=1)
 IsWatching = Callable[[Venue, datetime], bool]
 Stopped = set[tuple[int, InstrumentId]]
 
 
-def wanted_stop(leg: LegRow) -> WantedStop | None:
+def wanted_stop(leg: LegRow, now: datetime) -> WantedStop | None:
     """Return where the stop of a leg shall be, None where none was asked for."""
     if leg.stop_fraction is None:
         return None
-    state = None if leg.exit_state is None else ExitState.from_mapping(leg.exit_state)
-    return WantedStop(fraction=leg.stop_fraction, moved_to=None if state is None else state.stop_px)
+    if leg.exit_state is None:
+        return WantedStop(fraction=leg.stop_fraction)
+    state = ExitState.from_mapping(leg.exit_state)
+    due_s = None if state.due_at is None else (now - state.due_at) / timedelta(seconds=1)
+    return WantedStop(fraction=leg.stop_fraction, moved_to=state.stop_px, due_s=due_s)
 
 
 def is_mere_move(step: ExitStep, live: OrderRow | None) -> bool:
@@ -73,31 +79,34 @@ class Trails:
                 is_fresh[venue] = self._is_watching(venue, wall)
             mark = marks.get(instrument.instrument_id) if is_fresh[venue] else None
             try:
-                self._advance(leg, instrument, mark=mark, stopped=stopped)
+                self._advance(session, leg, instrument, mark=mark, stopped=stopped)
             except InvalidInputError as e:
                 # One leg's impossible price must not end the exits of the others (I8); its stop stands.
                 log.exception("exit_rule_refused", instrument_id=leg.instrument_id, error=str(e))
 
-    def _advance(self, leg: LegRow, instrument: Instrument, *, mark: Tick | None, stopped: Stopped) -> None:
+    def _advance(
+        self, session: Session, leg: LegRow, instrument: Instrument, *, mark: Tick | None, stopped: Stopped
+    ) -> None:
         assert leg.exit_state is not None  # noqa: S101  a ruled leg has one
         assert leg.exit_terms is not None  # noqa: S101  the same
-        before = ExitState.from_mapping(leg.exit_state)
+        before, terms = ExitState.from_mapping(leg.exit_state), ExitTerms.from_mapping(leg.exit_terms)
         is_of_position = mark is not None and mark.ts_event >= before.opened_at
         after, cause = advance(
             before,
-            ExitTerms.from_mapping(leg.exit_terms),
+            terms,
             _holding(leg, before, instrument),
             price=mark.last if mark is not None and is_of_position else None,
             now=self._clock.now(),
             is_sibling_stopped=any(
                 signal == before.signal_id and name != leg.instrument_id for signal, name in stopped
             ),
+            true_range=self._true_range(session, terms, instrument),
         )
         if after != before:
             leg.exit_state = after.to_mapping()
         if cause is not None:
             leg.exit_reason, leg.exit_requested_wall = cause.value, self._clock.wall()
-        if cause is not None or after.stop_px != before.stop_px:
+        if cause is not None or (after.stop_px, after.due_at) != (before.stop_px, before.due_at):
             log.info(
                 "exit_rule_applied",
                 deployment_id=leg.deployment_id,
@@ -106,7 +115,15 @@ class Trails:
                 rule=cause or after.stop_rule,
                 price=None if mark is None else str(mark.last),
                 stop_px=str(after.stop_px),
+                is_due=after.due_at is not None,
             )
+
+    def _true_range(self, session: Session, terms: ExitTerms, instrument: Instrument) -> Decimal | None:
+        wanted = None if terms.trail is None else terms.trail.true_range
+        if wanted is None:
+            return None
+        spec, since = BarSpec(minutes=wanted.minutes), self._clock.now() - _RANGE_MAX_AGE
+        return newest_value(session, instrument.instrument_id, spec, name=wanted.name, since=since)
 
 
 def _is_ruled(leg: LegRow) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.db.models import LegRow, OrderEventRow, OrderRow, SignalRow
-from app.domain.exit_terms import BreakEven, ExitTerms, Trail, fraction
+from app.db.models import IndicatorRow, LegRow, OrderEventRow, OrderRow, SignalRow
+from app.domain.exit_terms import BreakEven, ExitTerms, Trail, TrueRange, fraction, ranges
 from app.domain.ids import InstrumentId
 from app.domain.instruments import OptionRight
 from app.domain.numbers import Rounding, round_to_step
@@ -24,6 +24,7 @@ from tests.integration.order_path.desk import TODAY, Desk
 
 ALL = (RunKind.ENTRIES, RunKind.EXITS, RunKind.BOOKS)
 TICK = Decimal("0.05")
+_RANGE = Decimal("1.10")
 # On this day the put falls from about 30 to 27 in five minutes; at one o'clock it is at 57, and the call has
 # fallen from 51 to 22.
 QUIET, TURNED = "09:25:00", "13:00:00"
@@ -102,14 +103,32 @@ def _trailed(_leg: LegRow, best: Decimal) -> Decimal:
     return round_to_step(best * Decimal("1.10"), TICK, Rounding.DOWN)
 
 
+def _hung(_leg: LegRow, best: Decimal) -> Decimal:
+    return best + 2 * _RANGE
+
+
 def _at_entry(leg: LegRow, _best: Decimal) -> Decimal:
     return round_to_step(_entry(leg), TICK, Rounding.DOWN)
+
+
+def _know_range(desk: Desk, instrument_id: InstrumentId) -> None:
+    """Store a true range of a bar of today, a later one that warms up again, and an old one."""
+    starts = [desk.clock.now() - timedelta(minutes=m) for m in (30, 15, 2000)]
+    with desk.database.begin() as session:
+        for start, value in zip(starts, (_RANGE, None, Decimal(9)), strict=True):
+            key = {"instrument_id": instrument_id, "minutes": 15, "name": "atr:14"}
+            session.add(IndicatorRow(**key, start=start, value=value))
 
 
 @pytest.mark.parametrize(
     ("exits", "level"),
     [
         pytest.param(ExitTerms(trail=Trail(distance=fraction("0.10"))), _trailed, id="trail"),
+        pytest.param(
+            ExitTerms(trail=Trail(distance=ranges(2), true_range=TrueRange(bars=14, minutes=15))),
+            _hung,
+            id="chandelier",
+        ),
         pytest.param(ExitTerms(break_even=BreakEven(trigger=fraction("0.08"))), _at_entry, id="break-even"),
     ],
 )
@@ -117,6 +136,7 @@ def test_a_moved_stop_rests_at_the_broker_survives_a_restart_and_fills_there(
     desk: Desk, exits: ExitTerms, level: Callable[[LegRow, Decimal], Decimal]
 ) -> None:
     put = OptionRight.PUT
+    _know_range(desk, desk.option(put).instrument_id)
     with desk.lease(RunKind.LOOPS) as loop:
         with desk.running(*ALL):
             _sell(desk, exits, loop)

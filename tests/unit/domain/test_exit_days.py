@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.exit_terms import BreakEven, Distance, DistanceUnit, ExitTerms, Trail
+from app.domain.exit_terms import BreakEven, Distance, DistanceUnit, ExitTerms, Trail, TrueRange, ranges
 from app.domain.orders import Side
 from app.domain.risk.exits import MOVE_AFTER_S, ExitMeans
 from brokers.simulators.kotak.contracts import list_contracts
@@ -26,6 +26,7 @@ _SESSION_S = 375 * 60
 DAYS = [date(2019, 1, day) for day in (1, 2, 3, 4)]
 ENTRIES_S = (300, 9300)
 STOP = Fraction(25, 100)
+ATR = TrueRange(bars=14, minutes=5)
 Prices = list[tuple[int, int]]
 
 
@@ -53,6 +54,18 @@ def prices_after(day: date, entry_s: int, right: str) -> tuple[int, Prices]:
     return prices[first], [((i + 1) * _EVERY_S, price) for i, price in enumerate(later)]
 
 
+def true_ranges(prices: Prices) -> tuple[int, ...]:
+    """Return at each price the mean range of the last fourteen whole five-minute bars; 0 before there are."""
+    per_bar = 300 // _EVERY_S
+    closed = [prices[i : i + per_bar] for i in range(0, len(prices) - per_bar + 1, per_bar)]
+    spans = [max(price for _, price in bar) - min(price for _, price in bar) for bar in closed]
+    found = []
+    for i in range(len(prices)):
+        count = i // per_bar
+        found.append(sum(spans[count - 14 : count]) // 14 if count >= 14 else 0)
+    return tuple(found)
+
+
 def rule_sets() -> Iterator[Rules]:
     """Yield every kind of exit, in points and fractions, alone and together."""
     base = Rules(sign=1, stop=STOP)
@@ -63,6 +76,7 @@ def rule_sets() -> Iterator[Rules]:
     yield replace(base, trail=Fraction(800), step=Fraction(300), after=Fraction(500))
     yield replace(share, trail=Fraction(12, 100))
     yield replace(share, trail=Fraction(10, 100), step=Fraction(2, 100), after=Fraction(8, 100))
+    yield replace(base, chandelier=Fraction(3))
     yield replace(base, even=Fraction(1000))
     yield replace(share, even=Fraction(8, 100), secured=Fraction(3, 100))
     yield replace(base, time=10 * 60 + 3)
@@ -87,6 +101,8 @@ def terms_of(rules: Rules) -> ExitTerms:
     def distance(value: Fraction) -> Distance:
         return Distance(value=amount(value), unit=unit)
 
+    if rules.chandelier is not None:
+        return ExitTerms(trail=Trail(distance=ranges(int(rules.chandelier)), true_range=ATR))
     return ExitTerms(
         target=None if rules.target is None else distance(rules.target),
         trail=None
@@ -129,9 +145,14 @@ def test_no_exit_is_earlier_or_later_than_its_definition(day: date, venue: str) 
                 for sign in (1, -1):
                     mine = replace(rules, sign=sign)
                     entry, prices = prices_after(day, entry_s, right)
+                    if mine.chandelier is not None:
+                        mine = replace(mine, ranges=true_ranges(prices))
                     leg = machine(entry, mine, terms_of(mine), **VENUES[venue])
-                    for second, price in prices:
-                        leg.see(second, Decimal(price) / 100)
+                    for i, (second, price) in enumerate(prices):
+                        known = mine.ranges[i] if mine.ranges else 0
+                        leg.see(
+                            second, Decimal(price) / 100, true_range=Decimal(known) / 100 if known else None
+                        )
                     expected = leaves(entry, prices, mine)
                     assert leg.left == expected, (mine, entry_s, right)
                     assert_only_tightens(leg)

@@ -7,7 +7,17 @@ from decimal import Decimal
 import pytest
 
 from app.domain.errors import InvalidInputError
-from app.domain.exit_terms import BreakEven, Distance, DistanceUnit, ExitTerms, Trail, fraction, points
+from app.domain.exit_terms import (
+    BreakEven,
+    Distance,
+    DistanceUnit,
+    ExitTerms,
+    Trail,
+    TrueRange,
+    fraction,
+    points,
+    ranges,
+)
 from app.domain.numbers import ZERO
 from app.domain.orders import Side
 from app.domain.risk.exit_rules import (
@@ -38,13 +48,11 @@ def walk(terms: ExitTerms, holding: Holding, prices: str) -> Seen:
     state = FRESH
     seen: Seen = []
     for text in prices.split():
-        before = stop_in_force(state, holding)
         state, cause = advance(state, terms, holding, price=Decimal(text), now=NOW)
         assert advance(state, terms, holding, price=Decimal(text), now=NOW) == (state, cause), (
             "not idempotent"
         )
-        is_due = before is not None and not holding.is_better(Decimal(text), before)
-        seen.append("stop" if is_due else cause or stop_in_force(state, holding))
+        seen.append(cause or stop_in_force(state, holding) if state.due_at is None else "stop")
     return seen
 
 
@@ -117,10 +125,17 @@ def test_time_stop_needs_no_price_and_fires_at_its_second() -> None:
 
 
 def test_at_the_stop_neither_time_nor_target_is_asked() -> None:
-    moved = replace(FRESH, stop_px=Decimal(120), stop_rule=StopRule.TRAIL)
-    after = advance(moved, EVERYTHING, LONG, price=Decimal(120), now=NOW + timedelta(hours=1))
+    moved, late = replace(FRESH, stop_px=Decimal(120), stop_rule=StopRule.TRAIL), NOW + timedelta(hours=1)
+    due, cause = advance(moved, EVERYTHING, LONG, price=Decimal(120), now=late)
 
-    assert after == (moved, None)
+    assert (due, cause) == (replace(moved, due_at=late), None)
+    assert advance(due, EVERYTHING, LONG, price=Decimal(150), now=late + timedelta(hours=1)) == (due, None)
+
+
+def test_a_stop_that_its_own_pass_put_at_the_price_is_due() -> None:
+    state, _ = advance(FRESH, POINTS, LONG, price=Decimal(95), now=NOW)
+
+    assert (state.stop_px, state.due_at) == (Decimal(95), NOW)
 
 
 def test_a_stopped_sibling_moves_the_stop_to_the_entry_once() -> None:
@@ -155,6 +170,29 @@ def test_a_trail_wider_than_the_price_moves_nothing() -> None:
     assert walk(POINTS, cheap, "3 4.95 6") == [None, None, Decimal(1)]
 
 
+def test_a_chandelier_hangs_at_the_newest_true_range_and_rests_without_one() -> None:
+    terms = ExitTerms(trail=Trail(distance=ranges(3), true_range=TrueRange(bars=14, minutes=15)))
+    seen, state = [], FRESH
+    for price, true_range in (
+        ("110", None),
+        ("110", "0"),
+        ("110", "4"),
+        ("110", "5"),
+        ("110", "2"),
+        ("103", "1"),
+    ):
+        known = None if true_range is None else Decimal(true_range)
+        state, cause = advance(state, terms, LONG, price=Decimal(price), now=NOW, true_range=known)
+        assert cause is None
+        seen.append(stop_in_force(state, LONG))
+
+    assert seen == read("90 90 98 98 104 104"), "narrower ranges tighten, wider ones loosen nothing"
+    assert ExitTerms.from_mapping(terms.to_mapping()) == terms
+    assert terms.trail is not None
+    assert terms.trail.true_range is not None
+    assert terms.trail.true_range.name == "atr:14"
+
+
 def test_a_later_entry_that_changes_the_average_loosens_nothing() -> None:
     state, _ = advance(FRESH, EVEN, LONG, price=Decimal(106), now=NOW)
     cheaper = replace(LONG, entry_px=Decimal(98), first_stop=Decimal("88.20"))
@@ -186,6 +224,11 @@ def test_terms_and_state_survive_the_store(terms: ExitTerms) -> None:
         lambda: Trail(distance=points(1), after=Decimal("NaN")),
         lambda: BreakEven(trigger=points(5), offset=Decimal(5)),
         lambda: BreakEven(trigger=points(5), offset=Decimal("-0.05")),
+        lambda: Trail(distance=ranges(3)),
+        lambda: Trail(distance=points(3), true_range=TrueRange(bars=14, minutes=15)),
+        lambda: Trail(distance=ranges(3), true_range=TrueRange(bars=14, minutes=15), step=Decimal(1)),
+        lambda: BreakEven(trigger=ranges(3)),
+        lambda: ExitTerms(target=ranges(3)),
         lambda: ExitTerms.from_mapping({"tragets": {}}),
         lambda: ExitTerms.from_mapping({}),
     ],

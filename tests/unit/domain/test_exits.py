@@ -55,6 +55,7 @@ def step(
     last: str | None = "100",
     stop: Decimal | None = STOP,
     moved_to: Decimal | None = None,
+    due_s: float | None = None,
     wants_flat: bool = False,
     instrument: Instrument = CALL,
     means: ExitMeans = ANY_MEANS,
@@ -65,7 +66,7 @@ def step(
         exit_order,
         instrument=instrument,
         tick=None if last is None else tick(last),
-        stop=None if stop is None else WantedStop(fraction=stop, moved_to=moved_to),
+        stop=None if stop is None else WantedStop(fraction=stop, moved_to=moved_to, due_s=due_s),
         wants_flat=wants_flat,
         means=means,
     )
@@ -430,3 +431,29 @@ def test_a_moved_stop_of_a_long_position_follows_upwards_only() -> None:
     assert isinstance(changed, ChangeExit)
     assert changed.trigger_price == Decimal(95)
     assert step(LONG, below, moved_to=Decimal(70)) is None
+
+
+def test_a_stop_that_was_due_leaves_even_if_the_market_has_turned() -> None:
+    looser, placed = step(SHORT, live(age_s=0.1), moved_to=MOVED, due_s=0.0), step(SHORT, None, due_s=0.0)
+    assert isinstance(looser, ChangeExit)
+    assert isinstance(placed, PlaceExit)
+    assert looser.order_type is placed.order_type is OrderType.LIMIT
+
+
+def test_a_stop_that_was_due_and_cannot_be_priced_rests_at_its_level() -> None:
+    moved, placed = (
+        step(SHORT, live(), moved_to=MOVED, due_s=9.0, last=None),
+        step(SHORT, None, last=None, due_s=9),
+    )
+    assert isinstance(moved, ChangeExit)
+    assert isinstance(placed, PlaceExit)
+    assert (moved.trigger_price, placed.trigger_price) == (MOVED, Decimal(125))
+
+
+@pytest.mark.parametrize(("due_s", "leaves"), [(1.9, False), (2.0, True)])
+def test_a_stop_at_its_level_that_the_venue_does_not_trigger_leaves_soon(
+    due_s: float,
+    leaves: bool,  # noqa: FBT001
+) -> None:
+    changed = step(SHORT, live(), due_s=due_s)
+    assert (isinstance(changed, ChangeExit) and changed.order_type is OrderType.LIMIT) is leaves

@@ -98,7 +98,7 @@ def test_a_fresh_mark_moves_the_stop_that_the_lane_wants() -> None:
     desk.see(leg, short(), mark=tick("90"))
 
     assert (state_of(leg).best_px, state_of(leg).stop_rule) == (Decimal(90), StopRule.TRAIL)
-    assert wanted_stop(leg) == WantedStop(fraction=Decimal("0.25"), moved_to=Decimal(95))
+    assert wanted_stop(leg, NOW) == WantedStop(fraction=Decimal("0.25"), moved_to=Decimal(95))
     assert desk.asked == [Venue.NSE], "once a pass, however many legs"
 
 
@@ -145,6 +145,17 @@ def test_what_did_not_change_is_not_written_again() -> None:
     desk.see(leg, mark=tick("92"))
 
     assert leg.exit_state is written
+
+
+def test_a_price_at_the_moved_stop_is_remembered_when_it_turns() -> None:
+    leg, desk = short(), Desk()
+    for last in ("90", "95", "80"):
+        desk.see(leg, mark=tick(last))
+
+    assert state_of(leg).due_at == NOW
+    assert wanted_stop(leg, NOW + timedelta(seconds=3)) == WantedStop(
+        fraction=Decimal("0.25"), moved_to=Decimal(95), due_s=3.0
+    )
 
 
 def test_a_time_stop_fires_without_a_feed() -> None:
@@ -202,7 +213,9 @@ def test_more_of_a_position_keeps_what_is_remembered() -> None:
         take_exit_terms(leg, entry(later, signal_id=8), now=NOW + timedelta(hours=1))
         assert leg.exit_state is moved
         assert leg.exit_terms == (None if later is None else later.to_mapping())
-    assert wanted_stop(leg) == WantedStop(fraction=Decimal("0.25"), moved_to=Decimal(95)), "no stop loosens"
+    assert wanted_stop(leg, NOW) == WantedStop(fraction=Decimal("0.25"), moved_to=Decimal(95)), (
+        "no stop loosens"
+    )
 
 
 def test_rules_that_come_with_more_of_a_position_start_there() -> None:
@@ -210,7 +223,7 @@ def test_rules_that_come_with_more_of_a_position_start_there() -> None:
     take_exit_terms(leg, entry(TRAIL), now=NOW)
 
     assert state_of(leg) == ExitState(opened_at=NOW, signal_id=7)
-    assert wanted_stop(short(None, stop_fraction=None)) is None
+    assert wanted_stop(short(None, stop_fraction=None), NOW) is None
 
 
 def test_only_a_closer_stop_of_the_same_size_can_wait_for_the_budget() -> None:

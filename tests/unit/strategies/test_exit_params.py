@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain.errors import InvalidInputError
-from app.domain.exit_terms import BreakEven, ExitTerms, Trail, fraction, points
+from app.domain.exit_terms import BreakEven, ExitTerms, Trail, TrueRange, fraction, points, ranges
 from app.domain.signals import Signal
 from strategies.ema_cross import EmaCross, EmaCrossParams
 from strategies.opening_range import OpeningRange, OpeningRangeParams
@@ -68,7 +68,7 @@ def test_the_average_cross_takes_true_ranges_as_of_its_entry() -> None:
     assert exits_of(signal) == [
         ExitTerms(
             target=points(2400),
-            trail=Trail(distance=points(1200)),
+            trail=Trail(distance=ranges(3), true_range=TrueRange(bars=14, minutes=15)),
             break_even=BreakEven(trigger=points(1000)),
             time_stop_s=900,
         )
