@@ -9,12 +9,14 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
+from app.domain.exit_terms import ExitTerms, TrueRange
 from app.domain.ids import InstrumentId, SignalKey
 from app.domain.instruments import InstrumentKind
 from app.domain.market_data import FIFTEEN_MINUTES, Bar, IndicatorBar
 from app.domain.orders import ProtectionTerms, Side
 from app.domain.signals import Signal, SignalKind, SignalLeg
 from app.domain.strategy import BarEvent, IndicatorNeed, LegView, StrategyEvent, StrategyView
+from strategies.exit_params import RangesOrNone, TimeStop, range_exits
 from strategies.registry import StrategyDefinition
 from strategies.stamps import read_stamp, stamp
 from strategies.stops import stop_fraction
@@ -56,6 +58,17 @@ class EmaCrossParams:
     trail_atr: Annotated[
         Decimal, Field(gt=0, le=20, description="Exit this far from the best price, in true ranges")
     ] = Decimal(3)
+    target_atr: Annotated[
+        RangesOrNone, Field(description="Leave at this gain, in true ranges as of the entry; empty: none")
+    ] = None
+    resting_trail_atr: Annotated[
+        RangesOrNone,
+        Field(description="Move the resting stop along at this distance, in true ranges of the newest bar"),
+    ] = None
+    break_even_atr: Annotated[
+        RangesOrNone, Field(description="Stop to the entry price at this gain, in true ranges; empty: never")
+    ] = None
+    time_stop_s: TimeStop = None
     cooldown_bars: Annotated[int, Field(ge=0, le=96, description="Bars without an entry after a stop")] = 2
     max_entries: Annotated[int, Field(ge=1, le=50, description="Most entries of a day")] = 6
     flat_before_close_minutes: Annotated[
@@ -225,7 +238,7 @@ class EmaCross:
             side=side,
             lots=lots,
             reference_price=tick.last,
-            protection=ProtectionTerms(stop_fraction=fraction),
+            protection=ProtectionTerms(stop_fraction=fraction, exits=self._exits(reading.atr)),
         )
         direction = "up" if side is Side.BUY else "down"
         return (
@@ -236,6 +249,16 @@ class EmaCross:
                 valid_for_s=self._params.valid_for_s,
                 legs=(leg,),
             ),
+        )
+
+    def _exits(self, atr: Decimal) -> ExitTerms | None:
+        return range_exits(
+            atr,
+            target=self._params.target_atr,
+            trail=self._params.resting_trail_atr,
+            break_even=self._params.break_even_atr,
+            time_stop_s=self._params.time_stop_s,
+            true_range=TrueRange(bars=self._params.atr_period, minutes=_BARS.minutes),
         )
 
     def _is_shorting(self, view: StrategyView) -> bool:

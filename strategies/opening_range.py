@@ -12,9 +12,19 @@ from pydantic.dataclasses import dataclass
 from app.domain.ids import InstrumentId, SignalKey
 from app.domain.instruments import Instrument, OptionRight, index_id
 from app.domain.market_data import BarSpec, IndicatorBar
+from app.domain.numbers import ZERO
 from app.domain.orders import ProtectionTerms, Side
 from app.domain.signals import Signal, SignalKind, SignalLeg
 from app.domain.strategy import BarEvent, IndicatorNeed, LegView, StrategyEvent, StrategyView
+from strategies.exit_params import (
+    BreakEvenFraction,
+    TargetFraction,
+    TimeStop,
+    TrailAfterFraction,
+    TrailFraction,
+    TrailStepFraction,
+    fraction_exits,
+)
 from strategies.option_chain import at_the_money
 from strategies.registry import StrategyDefinition
 
@@ -51,6 +61,12 @@ class OpeningRangeParams:
     stop_fraction: Annotated[
         Decimal, Field(gt=0, lt=1, description="Stop below the premium paid, 0.30 = 30 %")
     ] = Decimal("0.30")
+    target_fraction: TargetFraction = None
+    trail_fraction: TrailFraction = None
+    trail_after_fraction: TrailAfterFraction = ZERO
+    trail_step_fraction: TrailStepFraction = ZERO
+    break_even_fraction: BreakEvenFraction = None
+    time_stop_s: TimeStop = None
     target_multiple: Annotated[
         Decimal, Field(gt=0, le=20, description="Target beyond the range, in widths of the range")
     ] = Decimal("1.5")
@@ -74,10 +90,11 @@ class _Range:
 
 
 class OpeningRange:
-    """Trade each direction at most once a day; both exits are judged on one-minute closes of the index.
+    """Trade each direction at most once a day; its exits are judged on one-minute closes of the index.
 
     Stop: the index closes inside the third of the range that lies opposite to the breakout. Target:
-    `target_multiple` widths beyond the broken edge. The premium stop rests at the venue.
+    `target_multiple` widths beyond the broken edge. The premium stop rests at the venue; the exit rules
+    of the premium are the platform's.
     """
 
     def __init__(self, params: OpeningRangeParams) -> None:
@@ -85,6 +102,14 @@ class OpeningRange:
         self._underlying = InstrumentId(params.underlying)
         self._signal_bars = BarSpec(minutes=params.signal_minutes)
         minutes = params.range_minutes
+        self._premium_exits = fraction_exits(
+            target=params.target_fraction,
+            trail=params.trail_fraction,
+            trail_after=params.trail_after_fraction,
+            trail_step=params.trail_step_fraction,
+            break_even=params.break_even_fraction,
+            time_stop_s=params.time_stop_s,
+        )
         self._names = tuple(f"opening_range_{edge}:{minutes}" for edge in ("open", "high", "low"))
 
     def indicator_needs(self) -> Sequence[IndicatorNeed]:
@@ -158,7 +183,7 @@ class OpeningRange:
             side=Side.BUY,
             lots=self._params.lots,
             reference_price=tick.last,
-            protection=ProtectionTerms(stop_fraction=self._params.stop_fraction),
+            protection=ProtectionTerms(stop_fraction=self._params.stop_fraction, exits=self._premium_exits),
         )
         edge = "above" if right is OptionRight.CALL else "below"
         return [

@@ -100,3 +100,22 @@ def bars_with_indicators(
         .distinct()
     )
     return frozenset((InstrumentId(row.instrument_id), row.minutes, row.start) for row in rows)
+
+
+def newest_value(
+    session: Session, instrument_id: InstrumentId, spec: BarSpec, *, name: str, since: datetime
+) -> Decimal | None:
+    """Return an indicator's value at the close of the newest bar that has one, of those from `since` on."""
+    statement = (
+        select(IndicatorRow.value)
+        .where(
+            IndicatorRow.instrument_id == instrument_id,
+            IndicatorRow.minutes == spec.minutes,
+            IndicatorRow.name == name,
+            IndicatorRow.start >= since,
+            IndicatorRow.value.is_not(None),
+        )
+        .order_by(IndicatorRow.start.desc())
+        .limit(1)
+    )
+    return session.scalar(statement)

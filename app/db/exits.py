@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.baskets import leg_time_is_over
+from app.db.exit_rules import STOPPED
 from app.db.legs import same_leg
 from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderEventRow, OrderRow, SignalRow
 from app.db.orders import OPEN_STATUSES, leg_of
@@ -274,7 +275,7 @@ def exit_order_row(
         stop_fraction=None,
         is_hedge=False,
         valid_until=None,
-        reason=leg.exit_reason or "stop",
+        reason=leg.exit_reason or STOPPED,
         status=OrderStatus.INITIALIZED,
         filled_qty=step.quantity * 0,
         venue_version=0,

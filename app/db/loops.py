@@ -109,4 +109,5 @@ def _to_leg(row: LegRow) -> LegView:
         entry_qty=row.entry_qty,
         entry_px=leg_of(row).entry_px,
         is_stopped=row.is_stopped,
+        exit_reason=row.exit_reason,
     )

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from app.db.exit_rules import take_exit_terms
 from app.db.legs import note_exposed
 from app.db.models import FillRow, LegRow, OrderEventRow, OrderRow
 from app.domain.ids import AccountId
@@ -93,7 +94,7 @@ def book_fill(
         wall=wall,
         details={"quantity": str(quantity), "price": str(price), "cumulative": str(filled)},
     )
-    _fold_into_leg(session, order, quantity=quantity, price=price, wall=wall)
+    _fold_into_leg(session, order, step, now=now, wall=wall)
     return True
 
 
@@ -132,17 +133,26 @@ def lock_leg(session: Session, order: OrderRow) -> LegRow:
     }
     session.execute(
         insert(LegRow)
-        .values(**key, user_id=order.user_id, account_id=order.account_id, stop_fraction=order.stop_fraction)
+        .values(
+            **key,
+            user_id=order.user_id,
+            account_id=order.account_id,
+            stop_fraction=order.stop_fraction,
+            exit_terms=order.exit_terms,
+        )
         .on_conflict_do_nothing()
     )
     return session.scalars(select(LegRow).filter_by(**key).with_for_update()).one()
 
 
 def _fold_into_leg(
-    session: Session, order: OrderRow, *, quantity: Decimal, price: Decimal, wall: datetime
+    session: Session, order: OrderRow, step: tuple[Decimal, Decimal], *, now: datetime, wall: datetime
 ) -> None:
+    quantity, price = step
     row, role = lock_leg(session, order), OrderRole(order.role)
     before = row.net_qty
+    if role is OrderRole.ENTRY:
+        take_exit_terms(row, order, now=now)
     fold_fill(row, side=Side(order.side), quantity=quantity, price=price, role=role)
     if role is OrderRole.ENTRY:
         row.stop_fraction = order.stop_fraction

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from app.domain.errors import InvalidInputError, InvariantError
+from app.domain.exit_terms import ExitTerms
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey
 
 
@@ -223,10 +224,12 @@ def _status_after_fill(status: OrderStatus, *, filled: Decimal, quantity: Decima
 class ProtectionTerms:
     """Say how an entry is protected once it fills: a stop at `stop_fraction` from the average fill price.
 
-    0.25 means 25 %: a short sold at 100 is bought back from 125.
+    0.25 means 25 %: a short sold at 100 is bought back from 125. `exits` are the rules by which the position
+    is left otherwise, or the stop moved.
     """
 
     stop_fraction: Decimal
+    exits: ExitTerms | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.stop_fraction < 10:

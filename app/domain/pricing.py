@@ -94,13 +94,18 @@ def chased_limit(
 
 
 def stop_terms(
-    avg_px: Decimal, side_of_exit: Side, *, stop_fraction: Decimal, instrument: Instrument
+    avg_px: Decimal,
+    side_of_exit: Side,
+    *,
+    stop_fraction: Decimal,
+    instrument: Instrument,
+    moved_to: Decimal | None = None,
 ) -> tuple[Decimal, Decimal]:
     """Return (trigger, limit) of the resting stop that protects a leg filled at `avg_px`.
 
     The trigger moves onto the grid towards the earlier exit, but stays at least one tick away from
-    the fill, where it would go off at once. The limit lies the wider of the MPP band and two ticks
-    beyond, so that the stop trades when it triggers.
+    the fill, where it would go off at once. `moved_to` is the trigger instead where it is tighter. The
+    limit lies the wider of the MPP band and two ticks beyond, so that the stop trades when it triggers.
 
     Raises:
         InvalidInputError: `avg_px` or `stop_fraction` is not positive.
@@ -118,6 +123,8 @@ def stop_terms(
     else:
         nearest = round_to_step(avg_px, size, Rounding.UP) - size
         trigger = max(min(round_to_step(wanted, size, Rounding.UP), nearest), size)
+    if moved_to is not None and side_of_exit.sign * (trigger - moved_to) > 0:
+        trigger = moved_to
     distance = max(protection_band(trigger, instrument.kind), 2 * size)
     return trigger, _on_grid(side_of_exit, trigger + side_of_exit.sign * distance, instrument)
 

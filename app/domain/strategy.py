@@ -49,7 +49,8 @@ class LegView:
     """Show one instrument that the deployment has traded today.
 
     `net_qty` in units, negative is short; `entry_qty` and `entry_px` (average) cover all entry fills of the
-    day; `is_stopped` says that a protective stop closed it.
+    day; `is_stopped` says that a protective stop closed it. `exit_reason` says why it shall be flat or was
+    closed; None where nobody asked for that.
     """
 
     instrument_id: InstrumentId
@@ -57,6 +58,7 @@ class LegView:
     entry_qty: Decimal
     entry_px: Decimal
     is_stopped: bool
+    exit_reason: str | None = None
 
 
 class MarketView(Protocol):

@@ -2,8 +2,8 @@
 
 An exchange counts orders per account in calendar seconds; a rolling second is kept too, so that no
 window of a second holds more than the limit. Exits may use the whole budget, entries leave a
-reserve for them. While Valkey is away each process counts for itself: only exits leave then, and one
-process holds an account's exits.
+reserve for them, and moves of resting stops leave one for both. While Valkey is away each process counts
+for itself: only exits leave then, and one process holds an account's exits.
 """
 
 import threading
@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from app.domain.errors import UnavailableError
 
 _EXIT_RESERVE = 2
+_ENTRY_RESERVE = 2
 
 _TAKE = """
 local now = redis.call('TIME')
@@ -61,6 +62,16 @@ class OrderBudget:
         if is_taken:
             self._own_count.note(account_id)
         return is_taken
+
+    def take_for_move(self, account_id: int) -> bool:
+        """Take one request for moving a stop that rests; it leaves the exits' reserve and room for entries.
+
+        False without Valkey: the level that the stop shall move to is watched all the same.
+        """
+        try:
+            return self._run(account_id, max(self._per_second - _EXIT_RESERVE - _ENTRY_RESERVE, 1))
+        except RedisError:
+            return False
 
     def _run(self, account_id: int, limit: int) -> bool:
         return bool(self._take(keys=[f"budget:{account_id}"], args=[limit]))

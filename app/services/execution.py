@@ -13,6 +13,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.db.books import NOT_PLACED
+from app.db.exit_rules import take_back_move
 from app.db.exits import resting_exit_qty
 from app.db.legs import lock_legs_of, note_protected
 from app.db.lost_orders import by_our_tag, lost_among
@@ -176,6 +177,8 @@ class Execution:
         kind = {Outcome.ACCEPTED: _K.UPDATED, Outcome.UNKNOWN: None}.get(result.outcome, _K.REQUEST_REFUSED)
         if kind is not None and row.status == _S.PENDING_UPDATE:
             self._move(session, row, kind, source=source, details=_facts(result))
+            if kind is _K.REQUEST_REFUSED:
+                take_back_move(session, row)
 
     def _on_cancel_outcome(self, session: Session, row: OrderRow, result: WriteResult, source: str) -> None:
         refused = result.outcome is Outcome.REJECTED or result.fault is FaultClass.ALREADY_DONE

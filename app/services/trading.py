@@ -25,7 +25,7 @@ from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey
 from app.domain.instruments import Venue
 from app.domain.markets import MARKETS, Market
 from app.domain.numbers import ZERO
-from app.domain.orders import OrderEventKind, OrderIntent, OrderStatus
+from app.domain.orders import OrderEventKind, OrderIntent, OrderStatus, ProtectionTerms
 from app.domain.ports import Clock
 from app.domain.risk.gate import Approved, Denied
 from app.domain.risk.limits import RiskLimits
@@ -209,6 +209,7 @@ class Trading:
                 "user_id": row.user_id,
                 "account_id": row.account_id,
                 "stop_fraction": row.stop_fraction,
+                "exit_terms": row.exit_terms,
             }
             for row in rows
         ]
@@ -294,6 +295,7 @@ def _order_row(
         price=intent.price,
         trigger_price=intent.trigger_price,
         stop_fraction=None if intent.protection is None else intent.protection.stop_fraction,
+        exit_terms=_exits_of(intent.protection),
         is_hedge=intent.is_hedge,
         valid_until=intent.valid_until,
         reason=wish.signal.reason,
@@ -320,7 +322,14 @@ def _payload(signal: Signal) -> dict[str, Any]:
             "stop_fraction": None if leg.protection is None else str(leg.protection.stop_fraction),
             "is_hedge": leg.is_hedge,
         }
+        | ({} if (exits := _exits_of(leg.protection)) is None else {"exits": exits})
         for leg in signal.legs
     ]
     scalars = {k: v for k, v in asdict(signal).items() if k in ("key", "kind", "reason", "instrument_id")}
     return {**scalars, "valid_for_s": str(signal.valid_for_s), "legs": legs}
+
+
+def _exits_of(protection: ProtectionTerms | None) -> dict[str, Any] | None:
+    if protection is None or protection.exits is None:
+        return None
+    return protection.exits.to_mapping()

@@ -111,6 +111,7 @@ class OrderRow(Stamped, Base):
     price: Mapped[Decimal | None]
     trigger_price: Mapped[Decimal | None]
     stop_fraction: Mapped[Decimal | None]
+    exit_terms: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     valid_until: Mapped[datetime | None]
     is_hedge: Mapped[bool] = mapped_column(server_default="false")
     reason: Mapped[str]
@@ -260,7 +261,8 @@ class LegRow(Stamped, Base):
     The exits lane compares what is wanted (a stop, or flat once `exit_reason` is set) with the live
     exit order and acts; so protection survives any crash. `exposed_since` (machine time) runs while
     a position has no stop. `missing_qty` of the position is proven not to be in the broker's book, and
-    nothing explains where it went: no exit may close it.
+    nothing explains where it went: no exit may close it. `exit_terms` are the rules asked for with the newest
+    entry, `exit_state` what they remember of the position (app.domain.risk.exit_rules).
     """
 
     __tablename__ = "legs"
@@ -276,6 +278,8 @@ class LegRow(Stamped, Base):
     entry_value: Mapped[Decimal] = mapped_column(server_default="0")
     cash: Mapped[Decimal] = mapped_column(server_default="0")
     stop_fraction: Mapped[Decimal | None]
+    exit_terms: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    exit_state: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     is_stopped: Mapped[bool] = mapped_column(server_default="false")
     exit_reason: Mapped[str | None]
     exit_requested_wall: Mapped[datetime | None]

@@ -28,6 +28,10 @@ CHASE_SLOWLY_AFTER_S = 3.0
 STOP_STUCK_AFTER_S = 2.0
 REPEAT_CANCEL_AFTER_S = 2.0
 WATCH_AFTER_S = 1.0
+MOVE_AFTER_S = 3.0
+"""How long a resting stop stays where it is at least, so that a trail leaves the order budget to others."""
+REPLACE_AFTER_S = 15.0
+"""The same where a move is a cancel and a new order, between which the leg is bare."""
 
 _AT_VENUE = (OrderStatus.ACCEPTED, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED)
 
@@ -81,6 +85,19 @@ class WatchExit:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitExit:
     """Send nothing, the leg is bare: the market has reached a stop that may or may not be at the venue."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedStop:
+    """Say where the stop shall be: at a fraction of the average entry, or where an exit rule has moved it.
+
+    `due_s` says for how many seconds the price is known to have been there: the leg leaves even if the
+    market has turned, at once where no order rests at the level, else if the venue does not trigger it.
+    """
+
+    fraction: Decimal
+    moved_to: Decimal | None = None
+    due_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +156,7 @@ def next_exit_step(
     *,
     instrument: Instrument,
     tick: Tick | None,
-    stop_fraction: Decimal | None,
+    stop: WantedStop | None,
     wants_flat: bool,
     means: ExitMeans = ANY_MEANS,
 ) -> ExitStep | None:
@@ -150,18 +167,19 @@ def next_exit_step(
         live: the exit order of that part that has not ended, if any.
         instrument: tick and lot.
         tick: the latest price; without one an exit cannot be priced, a stop can.
-        stop_fraction: the protection asked for with the entry.
+        stop: the protection asked for with the entry, as its exit rules have moved it.
         wants_flat: whether the leg shall be closed now.
         means: what the venue can do.
     """
     if leg.net_qty == 0 or (live is not None and live.side is not exit_side(leg)):
         return _withdraw(live)
     if live is None:
-        wanted = None if wants_flat else stop_fraction
+        wanted = None if wants_flat else stop
         return _first_exit(leg, instrument, tick=tick, stop=wanted, is_leaving=wants_flat, means=means)
     if live.status is OrderStatus.SUBMITTED:
         return _watch_unanswered(live, tick)
-    step = _next_change(leg, live, instrument, tick=tick, stop_fraction=stop_fraction, wants_flat=wants_flat)
+    rest_s = MOVE_AFTER_S if means.changes_in_place else REPLACE_AFTER_S
+    step = _next_change(leg, live, instrument, tick=tick, stop=stop, wants_flat=wants_flat, rest_s=rest_s)
     return CancelExit() if isinstance(step, ChangeExit) and not means.changes_in_place else step
 
 
@@ -171,8 +189,9 @@ def _next_change(
     instrument: Instrument,
     *,
     tick: Tick | None,
-    stop_fraction: Decimal | None,
+    stop: WantedStop | None,
     wants_flat: bool,
+    rest_s: float,
 ) -> ChangeExit | CancelExit | None:
     if live.status not in _AT_VENUE:
         return CancelExit() if _is_cancel_stuck(live) else None
@@ -184,7 +203,9 @@ def _next_change(
         return _chase(leg, live, instrument, tick=tick, quantity=quantity)
     if wants_flat or _is_stop_stuck(leg, live, tick):
         return _to_marketable(leg, instrument, tick=tick, quantity=quantity, chase_step=0)
-    return _follow_position(leg, live, instrument, quantity=quantity, stop_fraction=stop_fraction)
+    if stop is None or live.status is not OrderStatus.ACCEPTED:
+        return None
+    return _follow_stop(leg, live, instrument, tick=tick, stop=stop, quantity=quantity, rest_s=rest_s)
 
 
 def _watch_unanswered(live: LiveExit, tick: Tick | None) -> WatchExit | AwaitExit | None:
@@ -209,7 +230,7 @@ def _first_exit(
     instrument: Instrument,
     *,
     tick: Tick | None,
-    stop: Decimal | None,
+    stop: WantedStop | None,
     is_leaving: bool,
     means: ExitMeans,
 ) -> PlaceExit | WatchExit | None:
@@ -218,9 +239,11 @@ def _first_exit(
     if stop is None:
         return None
     side = exit_side(leg)
-    trigger, limit = stop_terms(leg.entry_px, side, stop_fraction=stop, instrument=instrument)
-    if tick is not None and _has_passed(tick, side, trigger):
-        return _leave(leg, instrument, tick)
+    trigger, limit = _stop_terms(leg, stop, instrument)
+    if _is_due(stop, trigger, side, tick):
+        out = _leave(leg, instrument, tick)
+        if out is not None:
+            return out
     if not means.rests_stops:
         return None if tick is None else WatchExit()
     if tick is not None and _is_too_far(limit, tick, instrument):
@@ -228,6 +251,58 @@ def _first_exit(
     return PlaceExit(
         order_type=OrderType.STOP_LIMIT, quantity=abs(leg.net_qty), price=limit, trigger_price=trigger
     )
+
+
+def _follow_stop(
+    leg: Leg,
+    live: LiveExit,
+    instrument: Instrument,
+    *,
+    tick: Tick | None,
+    stop: WantedStop,
+    quantity: Decimal,
+    rest_s: float,
+) -> ChangeExit | None:
+    """Keep the resting stop as large as the position, and bring it to where a rule has moved its level."""
+    trigger, limit = _stop_terms(leg, stop, instrument)
+    is_moved = stop.moved_to is not None and _is_tighter(trigger, live)
+    if _is_due(stop, trigger, live.side, tick) if is_moved else _is_overdue(stop):
+        # The market turned before the order could be moved, or the venue goes by another price than we do:
+        # the level in force counts.
+        out = _to_marketable(leg, instrument, tick=tick, quantity=quantity, chase_step=0)
+        if out is not None:
+            return out
+    if live.quantity == quantity and not (is_moved and live.age_s >= rest_s):
+        return None
+    return ChangeExit(
+        order_type=OrderType.STOP_LIMIT,
+        quantity=quantity,
+        price=limit,
+        trigger_price=trigger,
+        chase_step=live.chase_step,
+    )
+
+
+def _stop_terms(leg: Leg, stop: WantedStop, instrument: Instrument) -> tuple[Decimal, Decimal]:
+    return stop_terms(
+        leg.entry_px,
+        exit_side(leg),
+        stop_fraction=stop.fraction,
+        instrument=instrument,
+        moved_to=stop.moved_to,
+    )
+
+
+def _is_due(stop: WantedStop, trigger: Decimal, side: Side, tick: Tick | None) -> bool:
+    return stop.due_s is not None or (tick is not None and _has_passed(tick, side, trigger))
+
+
+def _is_overdue(stop: WantedStop) -> bool:
+    return stop.due_s is not None and stop.due_s >= STOP_STUCK_AFTER_S
+
+
+def _is_tighter(trigger: Decimal, live: LiveExit) -> bool:
+    return live.trigger_price is not None and live.side.sign * (live.trigger_price - trigger) > 0
 
 
 def _leave(leg: Leg, instrument: Instrument, tick: Tick | None) -> PlaceExit | None:
@@ -289,22 +364,4 @@ def _to_marketable(
         price=price,
         trigger_price=None,
         chase_step=chase_step,
-    )
-
-
-def _follow_position(
-    leg: Leg, live: LiveExit, instrument: Instrument, *, quantity: Decimal, stop_fraction: Decimal | None
-) -> ChangeExit | None:
-    """Keep the resting stop as large as the position and at the price of its average entry."""
-    if live.quantity == quantity or stop_fraction is None or live.status is not OrderStatus.ACCEPTED:
-        return None
-    trigger, limit = stop_terms(
-        leg.entry_px, exit_side(leg), stop_fraction=stop_fraction, instrument=instrument
-    )
-    return ChangeExit(
-        order_type=OrderType.STOP_LIMIT,
-        quantity=quantity,
-        price=limit,
-        trigger_price=trigger,
-        chase_step=live.chase_step,
     )

@@ -6,7 +6,7 @@ position to be protected (I5, I6, I7).
 """
 
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.config import Settings
+from app.db.exit_rules import resting_terms
 from app.db.exits import (
     LegWork,
     accounts_with_session,
@@ -70,6 +71,7 @@ from app.services.lanes.prices import ExitPrices, Prices
 from app.services.lanes.protection import alarm_dangers
 from app.services.lanes.requests import ContractBook, order_request
 from app.services.lanes.streams import AccountStreams
+from app.services.lanes.trails import Trails, is_mere_move, wanted_stop
 from app.services.lanes.wakes import Wakes
 from app.services.lanes.warmth import Warmth
 from app.services.reconciliation import Reconciliation
@@ -131,6 +133,7 @@ class ExitLane:
         self._prices: ExitPrices
         self._baskets = Baskets(database, clock)
         self._closing = Closing(contracts, clock)
+        self._trails = Trails(clock=clock, contracts=contracts, is_watching=self._is_watching)
         self._steps = 0
 
     def run(self, lease: Lease, wakes: Wakes) -> dict[str, Any]:
@@ -201,6 +204,7 @@ class ExitLane:
                 check_fence(session, lease.name, fence=lease.fence)
                 work = legs_to_mind(session, lease.spec, most_of=self._largest_order, wall=self._clock.wall())
                 marks = self._prices.read(work)
+                self._trails.advance(session, work, marks)
                 self._closing.look(session, work)
                 calls = [call for w in work if (call := self._step(session, w, marks, lease)) is not None]
                 wall = self._clock.wall()
@@ -238,7 +242,7 @@ class ExitLane:
             instrument=instrument,
             tick=marks.get(work.instrument_id),
             # A hedge that waits for what it covers needs no stop of its own in the meantime.
-            stop_fraction=None if waits and work.live is None else work.leg.stop_fraction,
+            stop=None if waits and work.live is None else wanted_stop(work.leg, self._clock.now()),
             wants_flat=work.leg.exit_reason is not None and not waits,
             means=self._means_of(AccountId(work.leg.account_id)),
         )
@@ -251,13 +255,14 @@ class ExitLane:
             note_exposed(work.leg, wall)
         if step is None or isinstance(step, AwaitExit) or (work.live is None and work.is_backing_off(wall)):
             return None
-        if not self._may_send(AccountId(work.leg.account_id)):
+        if not self._may_send(AccountId(work.leg.account_id), is_move=is_mere_move(step, work.live)):
             return None
         return self._commit_step(session, work, step, lease)
 
-    def _may_send(self, account_id: AccountId) -> bool:
+    def _may_send(self, account_id: AccountId, *, is_move: bool) -> bool:
         """Take what a call needs to leave now: a seat, then one request of the account's budget."""
-        has_both = self._seats.has(account_id) and self._budget.take_for_exit(account_id)
+        take = self._budget.take_for_move if is_move else self._budget.take_for_exit
+        has_both = self._seats.has(account_id) and take(account_id)
         return has_both and self._seats.takes(account_id)
 
     def _means_of(self, account_id: AccountId) -> ExitMeans:
@@ -317,13 +322,14 @@ class ExitLane:
     def _change(self, session: Session, work: LegWork, step: ChangeExit) -> _Call:
         row = work.live
         assert row is not None  # noqa: S101  the rules change only what is live
+        was = resting_terms(row)
         row.order_type, row.quantity = step.order_type, step.quantity
         row.price, row.trigger_price = step.price, step.trigger_price
         row.chase_step = step.chase_step
         if work.leg.exit_reason is not None:
             # From here on the order is the way out, not the stop it was placed as.
             row.role, row.reason = OrderRole.EXIT, work.leg.exit_reason
-        self._note_request(session, row, OrderEventKind.UPDATE_REQUESTED)
+        self._note_request(session, row, OrderEventKind.UPDATE_REQUESTED, was)
         change = OrderChange(
             broker_order_id=BrokerOrderId(str(row.broker_order_id)),
             instrument=self._contracts.get(row.day, InstrumentId(row.instrument_id)),
@@ -352,10 +358,13 @@ class ExitLane:
             lambda gateway: gateway.cancel_order(broker_order_id, timeout_s=timeout_s),
         )
 
-    def _note_request(self, session: Session, row: OrderRow, kind: OrderEventKind) -> None:
+    def _note_request(
+        self, session: Session, row: OrderRow, kind: OrderEventKind, was: Mapping[str, Any] | None = None
+    ) -> None:
         now, wall = self._clock.now(), self._clock.wall()
         row.changed_wall = wall
         details = {"price": str(row.price), "trigger": str(row.trigger_price), "quantity": str(row.quantity)}
+        details |= was or {}
         move_order(session, row, kind, source="exit_lane", now=now, wall=wall, details=details)
 
     def _make(self, call: _Call, wakes: Wakes) -> Witness | None:

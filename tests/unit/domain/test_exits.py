@@ -18,6 +18,7 @@ from app.domain.risk.exits import (
     ExitStep,
     LiveExit,
     PlaceExit,
+    WantedStop,
     WatchExit,
     exit_shares,
     exit_side,
@@ -53,6 +54,8 @@ def step(
     *,
     last: str | None = "100",
     stop: Decimal | None = STOP,
+    moved_to: Decimal | None = None,
+    due_s: float | None = None,
     wants_flat: bool = False,
     instrument: Instrument = CALL,
     means: ExitMeans = ANY_MEANS,
@@ -63,7 +66,7 @@ def step(
         exit_order,
         instrument=instrument,
         tick=None if last is None else tick(last),
-        stop_fraction=stop,
+        stop=None if stop is None else WantedStop(fraction=stop, moved_to=moved_to, due_s=due_s),
         wants_flat=wants_flat,
         means=means,
     )
@@ -349,3 +352,108 @@ def test_a_chase_without_a_price_still_shrinks() -> None:
 def test_an_exit_that_would_make_a_turned_position_larger_is_canceled() -> None:
     assert step(LONG, live(side=Side.BUY), wants_flat=True) == CancelExit()
     assert step(LONG, live(side=Side.BUY, status=OrderStatus.PENDING_UPDATE), wants_flat=True) is None
+
+
+MOVED = Decimal("110.00")
+
+
+@pytest.mark.parametrize(
+    ("age_s", "means", "moves"),
+    [
+        (2.9, ANY_MEANS, False),
+        (3.0, ANY_MEANS, True),
+        (14.9, ExitMeans(changes_in_place=False), False),
+        (15.0, ExitMeans(changes_in_place=False), True),
+    ],
+)
+def test_a_moved_stop_takes_its_order_along_once_that_has_rested(
+    age_s: float,
+    means: ExitMeans,
+    moves: bool,  # noqa: FBT001
+) -> None:
+    decided = step(SHORT, live(age_s=age_s), moved_to=MOVED, means=means)
+    change = ChangeExit(
+        order_type=OrderType.STOP_LIMIT,
+        quantity=Decimal(65),
+        price=Decimal("112.20"),
+        trigger_price=MOVED,
+        chase_step=0,
+    )
+    assert decided == ((change if means.changes_in_place else CancelExit()) if moves else None)
+
+
+@pytest.mark.parametrize(("last", "leaves"), [("109.95", False), ("110", True), ("124", True)])
+def test_a_market_that_is_back_at_the_moved_stop_is_left_without_a_rest(
+    last: str,
+    leaves: bool,  # noqa: FBT001
+) -> None:
+    changed = step(SHORT, live(age_s=0.1), moved_to=MOVED, last=last)
+    assert isinstance(changed, ChangeExit) is leaves
+    if isinstance(changed, ChangeExit):
+        assert (changed.order_type, changed.quantity) == (OrderType.LIMIT, Decimal(65))
+
+
+@pytest.mark.parametrize("trigger", ["110", "109.95"])
+def test_a_stop_that_rests_at_the_moved_level_or_closer_is_left_to_the_venue(trigger: str) -> None:
+    there = live(trigger_price=Decimal(trigger), price=Decimal("112.20"))
+    assert step(SHORT, there, moved_to=MOVED, last="109") is None
+    assert step(SHORT, there, moved_to=MOVED, last="111") is None
+
+
+@pytest.mark.parametrize("status", [OrderStatus.TRIGGERED, OrderStatus.PENDING_UPDATE])
+def test_a_stop_that_triggered_or_is_being_changed_is_not_moved(status: OrderStatus) -> None:
+    assert step(SHORT, live(status=status), moved_to=MOVED) is None
+
+
+def test_a_new_stop_is_placed_where_the_rules_have_moved_it() -> None:
+    placed = step(SHORT, None, moved_to=MOVED)
+    assert isinstance(placed, PlaceExit)
+    assert (placed.trigger_price, placed.price) == (MOVED, Decimal("112.20"))
+
+
+def test_a_moved_stop_that_is_looser_than_the_first_one_moves_nothing() -> None:
+    assert step(SHORT, live(), moved_to=Decimal(130)) is None
+    placed = step(SHORT, None, moved_to=Decimal(130))
+    assert isinstance(placed, PlaceExit)
+    assert placed.trigger_price == Decimal(125)
+
+
+def test_a_moved_stop_that_is_watched_leaves_when_the_price_gets_there() -> None:
+    assert step(SHORT, None, moved_to=MOVED, last="109.95", means=WATCHES) == WatchExit()
+    placed = step(SHORT, None, moved_to=MOVED, last="110", means=WATCHES)
+    assert isinstance(placed, PlaceExit)
+    assert placed.order_type is OrderType.LIMIT
+
+
+def test_a_moved_stop_of_a_long_position_follows_upwards_only() -> None:
+    below = live(side=Side.SELL, trigger_price=Decimal(75), price=Decimal("72.75"))
+    changed = step(LONG, below, moved_to=Decimal(95))
+    assert isinstance(changed, ChangeExit)
+    assert changed.trigger_price == Decimal(95)
+    assert step(LONG, below, moved_to=Decimal(70)) is None
+
+
+def test_a_stop_that_was_due_leaves_even_if_the_market_has_turned() -> None:
+    looser, placed = step(SHORT, live(age_s=0.1), moved_to=MOVED, due_s=0.0), step(SHORT, None, due_s=0.0)
+    assert isinstance(looser, ChangeExit)
+    assert isinstance(placed, PlaceExit)
+    assert looser.order_type is placed.order_type is OrderType.LIMIT
+
+
+def test_a_stop_that_was_due_and_cannot_be_priced_rests_at_its_level() -> None:
+    moved, placed = (
+        step(SHORT, live(), moved_to=MOVED, due_s=9.0, last=None),
+        step(SHORT, None, last=None, due_s=9),
+    )
+    assert isinstance(moved, ChangeExit)
+    assert isinstance(placed, PlaceExit)
+    assert (moved.trigger_price, placed.trigger_price) == (MOVED, Decimal(125))
+
+
+@pytest.mark.parametrize(("due_s", "leaves"), [(1.9, False), (2.0, True)])
+def test_a_stop_at_its_level_that_the_venue_does_not_trigger_leaves_soon(
+    due_s: float,
+    leaves: bool,  # noqa: FBT001
+) -> None:
+    changed = step(SHORT, live(), due_s=due_s)
+    assert (isinstance(changed, ChangeExit) and changed.order_type is OrderType.LIMIT) is leaves
