@@ -17,6 +17,8 @@ from app.domain.ports import Clock
 from app.domain.users import Role
 from app.infra.live_state import LiveState
 from app.services.commands import Caller, TaskSender
+from app.services.costs import Costs
+from app.services.overview import Sources
 from app.services.risk_control import Moment
 from app.services.timeline import trading_day
 
@@ -33,6 +35,7 @@ class Parts:
     queue: TaskSender
     clock: Clock
     calendar: Calendar
+    costs: Costs
     tokens: Tokens
     throttle: LoginThrottle
     hub: Hub
@@ -41,6 +44,11 @@ class Parts:
         """Return the platform's time, the machine's, and the trading date."""
         now = self.clock.now()
         return Moment(day=trading_day(now), now=now, wall=self.clock.wall())
+
+    @property
+    def sources(self) -> Sources:
+        """What a day is read from besides the tables."""
+        return Sources(live=self.live, calendar=self.calendar, costs=self.costs)
 
     def caller(self, token: str, *, origin: str) -> Caller:
         """Return who a token stands for; rights come from the database, so that a change acts at once.

@@ -9,15 +9,16 @@ from fastapi import APIRouter, Query
 from api.deps import CallerDep, PartsDep
 from api.routes.commands import accepted
 from api.schemas.accounts import Account, Deployment, Login, PnlLine
-from api.schemas.day import Command, Why
+from api.schemas.day import Command, PnlInfo, Why
+from api.valuation import read_valued_legs
 from app.db.views.accounts import read_accounts, read_deployments, read_logins
-from app.db.views.trading import read_legs
 from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId
 from app.services.commands import order_deployment_state, order_login, order_square_off
-from app.services.pnl import LegPnl, PnlSum, add_up, value_leg
+from app.services.pnl import LegPnl, PnlSum, add_up
 
 router = APIRouter()
+PnlBy = Literal["account", "user", "deployment"]
 Day = Annotated[date | None, Query(description="Trading date; today when not given.")]
 
 
@@ -47,17 +48,12 @@ def retry_login(parts: PartsDep, caller: CallerDep, account_id: int, asked: Why)
 
 
 @router.get("/pnl", tags=["accounts"])
-def list_pnl(
-    parts: PartsDep, caller: CallerDep, by: Literal["account", "user"] = "account", day: Day = None
-) -> list[PnlLine]:
-    """Return profit and loss before fees per account or user and currency, at the last marks."""
-    with parts.database.begin() as session:
-        legs = read_legs(session, caller.scope, day=day or parts.moment().day)
-    marks = parts.live.marks(leg.instrument_id for leg in legs if leg.net_qty != 0)
+def list_pnl(parts: PartsDep, caller: CallerDep, by: PnlBy = "account", day: Day = None) -> list[PnlLine]:
+    """Return profit and loss per account, user or deployment and currency, before and after charges."""
     groups: dict[tuple[str, str], list[LegPnl]] = defaultdict(list)
-    for leg in legs:
-        key = (leg.account_id, leg.account_name) if by == "account" else (leg.user_id, leg.user_name)
-        groups[f"{by}:{key[0]}", key[1]].append(value_leg(leg, marks))
+    of = day or parts.moment().day
+    for leg, value in read_valued_legs(parts.database, parts.sources, caller.scope, day=of):
+        groups[f"{by}:{getattr(leg, f'{by}_id')}", getattr(leg, f"{by}_name")].append(value)
     return [_line(key, name, pnl) for (key, name), values in sorted(groups.items()) for pnl in add_up(values)]
 
 
@@ -99,12 +95,4 @@ def square_off(parts: PartsDep, caller: CallerDep, deployment_id: int, asked: Wh
 
 
 def _line(key: str, name: str, pnl: PnlSum) -> PnlLine:
-    return PnlLine(
-        key=key,
-        name=name,
-        currency=pnl.currency,
-        total=pnl.total,
-        realized=pnl.realized,
-        unrealized=pnl.unrealized,
-        unmarked=pnl.unmarked,
-    )
+    return PnlLine(key=key, name=name, **PnlInfo.model_validate(pnl).model_dump())

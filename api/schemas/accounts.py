@@ -3,10 +3,10 @@
 from datetime import date, datetime
 from typing import Any
 
-from api.schemas.base import DecimalStr, Shown
+from api.schemas.base import Shown
+from api.schemas.day import PnlInfo
 from app.domain.accounts import AccountMode, BrokerCode, LoginReason, LoginStatus, TradingState
 from app.domain.deployments import DeploymentState
-from app.domain.markets import Currency
 
 
 class Account(Shown):
@@ -60,13 +60,8 @@ class Deployment(Shown):
     armed_on: date | None
 
 
-class PnlLine(Shown):
-    """Sum up profit and loss in one currency before fees; `unmarked` open legs are missing from the sum."""
+class PnlLine(PnlInfo):
+    """Sum up profit and loss of an account, a user or a deployment in one currency."""
 
     key: str
     name: str
-    currency: Currency
-    total: DecimalStr
-    realized: DecimalStr
-    unrealized: DecimalStr
-    unmarked: int

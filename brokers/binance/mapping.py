@@ -5,9 +5,10 @@ from decimal import Decimal
 
 from app.domain.errors import ProtocolError
 from app.domain.ids import TradeId
+from app.domain.markets import Currency
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderStatus, Side
-from app.domain.reports import Balance, FillReport, OrderReport, PositionReport
+from app.domain.reports import Balance, FillReport, Money, OrderReport, PositionReport
 from brokers.binance.refs import OrderRef
 from brokers.binance.values import (
     Row,
@@ -149,7 +150,15 @@ def fill_report(row: Row) -> FillReport:
         quantity=quantity,
         price=price,
         ts_event=moment(milliseconds(row, "time")),
+        fee=_fee(row),
     )
+
+
+def _fee(row: Row) -> Money | None:
+    """Return what Binance took, in the asset that it took it in; a rebate is negative."""
+    if "commission" not in row:
+        return None
+    return Money(amount=number(row, "commission"), currency=Currency(text(row, "commissionAsset")))
 
 
 def bought_today(fills: Iterable[FillReport]) -> tuple[PositionReport, ...]:
