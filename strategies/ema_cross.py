@@ -226,6 +226,7 @@ class EmaCross:
             lots=lots,
             reference_price=tick.last,
             protection=ProtectionTerms(stop_fraction=fraction),
+            atr=reading.atr,
         )
         direction = "up" if side is Side.BUY else "down"
         return (

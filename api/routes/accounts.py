@@ -8,14 +8,25 @@ from fastapi import APIRouter, Query
 
 from api.deps import CallerDep, PartsDep
 from api.routes.commands import accepted
-from api.schemas.accounts import Account, Deployment, Login, PnlLine
+from api.schemas.accounts import (
+    Account,
+    ChangeSettings,
+    ChangeSizing,
+    Deployment,
+    Drift,
+    Login,
+    PnlLine,
+)
 from api.schemas.day import Command, PnlInfo, Why
 from api.valuation import read_valued_legs
-from app.db.views.accounts import read_accounts, read_deployments, read_logins
+from app.db.views.accounts import read_accounts, read_deployment, read_deployments, read_logins
 from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId
+from app.services.account_settings import change_settings
 from app.services.commands import order_deployment_state, order_login, order_square_off
+from app.services.deployments import set_sizing
 from app.services.pnl import LegPnl, PnlSum, add_up
+from app.services.sizing_drift import read_drift
 
 router = APIRouter()
 PnlBy = Literal["account", "user", "deployment"]
@@ -92,6 +103,36 @@ def square_off(parts: PartsDep, caller: CallerDep, deployment_id: int, asked: Wh
             session, caller, DeploymentId(deployment_id), reason=asked.reason, moment=parts.moment()
         )
     return accepted(parts, caller, command_id)
+
+
+@router.put("/deployments/{deployment_id}/sizing", tags=["deployments"])
+def change_sizing(parts: PartsDep, caller: CallerDep, deployment_id: int, asked: ChangeSizing) -> Deployment:
+    """Size a deployment's entries by another model, from the next entry on."""
+    with parts.database.begin() as session:
+        set_sizing(
+            session, caller.actor, DeploymentId(deployment_id), dict(asked.sizing), reason=asked.reason
+        )
+        return Deployment.model_validate(read_deployment(session, caller.scope, DeploymentId(deployment_id)))
+
+
+@router.get("/deployments/drift", tags=["deployments"])
+def list_drift(parts: PartsDep, caller: CallerDep, day: Day = None) -> list[Drift]:
+    """Return what every account wished and got of each signal of a day, the widest apart first."""
+    with parts.database.begin() as session:
+        lines = read_drift(session, caller.scope, day=day or parts.moment().day)
+    return [Drift.model_validate(line) for line in lines]
+
+
+@router.put("/accounts/{account_id}/settings", tags=["accounts"])
+def put_settings(
+    parts: PartsDep, caller: CallerDep, account_id: int, asked: ChangeSettings
+) -> dict[str, str | int]:
+    """Change what an account has and pays, from the next entry on; return all its settings."""
+    with parts.database.begin() as session:
+        settings = change_settings(
+            session, caller.actor, AccountId(account_id), asked.settings, reason=asked.reason
+        )
+    return {name: value for name, value in settings.items() if isinstance(value, str | int)}
 
 
 def _line(key: str, name: str, pnl: PnlSum) -> PnlLine:

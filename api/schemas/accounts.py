@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from api.schemas.base import Shown
+from api.schemas.base import Asked, DecimalStr, Reason, Shown
 from api.schemas.day import PnlInfo
 from app.domain.accounts import AccountMode, BrokerCode, LoginReason, LoginStatus, TradingState
 from app.domain.deployments import DeploymentState
@@ -23,6 +23,7 @@ class Account(Shown):
     trading_state: TradingState
     state_reason: str
     user_trading_state: TradingState
+    settings: dict[str, Any]
 
 
 class Login(Shown):
@@ -55,9 +56,42 @@ class Deployment(Shown):
     name: str
     strategy: str
     params: dict[str, Any]
+    sizing: dict[str, Any]
     state: DeploymentState
     state_reason: str
     armed_on: date | None
+
+
+class ChangeSizing(Asked):
+    """Name a sizing model with its numbers, as text or whole numbers; empty: as the strategy wishes."""
+
+    sizing: dict[str, str | int]
+    reason: Reason
+
+
+class ChangeSettings(Asked):
+    """Change the named settings of an account; null takes one back."""
+
+    settings: dict[str, str | int | None]
+    reason: Reason
+
+
+class Drift(Shown):
+    """Show what an account wished and got of one leg of a signal, in lots; `wished` is before rounding."""
+
+    strategy: str
+    signal: str
+    leg: int
+    instrument_id: str
+    account: str
+    deployment_id: int
+    deployment_name: str
+    wished: DecimalStr
+    sized: DecimalStr
+    got: DecimalStr
+    drift: DecimalStr
+    drift_fraction: DecimalStr | None
+    denial_code: str | None
 
 
 class PnlLine(PnlInfo):

@@ -11,8 +11,11 @@ from sqlalchemy.orm import Session
 from app.db.lost_orders import lost_ids
 from app.db.models import AccountRow, LegRow, OrderRow, UserRow
 from app.db.orders import OPEN_STATUSES, leg_of
-from app.domain.accounts import TradingState
+from app.domain.account_settings import AccountSettings
+from app.domain.accounts import BrokerCode, TradingState
+from app.domain.errors import InvalidInputError
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey
+from app.domain.markets import Money, market_of
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderRole, Side
 from app.domain.positions import realized_pnl, unrealized_pnl
@@ -54,6 +57,7 @@ def lock_risk_states(
     orders = _orders(session, account_ids, day)
     recent = _recent_entries(session, account_ids)
     lost = lost_ids(session, account_ids)
+    capitals = _capitals(session, account_ids)
     return {
         AccountId(account_id): _state(
             TradingState(account_state),
@@ -64,6 +68,7 @@ def lock_risk_states(
             spent=lost.get(account_id, set()),
             window=window,
             quotes=quotes,
+            capital=capitals.get(AccountId(account_id)),
         )
         for account_id, account_state, user_state in states
     }
@@ -110,6 +115,7 @@ def _state(  # noqa: PLR0913  what one account is judged by
     spent: Collection[ClientOrderId],
     window: EntryWindow,
     quotes: Mapping[InstrumentId, Quote],
+    capital: Money | None,
 ) -> RiskState:
     values = [(row, leg_of(row), _mark(row, quotes)) for row in legs]
     live = [o for o in orders if o.status in OPEN_STATUSES]
@@ -127,7 +133,25 @@ def _state(  # noqa: PLR0913  what one account is judged by
         positions=tuple(_position(row, mark) for row, _, mark in values),
         known_ids=frozenset((*spent, *(ClientOrderId(o.client_order_id) for o in orders))),
         unknown_instruments=frozenset(InstrumentId(o.instrument_id) for o in live if o.is_unknown),
+        capital=capital,
     )
+
+
+def _capitals(session: Session, account_ids: Sequence[AccountId]) -> dict[AccountId, Money]:
+    """Return what people say that their accounts have; a value that cannot be read counts as none."""
+    statement = select(AccountRow.id, AccountRow.broker, AccountRow.settings).where(
+        AccountRow.id.in_(account_ids)
+    )
+    found: dict[AccountId, Money] = {}
+    for account_id, broker, settings in session.execute(statement):
+        try:
+            capital = AccountSettings.from_mapping(settings).capital
+        except InvalidInputError:
+            continue
+        if capital is not None:
+            currency = market_of(BrokerCode(broker)).currency
+            found[AccountId(account_id)] = Money(amount=capital, currency=currency)
+    return found
 
 
 def _mark(row: LegRow, quotes: Mapping[InstrumentId, Quote]) -> Decimal:

@@ -15,7 +15,7 @@ from typing import Final
 from app.domain.errors import InvalidInputError, NotFoundError
 from app.domain.instruments import InstrumentKind, OptionRight, OptionTerms, Venue
 from app.domain.markets import Currency
-from app.domain.numbers import ZERO, Rounding, parse_decimal, round_to_step
+from app.domain.numbers import ZERO, Rounding, exact, round_to_step
 from app.domain.orders import Side
 
 RUPEE_STEP: Final = Decimal("0.0001")
@@ -174,15 +174,6 @@ class AccountTerms:
 
 
 TERM_NAMES: Final = ("brokerage", "maker_rate", "taker_rate", "fee_discount", "commission")
-
-
-def exact(name: str, value: object) -> Decimal:
-    """Return a setting as a Decimal; floats, which have lost digits already, are refused."""
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise InvalidInputError(
-            f'{name}: expected a whole number or a decimal in quotes such as "0.20", got {value!r}'
-        )
-    return parse_decimal(value, name=name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import NewType
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,14 @@ _ZERO = timedelta(0)
 Currency = NewType("Currency", str)
 """The code of some money, as the venue writes it ("INR", "USDT", "JPY"); two currencies are never added."""
 INR, USD, USDT = Currency("INR"), Currency("USD"), Currency("USDT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """Carry an amount with its currency."""
+
+    amount: Decimal
+    currency: Currency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

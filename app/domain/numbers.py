@@ -35,6 +35,15 @@ def parse_decimal(text: str | int | Decimal, *, name: str) -> Decimal:
     return value
 
 
+def exact(name: str, value: object) -> Decimal:
+    """Return a setting as a Decimal; floats, which have lost digits already, are refused."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise InvalidInputError(
+            f'{name}: expected a whole number or a decimal in quotes such as "0.20", got {value!r}'
+        )
+    return parse_decimal(value, name=name)
+
+
 def plain(value: Decimal) -> Decimal:
     """Return the same number without trailing zeros after the point and without an exponent."""
     return value.quantize(_ONE) if value == value.to_integral_value() else value.normalize()

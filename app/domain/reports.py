@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from app.domain.ids import BrokerOrderId, ClientOrderId, TradeId
-from app.domain.markets import Currency
+from app.domain.markets import Money
 from app.domain.orders import OrderStatus, Side
 
 T = TypeVar("T")
@@ -87,14 +87,6 @@ class OrderReport:
     def has_tag(self, client_order_id: ClientOrderId) -> bool:
         """Whether the tag is ours, or ours with the suffix that the venue adds on cancel."""
         return self.tag == client_order_id or self.tag.startswith(f"{client_order_id}-")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
-    """Carry an amount with its currency."""
-
-    amount: Decimal
-    currency: Currency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,11 @@ class Caller:
         """Whose data the caller may see and touch."""
         return DataScope(user_id=None if self.is_staff else self.user_id)
 
+    @property
+    def actor(self) -> Actor:
+        """The caller as use cases and the audit log know it."""
+        return Actor(name=self.name, role=self.role, origin=self.origin, user_id=self.user_id)
+
     def require_staff(self, what: str) -> None:
         """Raise ForbiddenError unless the caller is staff."""
         if not self.is_staff:
@@ -147,8 +152,7 @@ def order_settlement(
     session: Session, caller: Caller, order_id: OrderId, settlement: Settlement, *, moment: Moment
 ) -> int:
     """Settle an order with unknown outcome in this transaction, audited; return the command's id."""
-    actor = Actor(name=caller.name, role=caller.role, origin=caller.origin, user_id=caller.user_id)
-    settled = settle_unknown(session, actor, order_id, settlement, moment=moment)
+    settled = settle_unknown(session, caller.actor, order_id, settlement, moment=moment)
     command_id = add_command(
         session,
         CommandKind.RESOLVE_UNKNOWN,

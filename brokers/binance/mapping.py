@@ -5,10 +5,10 @@ from decimal import Decimal
 
 from app.domain.errors import ProtocolError
 from app.domain.ids import TradeId
-from app.domain.markets import Currency
+from app.domain.markets import Currency, Money
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderStatus, Side
-from app.domain.reports import Balance, FillReport, Money, OrderReport, PositionReport
+from app.domain.reports import Balance, FillReport, OrderReport, PositionReport
 from brokers.binance.refs import OrderRef
 from brokers.binance.values import (
     Row,

@@ -46,6 +46,7 @@ def read_accounts(session: Session, scope: DataScope) -> Sequence[AnyRow]:
             AccountRow.is_enabled,
             AccountRow.trading_state,
             AccountRow.state_reason,
+            AccountRow.settings,
             UserRow.trading_state.label("user_trading_state"),
         )
         .join(UserRow, UserRow.id == AccountRow.user_id)
@@ -97,6 +98,7 @@ def _deployments(scope: DataScope) -> AnySelect:
             DeploymentRow.name,
             DeploymentRow.strategy,
             DeploymentRow.params,
+            DeploymentRow.sizing,
             DeploymentRow.state,
             DeploymentRow.state_reason,
             DeploymentRow.armed_on,

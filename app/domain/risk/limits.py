@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 
 from app.domain.errors import InvalidInputError
-from app.domain.numbers import parse_decimal
+from app.domain.numbers import exact
 
 _WHOLE_NUMBERS = frozenset({"max_lots", "max_entries_per_second", "max_open_positions"})
 
@@ -57,12 +57,4 @@ class RiskLimits:
             raise InvalidInputError(
                 f"limits: expected names out of {', '.join(known)}, got {', '.join(unknown)}"
             )
-        return cls(**{name: _exact(name, value) for name, value in values.items()})
-
-
-def _exact(name: str, value: object) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise InvalidInputError(
-            f'{name}: expected a whole number or a decimal in quotes such as "0.20", got {value!r}'
-        )
-    return parse_decimal(value, name=name)
+        return cls(**{name: exact(name, value) for name, value in values.items()})

@@ -8,6 +8,7 @@ from decimal import Decimal
 from app.domain.accounts import TradingState, strictest
 from app.domain.ids import ClientOrderId, DeploymentId, InstrumentId, SignalKey
 from app.domain.instruments import Instrument
+from app.domain.markets import Money
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderIntent, Side
 
@@ -73,6 +74,7 @@ class RiskState:
     Entries are allowed from `entries_open_at` (the bell) up to `entries_close_at` (the start of the
     square-off); both None when there is no session today. `known_ids` are the client order ids of the
     account's orders of the day; `unknown_instruments` have an order whose outcome is not proven (I3).
+    `capital` is what a person says that the account has, None where nobody did.
     """
 
     account_state: TradingState
@@ -88,6 +90,7 @@ class RiskState:
     positions: tuple[OpenPosition, ...] = ()
     known_ids: frozenset[ClientOrderId] = frozenset()
     unknown_instruments: frozenset[InstrumentId] = frozenset()
+    capital: Money | None = None
 
     @property
     def trading_state(self) -> TradingState:

@@ -2,7 +2,7 @@
 
 import type { Client, ClientMeta, Options as Options2, RequestResult, TDataShape } from './client';
 import { client } from './client.gen';
-import type { HealthData, HealthErrors, HealthResponses, KillSwitchData, KillSwitchErrors, KillSwitchResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAlarmsData, ListAlarmsErrors, ListAlarmsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListDeploymentsData, ListDeploymentsErrors, ListDeploymentsResponses, ListLoginsData, ListLoginsErrors, ListLoginsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPhasesData, ListPhasesErrors, ListPhasesResponses, ListPnlData, ListPnlErrors, ListPnlResponses, ListPositionsData, ListPositionsErrors, ListPositionsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListUnknownOrdersData, ListUnknownOrdersErrors, ListUnknownOrdersResponses, PauseDeploymentData, PauseDeploymentErrors, PauseDeploymentResponses, RenewTokenData, RenewTokenErrors, RenewTokenResponses, ResolveUnknownOrderData, ResolveUnknownOrderErrors, ResolveUnknownOrderResponses, ResumeDeploymentData, ResumeDeploymentErrors, ResumeDeploymentResponses, RetryLoginData, RetryLoginErrors, RetryLoginResponses, ShowCommandData, ShowCommandErrors, ShowCommandResponses, ShowDayData, ShowDayErrors, ShowDayResponses, ShowMeData, ShowMeErrors, ShowMeResponses, ShowOrderData, ShowOrderErrors, ShowOrderResponses, ShowUnknownOrderData, ShowUnknownOrderErrors, ShowUnknownOrderResponses, SignInData, SignInErrors, SignInResponses, SquareOffData, SquareOffErrors, SquareOffResponses, TriggerPhaseData, TriggerPhaseErrors, TriggerPhaseResponses } from './types.gen';
+import type { ChangeSizingData, ChangeSizingErrors, ChangeSizingResponses, HealthData, HealthErrors, HealthResponses, KillSwitchData, KillSwitchErrors, KillSwitchResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAlarmsData, ListAlarmsErrors, ListAlarmsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListDeploymentsData, ListDeploymentsErrors, ListDeploymentsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListLoginsData, ListLoginsErrors, ListLoginsResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPhasesData, ListPhasesErrors, ListPhasesResponses, ListPnlData, ListPnlErrors, ListPnlResponses, ListPositionsData, ListPositionsErrors, ListPositionsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListUnknownOrdersData, ListUnknownOrdersErrors, ListUnknownOrdersResponses, PauseDeploymentData, PauseDeploymentErrors, PauseDeploymentResponses, PutSettingsData, PutSettingsErrors, PutSettingsResponses, RenewTokenData, RenewTokenErrors, RenewTokenResponses, ResolveUnknownOrderData, ResolveUnknownOrderErrors, ResolveUnknownOrderResponses, ResumeDeploymentData, ResumeDeploymentErrors, ResumeDeploymentResponses, RetryLoginData, RetryLoginErrors, RetryLoginResponses, ShowCommandData, ShowCommandErrors, ShowCommandResponses, ShowDayData, ShowDayErrors, ShowDayResponses, ShowMeData, ShowMeErrors, ShowMeResponses, ShowOrderData, ShowOrderErrors, ShowOrderResponses, ShowUnknownOrderData, ShowUnknownOrderErrors, ShowUnknownOrderResponses, SignInData, SignInErrors, SignInResponses, SquareOffData, SquareOffErrors, SquareOffResponses, TriggerPhaseData, TriggerPhaseErrors, TriggerPhaseResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -94,7 +94,7 @@ export const retryLogin = <ThrowOnError extends boolean = false>(options: Option
 /**
  * List Pnl
  *
- * Return profit and loss before fees per account or user and currency, at the last marks.
+ * Return profit and loss per account, user or deployment and currency, before and after charges.
  */
 export const listPnl = <ThrowOnError extends boolean = false>(options?: Options<ListPnlData, ThrowOnError>): RequestResult<ListPnlResponses, ListPnlErrors, ThrowOnError> => (options?.client ?? client).get<ListPnlResponses, ListPnlErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -151,6 +151,47 @@ export const resumeDeployment = <ThrowOnError extends boolean = false>(options: 
 export const squareOff = <ThrowOnError extends boolean = false>(options: Options<SquareOffData, ThrowOnError>): RequestResult<SquareOffResponses, SquareOffErrors, ThrowOnError> => (options.client ?? client).post<SquareOffResponses, SquareOffErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/deployments/{deployment_id}/square-off',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Change Sizing
+ *
+ * Size a deployment's entries by another model, from the next entry on.
+ */
+export const changeSizing = <ThrowOnError extends boolean = false>(options: Options<ChangeSizingData, ThrowOnError>): RequestResult<ChangeSizingResponses, ChangeSizingErrors, ThrowOnError> => (options.client ?? client).put<ChangeSizingResponses, ChangeSizingErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/deployments/{deployment_id}/sizing',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Drift
+ *
+ * Return what every account wished and got of each signal of a day, the widest apart first.
+ */
+export const listDrift = <ThrowOnError extends boolean = false>(options?: Options<ListDriftData, ThrowOnError>): RequestResult<ListDriftResponses, ListDriftErrors, ThrowOnError> => (options?.client ?? client).get<ListDriftResponses, ListDriftErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/deployments/drift',
+    ...options
+});
+
+/**
+ * Put Settings
+ *
+ * Change what an account has and pays, from the next entry on; return all its settings.
+ */
+export const putSettings = <ThrowOnError extends boolean = false>(options: Options<PutSettingsData, ThrowOnError>): RequestResult<PutSettingsResponses, PutSettingsErrors, ThrowOnError> => (options.client ?? client).put<PutSettingsResponses, PutSettingsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/accounts/{account_id}/settings',
     ...options,
     headers: {
         'Content-Type': 'application/json',

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from app.domain.errors import ProtocolError
 from app.domain.ids import BrokerOrderId
-from app.domain.markets import Currency
+from app.domain.markets import Currency, Money
 from app.domain.orders import OrderStatus, Side
-from app.domain.reports import Balance, FillReport, Money, OrderReport, PositionReport
+from app.domain.reports import Balance, FillReport, OrderReport, PositionReport
 from brokers.binance import algo, events, mapping
 from brokers.binance.refs import OrderRef, parse_ref
 from brokers.binance.sdk import load_sdk
