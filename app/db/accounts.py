@@ -115,7 +115,7 @@ def change_account(
 def lock_settings(session: Session, user_id: UserId, account_id: AccountId) -> Mapping[str, object]:
     """Lock a user's account and return its settings, so that two changes cannot lose one. NotFoundError."""
     statement = select(AccountRow.settings).where(AccountRow.id == account_id, AccountRow.user_id == user_id)
-    settings = session.scalar(statement.with_for_update(key_share=True))
+    settings: Mapping[str, object] | None = session.scalar(statement.with_for_update(key_share=True))
     if settings is None:
         raise _not_found(account_id)
     return settings

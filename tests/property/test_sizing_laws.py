@@ -1,5 +1,6 @@
 """Check the laws of sizing for any model and signal: nothing or whole lots, never above cap or budget."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from math import gcd
 
@@ -38,7 +39,7 @@ sizings = st.sampled_from(SizingModel).flatmap(
     )
 )
 capitals = st.integers(1, 10**9).map(lambda n: Money(amount=Decimal(n), currency=INR))
-COSTS = {
+COSTS: dict[SizingModel, Callable[[LegFacts], Decimal | None]] = {
     SizingModel.FIXED_RISK: lambda leg: leg.risk,
     SizingModel.PERCENT_OF_CAPITAL: lambda leg: leg.price,
     SizingModel.VOLATILITY_TARGET: lambda leg: leg.atr,
@@ -61,7 +62,9 @@ def test_every_size_is_nothing_or_whole_lots_in_the_wished_ratio_within_cap_and_
     assert sizing.max_lots is None or max(found.lots) <= sizing.max_lots
     if sizing.model in COSTS:
         of = COSTS[sizing.model]
-        spent = sum(lots * leg.lot_size * of(leg) for lots, leg in zip(found.lots, wished, strict=True))
+        spent = sum(
+            lots * leg.lot_size * (of(leg) or 0) for lots, leg in zip(found.lots, wished, strict=True)
+        )
         assert spent <= capital.amount * sizing.number
     if sizing.model is SizingModel.MULTIPLIER:
         assert all(lots <= leg.lots * sizing.number for lots, leg in zip(found.lots, wished, strict=True))
