@@ -170,30 +170,19 @@ def size(sizing: Sizing, legs: Sequence[LegFacts], *, capital: Money | None) -> 
 def _units(
     sizing: Sizing, legs: Sequence[LegFacts], *, ratios: Sequence[int], capital: Money | None, divisor: int
 ) -> Decimal:
-    match sizing.model:
-        case SizingModel.FIXED_LOTS:
-            return sizing.number
-        case SizingModel.MULTIPLIER:
-            return divisor * sizing.number
-        case SizingModel.FIXED_RISK:
-            name, of = "a stop and a price", _risk_of
-        case SizingModel.PERCENT_OF_CAPITAL:
-            name, of = "a price", _price_of
-        case SizingModel.VOLATILITY_TARGET:
-            name, of = "an average true range on the signal", _atr_of
-    return _budget(sizing, legs, capital) / _cost(legs, ratios, of, name=name)
+    if sizing.model is SizingModel.FIXED_LOTS:
+        return sizing.number
+    if sizing.model is SizingModel.MULTIPLIER:
+        return divisor * sizing.number
+    return _budget(sizing, legs, capital) / _cost(legs, ratios, *_COSTS[sizing.model])
 
 
-def _risk_of(leg: LegFacts) -> Decimal | None:
-    return leg.risk
-
-
-def _price_of(leg: LegFacts) -> Decimal | None:
-    return leg.price
-
-
-def _atr_of(leg: LegFacts) -> Decimal | None:
-    return leg.atr
+_COSTS: Final[Mapping[SizingModel, tuple[str, Callable[[LegFacts], Decimal | None]]]] = {
+    SizingModel.FIXED_RISK: ("a stop and a price", lambda leg: leg.risk),
+    SizingModel.PERCENT_OF_CAPITAL: ("a price", lambda leg: leg.price),
+    SizingModel.VOLATILITY_TARGET: ("an average true range on the signal", lambda leg: leg.atr),
+}
+"""What each model needs of a leg: in words for people, and where it stands."""
 
 
 def _budget(sizing: Sizing, legs: Sequence[LegFacts], capital: Money | None) -> Decimal:
@@ -209,7 +198,7 @@ def _budget(sizing: Sizing, legs: Sequence[LegFacts], capital: Money | None) -> 
 
 
 def _cost(
-    legs: Sequence[LegFacts], ratios: Sequence[int], of: Callable[[LegFacts], Decimal | None], *, name: str
+    legs: Sequence[LegFacts], ratios: Sequence[int], name: str, of: Callable[[LegFacts], Decimal | None]
 ) -> Decimal:
     cost = ZERO
     for leg, ratio in zip(legs, ratios, strict=True):

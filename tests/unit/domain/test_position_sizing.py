@@ -78,7 +78,7 @@ def sized(settings: dict[str, object], *legs: LegFacts, capital: Money | None = 
         ({"model": "percent_of_capital", "fraction": 1}, (leg(price="7692.31"),), SizingFault.BELOW_ONE_LOT),
         # A lot moves 650 in one true range.
         ({"model": "volatility_target", "fraction": "0.005"}, (leg(),), (3,)),
-        ({"model": "volatility_target", "fraction": "0.005"}, (leg(lots=2), leg(lots=1)), (2, 1)),
+        ({"model": "volatility_target", "fraction": "0.01"}, (leg(lots=2), leg(lots=1)), (4, 2)),
         ({"model": "multiplier", "factor": "1.5"}, (leg(lots=1),), (1,)),
         ({"model": "multiplier", "factor": "1.5"}, (leg(lots=2), leg(lots=4)), (3, 6)),
         ({"model": "multiplier", "factor": "0.5"}, (leg(lots=1),), SizingFault.BELOW_ONE_LOT),

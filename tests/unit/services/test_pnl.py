@@ -121,7 +121,8 @@ def test_a_fee_in_another_coin_stands_alone_and_is_never_taken_from_the_wrong_su
         Decimal("-0.001"),
         ChargeBasis.BROKER,
     )
-    assert (usdt.charges, usdt.net) == (ZERO, usdt.total)
+    assert (usdt.charges, usdt.net, usdt.lines) == (ZERO, usdt.total, {})
+    assert bnb.lines == {Charge.TRADE_FEE: Decimal("0.001")}
 
 
 def test_orders_without_rates_are_counted() -> None:
