@@ -2,8 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -19,7 +22,6 @@ from app.domain.charges import (
     ChargeSum,
     Execution,
     NoRatesError,
-    Rate,
     RateBook,
     add_charges,
     charges_of,
@@ -29,20 +31,40 @@ from app.domain.charges import (
 )
 from app.domain.errors import InvalidInputError
 from app.domain.ids import InstrumentId
-from app.domain.instruments import InstrumentKind, Venue, venue_of
+from app.domain.instruments import InstrumentKind, venue_of
 from app.domain.markets import INR, Currency, currency_of
 from app.domain.orders import Side
 
 LegId = tuple[int, str]
 """Deployment and instrument."""
+_REMEMBERED: Final = 50_000
 _Fees = Mapping[tuple[int, str], list[AnyRow]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Executed:
+    """Hold what the charges of an executed order depend on, so that each is reckoned once."""
+
+    day: date
+    instrument_id: str
+    kind: str | None
+    contract_size: Decimal | None
+    currency: str | None
+    side: str
+    quantity: Decimal
+    turnover: Decimal
+    settings: tuple[tuple[str, str], ...]
+
+
 class Costs:
-    """Reckon charges with one book of rates. A fee that the broker itself reports wins over the rates."""
+    """Reckon charges with one book of rates. A fee that the broker itself reports wins over the rates.
+
+    Thread-safe. What was reckoned is remembered, because pages ask for the same orders all day.
+    """
 
     def __init__(self, book: RateBook) -> None:
-        self._book = book
+        self._in_force = lru_cache(maxsize=64)(book.in_force)
+        self._modeled = lru_cache(maxsize=_REMEMBERED)(self._reckon)
 
     def of_day(
         self,
@@ -61,44 +83,46 @@ class Costs:
         fees: dict[tuple[int, str], list[AnyRow]] = defaultdict(list)
         for row in read_reported_fees(session, scope, day=day, deployments=deployments):
             fees[row.account_id, row.broker_order_id].append(row)
-        desk = _Desk(self._book, day)
         sums: dict[LegId, list[ChargeSum]] = defaultdict(list)
         for row in read_executed(session, scope, day=day, deployments=deployments):
             told = _reported(row, fees)
-            sums[row.deployment_id, row.instrument_id].append(desk.modeled(row) if told is None else told)
+            paid = self._modeled(_executed(row, day)) if told is None else told
+            sums[row.deployment_id, row.instrument_id].append(paid)
         return {leg: add_charges(parts) for leg, parts in sums.items()}
 
-
-class _Desk:
-    """Apply the rates of one day; each market's rows are looked up once."""
-
-    def __init__(self, book: RateBook, day: date) -> None:
-        self._book, self._day = book, day
-        self._rates: dict[tuple[Venue, str], tuple[Rate, ...]] = {}
-
-    def modeled(self, row: AnyRow) -> ChargeSum:
+    def _reckon(self, order: _Executed) -> ChargeSum:
+        if order.kind is None or order.contract_size is None:
+            return ChargeSum(uncharged=1)  # the day's contract master does not list it
+        instrument_id = InstrumentId(order.instrument_id)
         try:
-            rates = self._in_force(venue_of(row.instrument_id), row.kind)
-            terms = AccountTerms.from_mapping(row.settings)
+            product = product_of(InstrumentKind(order.kind))
+            rates = self._in_force(venue_of(instrument_id), product, order.day)
+            terms = AccountTerms.from_mapping(dict(order.settings))
         except (NoRatesError, InvalidInputError):
             return ChargeSum(uncharged=1)
-        currency = currency_of(InstrumentId(row.instrument_id), row.currency)
+        currency = currency_of(instrument_id, order.currency)
         execution = Execution(
-            side=Side(row.side),
-            turnover=row.turnover,
-            contracts=row.quantity / row.contract_size,
+            side=Side(order.side),
+            turnover=order.turnover,
+            contracts=order.quantity / order.contract_size,
             currency=currency,
             step=_step(currency),
         )
         return modeled(charges_of(execution, rates, terms))
 
-    def _in_force(self, venue: Venue, kind: str | None) -> tuple[Rate, ...]:
-        if kind is None:
-            raise NoRatesError("expected an instrument of the day's master, got an unlisted one")
-        if (venue, kind) not in self._rates:
-            product = product_of(InstrumentKind(kind))
-            self._rates[venue, kind] = self._book.in_force(venue, product, self._day)
-        return self._rates[venue, kind]
+
+def _executed(row: AnyRow, day: date) -> _Executed:
+    return _Executed(
+        day,
+        row.instrument_id,
+        row.kind,
+        row.contract_size,
+        row.currency,
+        row.side,
+        row.quantity,
+        row.turnover,
+        tuple(sorted((name, str(value)) for name, value in row.settings.items())),
+    )
 
 
 def _reported(row: AnyRow, fees: _Fees) -> ChargeSum | None:

@@ -384,25 +384,7 @@ def add_order(
         ts_init=moment,
     )
     _add_sent(session, row)
-    if filled:
-        session.flush()
-        session.add(_fill(row, price))
     return row
-
-
-def _fill(order: OrderRow, price: Decimal) -> FillRow:
-    return FillRow(
-        order_id=order.id,
-        user_id=order.user_id,
-        account_id=order.account_id,
-        deployment_id=order.deployment_id,
-        instrument_id=order.instrument_id,
-        side=order.side,
-        quantity=order.filled_qty,
-        price=price,
-        cumulative_qty=order.filled_qty,
-        ts_init=order.ts_init,
-    )
 
 
 def seed_unknown(session: Session, person: Person, *, wall: datetime, lookalike: str = "") -> OrderRow:
@@ -446,11 +428,28 @@ def seed_unknown(session: Session, person: Person, *, wall: datetime, lookalike:
     return row
 
 
+def _fill(order: OrderRow) -> FillRow:
+    return FillRow(
+        order_id=order.id,
+        user_id=order.user_id,
+        account_id=order.account_id,
+        deployment_id=order.deployment_id,
+        instrument_id=order.instrument_id,
+        side=order.side,
+        quantity=order.filled_qty,
+        price=order.avg_px,
+        cumulative_qty=order.filled_qty,
+        ts_init=order.ts_init,
+    )
+
+
 def _add_sent(session: Session, row: OrderRow) -> None:
     session.add(row)
     session.flush()
     sent = {"kind": OrderEventKind.SUBMITTED, "source": "lane", "details": {"price": str(row.price)}}
     session.add(OrderEventRow(order_id=row.id, ts_init=row.ts_init, **sent))
+    if row.filled_qty:
+        session.add(_fill(row))
 
 
 def _seed_runs(session: Session, accounts: int) -> None:
