@@ -17,6 +17,8 @@ from app.domain.ports import Clock
 from app.domain.users import Role
 from app.infra.live_state import LiveState
 from app.services.commands import Caller, TaskSender
+from app.services.costs import Costs
+from app.services.overview import Sources
 from app.services.risk_control import Moment, moment_of
 
 _bearer = HTTPBearer(auto_error=False, description="A token from POST /api/v1/tokens")
@@ -32,6 +34,7 @@ class Parts:
     queue: TaskSender
     clock: Clock
     calendar: Calendar
+    costs: Costs
     tokens: Tokens
     throttle: LoginThrottle
     hub: Hub
@@ -39,6 +42,11 @@ class Parts:
     def moment(self) -> Moment:
         """Return the platform's time, the machine's, and the trading date."""
         return moment_of(self.clock)
+
+    @property
+    def sources(self) -> Sources:
+        """What a day is read from besides the tables."""
+        return Sources(live=self.live, calendar=self.calendar, costs=self.costs)
 
     def caller(self, token: str, *, origin: str) -> Caller:
         """Return who a token stands for; rights come from the database, so that a change acts at once.

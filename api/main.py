@@ -33,9 +33,11 @@ from app.config import Settings
 from app.db.session import Database
 from app.domain.ports import Clock
 from app.infra.calendars import load_calendar
+from app.infra.charge_tables import load_charges
 from app.infra.live_state import LiveState
 from app.infra.secret_files import secret_or_file
 from app.services.commands import TaskSender
+from app.services.costs import Costs
 
 _VERSION = "1"
 WEBSOCKETS: Final = "websockets-sansio"
@@ -53,6 +55,7 @@ def create_app(
         queue=queue,
         clock=clock,
         calendar=load_calendar(),
+        costs=Costs(load_charges()),
         tokens=Tokens(secret_or_file(settings.jwt_secret, settings.home / "jwt.key")),
         throttle=LoginThrottle(),
         hub=Hub(),
@@ -82,9 +85,7 @@ def create_app(
 @asynccontextmanager
 async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     parts: Parts = application.state.parts
-    pump = Pump(
-        parts.hub, database=parts.database, live=parts.live, clock=parts.clock, calendar=parts.calendar
-    )
+    pump = Pump(parts.hub, database=parts.database, clock=parts.clock, sources=parts.sources)
     pump.start()
     try:
         yield

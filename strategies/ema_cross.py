@@ -239,6 +239,7 @@ class EmaCross:
             lots=lots,
             reference_price=tick.last,
             protection=ProtectionTerms(stop_fraction=fraction, exits=self._exits(reading.atr)),
+            atr=reading.atr,
         )
         direction = "up" if side is Side.BUY else "down"
         return (

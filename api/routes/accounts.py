@@ -8,16 +8,28 @@ from fastapi import APIRouter, Query
 
 from api.deps import CallerDep, PartsDep
 from api.routes.commands import accepted
-from api.schemas.accounts import Account, Deployment, Login, PnlLine
-from api.schemas.day import Command, Why
-from app.db.views.accounts import read_accounts, read_deployments, read_logins
-from app.db.views.trading import read_legs
+from api.schemas.accounts import (
+    Account,
+    ChangeSettings,
+    ChangeSizing,
+    Deployment,
+    Drift,
+    Login,
+    PnlLine,
+)
+from api.schemas.day import Command, PnlInfo, Why
+from api.valuation import read_valued_legs
+from app.db.views.accounts import read_accounts, read_deployment, read_deployments, read_logins
 from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId
+from app.services.account_settings import change_settings
 from app.services.commands import order_deployment_state, order_login, order_square_off
-from app.services.pnl import LegPnl, PnlSum, add_up, value_leg
+from app.services.deployments import set_sizing
+from app.services.pnl import LegPnl, PnlSum, add_up
+from app.services.sizing_drift import read_drift
 
 router = APIRouter()
+PnlBy = Literal["account", "user", "deployment"]
 Day = Annotated[date | None, Query(description="Trading date; today when not given.")]
 
 
@@ -48,17 +60,12 @@ def retry_login(parts: PartsDep, caller: CallerDep, account_id: int, asked: Why)
 
 
 @router.get("/pnl", tags=["accounts"])
-def list_pnl(
-    parts: PartsDep, caller: CallerDep, by: Literal["account", "user"] = "account", day: Day = None
-) -> list[PnlLine]:
-    """Return profit and loss before fees per account or user and currency, at the last marks."""
-    with parts.database.begin() as session:
-        legs = read_legs(session, caller.scope, day=day or parts.moment().day)
-    marks = parts.live.marks(leg.instrument_id for leg in legs if leg.net_qty != 0)
+def list_pnl(parts: PartsDep, caller: CallerDep, by: PnlBy = "account", day: Day = None) -> list[PnlLine]:
+    """Return profit and loss per account, user or deployment and currency, before and after charges."""
     groups: dict[tuple[str, str], list[LegPnl]] = defaultdict(list)
-    for leg in legs:
-        key = (leg.account_id, leg.account_name) if by == "account" else (leg.user_id, leg.user_name)
-        groups[f"{by}:{key[0]}", key[1]].append(value_leg(leg, marks))
+    of = day or parts.moment().day
+    for leg, value in read_valued_legs(parts.database, parts.sources, caller.scope, day=of):
+        groups[f"{by}:{getattr(leg, f'{by}_id')}", getattr(leg, f"{by}_name")].append(value)
     return [_line(key, name, pnl) for (key, name), values in sorted(groups.items()) for pnl in add_up(values)]
 
 
@@ -110,13 +117,35 @@ def square_off(parts: PartsDep, caller: CallerDep, deployment_id: int, asked: Wh
     return accepted(parts, caller, command_id)
 
 
+@router.put("/deployments/{deployment_id}/sizing", tags=["deployments"])
+def change_sizing(parts: PartsDep, caller: CallerDep, deployment_id: int, asked: ChangeSizing) -> Deployment:
+    """Size a deployment's entries by another model, from the next entry on."""
+    with parts.database.begin() as session:
+        set_sizing(
+            session, caller.actor, DeploymentId(deployment_id), dict(asked.sizing), reason=asked.reason
+        )
+        return Deployment.model_validate(read_deployment(session, caller.scope, DeploymentId(deployment_id)))
+
+
+@router.get("/deployments/drift", tags=["deployments"])
+def list_drift(parts: PartsDep, caller: CallerDep, day: Day = None) -> list[Drift]:
+    """Return what every account wished and got of each signal of a day, the widest apart first."""
+    with parts.database.begin() as session:
+        lines = read_drift(session, caller.scope, day=day or parts.moment().day)
+    return [Drift.model_validate(line) for line in lines]
+
+
+@router.put("/accounts/{account_id}/settings", tags=["accounts"])
+def put_settings(
+    parts: PartsDep, caller: CallerDep, account_id: int, asked: ChangeSettings
+) -> dict[str, str | int]:
+    """Change what an account has and pays, from the next entry on; return all its settings."""
+    with parts.database.begin() as session:
+        settings = change_settings(
+            session, caller.actor, AccountId(account_id), asked.settings, reason=asked.reason
+        )
+    return {name: value for name, value in settings.items() if isinstance(value, str | int)}
+
+
 def _line(key: str, name: str, pnl: PnlSum) -> PnlLine:
-    return PnlLine(
-        key=key,
-        name=name,
-        currency=pnl.currency,
-        total=pnl.total,
-        realized=pnl.realized,
-        unrealized=pnl.unrealized,
-        unmarked=pnl.unmarked,
-    )
+    return PnlLine(key=key, name=name, **PnlInfo.model_validate(pnl).model_dump())

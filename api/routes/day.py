@@ -19,7 +19,7 @@ router = APIRouter(tags=["day"])
 def show_day(parts: PartsDep, caller: CallerDep) -> Summary:
     """Return the day in one look."""
     with parts.database.begin() as session:
-        day = read_day(session, caller.scope, parts.live, parts.calendar, moment=parts.moment())
+        day = read_day(session, caller.scope, parts.sources, moment=parts.moment())
     return show_summary(day, parts.settings)
 
 
@@ -27,7 +27,7 @@ def show_day(parts: PartsDep, caller: CallerDep) -> Summary:
 def health(parts: PartsDep, caller: CallerDep) -> Health:
     """Return the state of the machinery."""
     with parts.database.begin() as session:
-        day = read_day(session, caller.scope, parts.live, parts.calendar, moment=parts.moment())
+        day = read_day(session, caller.scope, parts.sources, moment=parts.moment())
     return show_health(day, parts.settings)
 
 

@@ -39,5 +39,5 @@ def metrics(parts: PartsDep) -> Response:
     """Return the gauges of Prometheus."""
     with parts.database.begin() as session:
         everybody = DataScope(user_id=None)
-        day = read_day(session, everybody, parts.live, parts.calendar, moment=parts.moment())
+        day = read_day(session, everybody, parts.sources, moment=parts.moment())
     return Response(render(day), media_type=CONTENT_TYPE_LATEST)

@@ -8,11 +8,10 @@ from api.deps import CallerDep, PartsDep
 from api.routes.accounts import Day
 from api.schemas.base import Page
 from api.schemas.trading import LegOutcome, Order, OrderEvent, OrderWithEvents, Position
-from api.valuation import show_position
-from app.db.views.trading import read_legs, read_legs_of_signal, read_order, read_order_events, read_orders
+from api.valuation import read_valued_legs, show_position
+from app.db.views.trading import read_legs_of_signal, read_order, read_order_events, read_orders
 from app.domain.errors import NotFoundError
 from app.domain.ids import OrderId
-from app.services.pnl import value_leg
 
 router = APIRouter(tags=["trading"])
 Cursor = Annotated[int | None, Query(description="`next_cursor` of the page before.")]
@@ -50,7 +49,5 @@ def show_order(parts: PartsDep, caller: CallerDep, order_id: int) -> OrderWithEv
 @router.get("/positions")
 def list_positions(parts: PartsDep, caller: CallerDep, day: Day = None) -> list[Position]:
     """Return the day's legs, open and closed, valued at the last marks."""
-    with parts.database.begin() as session:
-        legs = read_legs(session, caller.scope, day=day or parts.moment().day)
-    marks = parts.live.marks(leg.instrument_id for leg in legs if leg.net_qty != 0)
-    return [show_position(leg, value_leg(leg, marks)) for leg in legs]
+    valued = read_valued_legs(parts.database, parts.sources, caller.scope, day=day or parts.moment().day)
+    return [show_position(leg, value) for leg, value in valued]

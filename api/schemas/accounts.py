@@ -3,10 +3,10 @@
 from datetime import date, datetime
 from typing import Any
 
-from api.schemas.base import DecimalStr, Shown
+from api.schemas.base import Asked, DecimalStr, Reason, Shown
+from api.schemas.day import PnlInfo
 from app.domain.accounts import AccountMode, BrokerCode, LoginReason, LoginStatus, TradingState
 from app.domain.deployments import DeploymentState
-from app.domain.markets import Currency
 
 
 class Account(Shown):
@@ -23,6 +23,7 @@ class Account(Shown):
     trading_state: TradingState
     state_reason: str
     user_trading_state: TradingState
+    settings: dict[str, Any]
 
 
 class Login(Shown):
@@ -55,18 +56,46 @@ class Deployment(Shown):
     name: str
     strategy: str
     params: dict[str, Any]
+    sizing: dict[str, Any]
     state: DeploymentState
     state_reason: str
     armed_on: date | None
 
 
-class PnlLine(Shown):
-    """Sum up profit and loss in one currency before fees; `unmarked` open legs are missing from the sum."""
+class ChangeSizing(Asked):
+    """Name a sizing model with its numbers, as text or whole numbers; empty: as the strategy wishes."""
+
+    sizing: dict[str, str | int]
+    reason: Reason
+
+
+class ChangeSettings(Asked):
+    """Change the named settings of an account; null takes one back."""
+
+    settings: dict[str, str | int | None]
+    reason: Reason
+
+
+class Drift(Shown):
+    """Show what an account wished and got of one leg of a signal, in lots; `wished` is before rounding."""
+
+    strategy: str
+    signal: str
+    leg: int
+    instrument_id: str
+    account: str
+    deployment_id: int
+    deployment_name: str
+    wished: DecimalStr
+    sized: DecimalStr
+    got: DecimalStr
+    drift: DecimalStr
+    drift_fraction: DecimalStr | None
+    denial_code: str | None
+
+
+class PnlLine(PnlInfo):
+    """Sum up profit and loss of an account, a user or a deployment in one currency."""
 
     key: str
     name: str
-    currency: Currency
-    total: DecimalStr
-    realized: DecimalStr
-    unrealized: DecimalStr
-    unmarked: int

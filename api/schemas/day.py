@@ -7,11 +7,13 @@ from api.schemas.base import Asked, DecimalStr, Reason, Shown
 from app.domain.accounts import BrokerCode
 from app.domain.breaker import BreakerState, EndpointClass
 from app.domain.calendar import SessionKind
+from app.domain.charges import Charge
 from app.domain.commands import CommandKind, CommandStatus, ControlAction, ControlScope
 from app.domain.markets import Currency
 from app.domain.phases import Phase
 from app.infra.names import RunKind
 from app.services.overview import Severity
+from app.services.pnl import ChargeBasis, MarkSource
 from app.services.timeline import PhaseState
 
 
@@ -156,13 +158,26 @@ class OrderCounts(Shown):
 
 
 class PnlInfo(Shown):
-    """Sum up the day in one currency before fees; `unmarked` open legs are missing from the sum."""
+    """Sum up profit and loss in one currency: `total` before charges, `net` after them.
+
+    Open positions are valued at `mark_source`; `unmarked` ones have no price and are missing from the sum.
+    `lines` are the charges by name; `basis` says whether they were reckoned from dated rates or told by the
+    broker.
+    `unconfirmed` lines rest on rates of no primary source, `uncharged` executed orders have no rates at all.
+    """
 
     currency: Currency
     total: DecimalStr
     realized: DecimalStr
     unrealized: DecimalStr
     unmarked: int
+    charges: DecimalStr
+    net: DecimalStr
+    lines: dict[Charge, DecimalStr]
+    basis: ChargeBasis
+    unconfirmed: list[Charge]
+    uncharged: int
+    mark_source: MarkSource = MarkSource.LAST_PRICE
 
 
 class Summary(Shown):

@@ -7,6 +7,7 @@ from api.schemas.base import DecimalStr, Shown
 from app.domain.baskets import BasketResult
 from app.domain.markets import Currency
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side
+from app.services.pnl import MarkSource
 
 
 class OrderFacts(Shown):
@@ -85,7 +86,10 @@ class OrderWithEvents(Shown):
 
 
 class Position(Shown):
-    """Show one leg of a deployment with its value at the last mark, before fees, in `currency`."""
+    """Show one leg of a deployment with its value in `currency`.
+
+    `total` is before charges, `net` after those in the same currency.
+    """
 
     deployment_id: int
     instrument_id: str
@@ -100,6 +104,9 @@ class Position(Shown):
     exposed_since: datetime | None
     currency: Currency
     mark: DecimalStr | None
+    mark_source: MarkSource
     realized: DecimalStr | None
     unrealized: DecimalStr | None
     total: DecimalStr | None
+    charges: DecimalStr
+    net: DecimalStr | None

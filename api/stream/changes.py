@@ -25,8 +25,10 @@ from app.db.views import AnyRow
 from app.db.views.accounts import read_logins
 from app.db.views.day import read_alarms, read_runs
 from app.db.views.trading import read_changed_orders, read_legs
-from app.domain.calendar import Calendar
-from app.services.pnl import LegPnl, add_up, value_leg
+from app.domain.charges import ChargeSum
+from app.services.costs import LegId
+from app.services.overview import Sources
+from app.services.pnl import LegPnl, add_up, value_legs
 from app.services.risk_control import Moment
 from app.services.timeline import phases_of, session_of
 
@@ -66,8 +68,8 @@ class Seen:
 class Changes:
     """Follow one trading day. Not thread-safe: one thread owns it."""
 
-    def __init__(self, calendar: Calendar, *, day_of: Moment) -> None:
-        self._calendar = calendar
+    def __init__(self, sources: Sources, *, day_of: Moment) -> None:
+        self._sources = sources
         self.day = day_of.day
         self._since: datetime | None = None
         self._orders = Seen(lambda row: row.id)
@@ -77,6 +79,7 @@ class Changes:
         self._runs = Seen(lambda row: row.name, lambda row: (*row[:6], row.is_alive, row.progress))
         self._phases: list[PhaseInfo] = []
         self._values: dict[Hashable, LegPnl] = {}
+        self._charges: dict[LegId, ChargeSum] = {}
         self.marks: Mapping[str, Decimal] = {}
 
     def look(
@@ -91,7 +94,8 @@ class Changes:
         logins = read_logins(session, _EVERYBODY, day=self.day, since=since)
         frames.add_rows("logins", self._logins.changed(logins), Login.model_validate)
         legs = self._legs.changed(read_legs(session, _EVERYBODY, day=self.day, since=since))
-        frames.add_rows("positions", legs, lambda leg: show_position(leg, value_leg(leg, self.marks)))
+        self._look_at_charges(session, legs, is_full=is_full)
+        frames.add_rows("positions", legs, self._show_position)
         start = moment.now.replace(hour=0, minute=0)
         alarms = read_alarms(session, _EVERYBODY, since=start, limit=1000)
         frames.add_rows("alarms", self._alarms.changed(alarms), Alarm.model_validate)
@@ -113,7 +117,8 @@ class Changes:
     ) -> list[Body]:
         """Return frames with the legs whose value changed at new marks."""
         self.marks = marks
-        values = {key: value_leg(leg, marks) for key, leg in self._legs.rows.items()}
+        rows = self._legs.rows
+        values = dict(zip(rows, value_legs(rows.values(), marks, self._charges), strict=True))
         fresh = [key for key, value in values.items() if value != self._values.get(key)]
         self._values = values
         if not fresh:
@@ -131,8 +136,19 @@ class Changes:
             frames.add("marks", Marks(pnl=sums, legs=legs), audience)
         return frames.bodies
 
+    def _look_at_charges(self, session: Session, legs: list[AnyRow], *, is_full: bool) -> None:
+        """Reckon anew what deployments paid whose legs changed; a full look finds fees that came later."""
+        deployments = None if is_full else {leg.deployment_id for leg in legs}
+        if is_full or deployments:
+            costs = self._sources.costs
+            self._charges |= costs.of_day(session, _EVERYBODY, day=self.day, deployments=deployments)
+
+    def _show_position(self, leg: AnyRow) -> Position:
+        [value] = value_legs([leg], self.marks, self._charges)
+        return show_position(leg, value)
+
     def _look_at_phases(self, session: Session, moment: Moment, frames: "_Frames") -> None:
-        trading = session_of(session, self._calendar, day=self.day)
+        trading = session_of(session, self._sources.calendar, day=self.day)
         views = phases_of(session, trading, day=self.day, now=moment.now)
         phases = [PhaseInfo.model_validate(view) for view in views]
         if _without_lateness(phases) != _without_lateness(self._phases):

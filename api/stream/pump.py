@@ -13,10 +13,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from api.stream.changes import Changes
 from api.stream.hub import STAFF, Body, Hub
 from app.db.session import Database
-from app.domain.calendar import Calendar
 from app.domain.ports import Clock
-from app.infra.live_state import LiveState
 from app.infra.names import OPS_EVENTS_STREAM, USER_EVENTS_STREAM
+from app.services.overview import Sources
 from app.services.risk_control import Moment
 from app.services.timeline import trading_day
 
@@ -33,11 +32,9 @@ _END = "$"
 class Pump:
     """Feed a hub from a thread of its own; idle while nobody watches."""
 
-    def __init__(
-        self, hub: Hub, *, database: Database, live: LiveState, clock: Clock, calendar: Calendar
-    ) -> None:
-        self._hub, self._database, self._live = hub, database, live
-        self._clock, self._calendar = clock, calendar
+    def __init__(self, hub: Hub, *, database: Database, clock: Clock, sources: Sources) -> None:
+        self._hub, self._database, self._live = hub, database, sources.live
+        self._clock, self._sources = clock, sources
         self._stop = threading.Event()
         self._changes: Changes | None = None
         self._cursors: dict[str, str] = {}
@@ -88,7 +85,7 @@ class Pump:
         now = self._clock.now()
         moment = Moment(day=trading_day(now), now=now, wall=self._clock.wall())
         if self._changes is None or self._changes.day != moment.day:
-            self._changes = Changes(self._calendar, day_of=moment)
+            self._changes = Changes(self._sources, day_of=moment)
             self._last_full = self._last_look = 0.0
         at = self._clock.monotonic()
         if has_news or at - self._last_look >= _LOOK_PERIOD_S:

@@ -5,11 +5,13 @@ from typing import Annotated
 import typer
 
 from app.cli.installation import opened
+from app.cli.pairs import read_pairs
 from app.cli.secrets_in import read_fields
 from app.cli.tables import print_table, say
 from app.db.credentials import list_accounts_with_credentials_for_staff
 from app.domain.accounts import BrokerCode
 from app.domain.entry_checks import credential_fields
+from app.services.account_settings import change_settings
 from app.services.accounts import (
     create_account,
     go_live,
@@ -141,6 +143,29 @@ def egress(
             reason=reason,
         )
     say(f"{account} leaves through {address or 'the default route'}.")
+
+
+@commands.command()
+def settings(
+    account: Account,
+    reason: Reason,
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Repeatable: capital, brokerage, maker_rate, taker_rate, fee_discount, commission; "
+            "an empty value takes one back.",
+        ),
+    ] = None,
+) -> None:
+    """Say what the account has and pays; it counts from the next entry on."""
+    changes = {name: value or None for name, value in read_pairs(values).items()}
+    with opened() as home, home.database.begin() as session:
+        found = home.account(session, account)
+        now = change_settings(session, home.actor, found.account_id, changes, reason=reason)
+    words = " ".join(f"{name}={value}" for name, value in sorted(now.items()))
+    say(f"{account}: {words or 'no settings'}.")
 
 
 @commands.command()

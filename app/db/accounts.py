@@ -1,6 +1,6 @@
 """Read and write broker accounts; every query names the user it is for, or says that it is for staff."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypedDict, Unpack
 
 from sqlalchemy import Select, exists, func, select, update
@@ -22,6 +22,7 @@ class AccountChanges(TypedDict, total=False):
     ip_group: str
     allows_shared_egress: bool
     is_enabled: bool
+    settings: Mapping[str, object]
 
 
 def add_account(
@@ -109,6 +110,15 @@ def change_account(
     if row is None:
         raise _not_found(account_id)
     return _account(row)
+
+
+def lock_settings(session: Session, user_id: UserId, account_id: AccountId) -> Mapping[str, object]:
+    """Lock a user's account and return its settings, so that two changes cannot lose one. NotFoundError."""
+    statement = select(AccountRow.settings).where(AccountRow.id == account_id, AccountRow.user_id == user_id)
+    settings: Mapping[str, object] | None = session.scalar(statement.with_for_update(key_share=True))
+    if settings is None:
+        raise _not_found(account_id)
+    return settings
 
 
 def lock_open_business(session: Session, user_id: UserId, account_id: AccountId) -> bool:

@@ -110,6 +110,8 @@ def save_broker_trades(
             "quantity": fill.quantity,
             "price": fill.price,
             "ts_event": fill.ts_event,
+            "fee": None if fill.fee is None else fill.fee.amount,
+            "fee_currency": None if fill.fee is None else fill.fee.currency,
         }
         for fill in fills
     ]

@@ -19,6 +19,7 @@ class DeploymentChanges(TypedDict, total=False):
 
     params: Mapping[str, object]
     limits: Mapping[str, object]
+    sizing: Mapping[str, object]
     state: DeploymentState
     state_reason: str
 
@@ -31,6 +32,7 @@ def add_deployment(
     strategy: str,
     params: Mapping[str, object],
     limits: Mapping[str, object],
+    sizing: Mapping[str, object] | None = None,
 ) -> Deployment:
     """Insert a deployment on an account. Raises ConflictError when the account has one of this name."""
     statement = (
@@ -42,6 +44,7 @@ def add_deployment(
             strategy=strategy,
             params=dict(params),
             limits=dict(limits),
+            sizing=dict(sizing or {}),
         )
         .on_conflict_do_nothing(index_elements=["account_id", "name"])
         .returning(DeploymentRow)
@@ -136,4 +139,5 @@ def _deployment(row: DeploymentRow) -> Deployment:
         limits=row.limits,
         state=DeploymentState(row.state),
         state_reason=row.state_reason,
+        sizing=row.sizing,
     )

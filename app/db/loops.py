@@ -99,6 +99,7 @@ def _to_deployment(row: DeploymentRow) -> Deployment:
         limits=row.limits,
         state=DeploymentState(row.state),
         state_reason=row.state_reason,
+        sizing=row.sizing,
     )
 
 

@@ -13,8 +13,11 @@ from app.db.loss_locks import locked_accounts
 from app.db.lost_orders import lost_ids
 from app.db.models import AccountRow, LegRow, OrderRow, UserRow
 from app.db.orders import OPEN_STATUSES, leg_of
-from app.domain.accounts import TradingState, strictest
+from app.domain.account_settings import AccountSettings
+from app.domain.accounts import BrokerCode, TradingState, strictest
+from app.domain.errors import InvalidInputError
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey
+from app.domain.markets import Money, market_of
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from app.domain.positions import realized_pnl, unrealized_pnl
@@ -58,6 +61,7 @@ def lock_risk_states(
     recent = _recent_entries(session, account_ids)
     lost = lost_ids(session, account_ids)
     locked = locked_accounts(session, account_ids, day)
+    capitals = _capitals(session, account_ids)
     return {
         AccountId(account_id): _state(
             _state_under_lock(TradingState(account_state), is_locked=account_id in locked),
@@ -68,6 +72,7 @@ def lock_risk_states(
             spent=lost.get(account_id, set()),
             window=window,
             quotes=quotes,
+            capital=capitals.get(AccountId(account_id)),
         )
         for account_id, account_state, user_state in states
     }
@@ -118,6 +123,7 @@ def _state(  # noqa: PLR0913  what one account is judged by
     spent: Collection[ClientOrderId],
     window: EntryWindow,
     quotes: Mapping[InstrumentId, Quote],
+    capital: Money | None,
 ) -> RiskState:
     values = [(row, leg_of(row), _mark(row, quotes)) for row in legs]
     live = [o for o in orders if o.status in OPEN_STATUSES]
@@ -139,12 +145,30 @@ def _state(  # noqa: PLR0913  what one account is judged by
         live_exits=frozenset(
             (InstrumentId(o.instrument_id), Side(o.side)) for o in live if _may_trade_as_exit(o)
         ),
+        capital=capital,
     )
 
 
 def _may_trade_as_exit(order: OrderRow) -> bool:
     is_waiting_stop = order.order_type in _STOP_TYPES and order.status != OrderStatus.TRIGGERED
     return order.role != OrderRole.ENTRY and not is_waiting_stop
+
+
+def _capitals(session: Session, account_ids: Sequence[AccountId]) -> dict[AccountId, Money]:
+    """Return what people say that their accounts have; a value that cannot be read counts as none."""
+    statement = select(AccountRow.id, AccountRow.broker, AccountRow.settings).where(
+        AccountRow.id.in_(account_ids)
+    )
+    found: dict[AccountId, Money] = {}
+    for account_id, broker, settings in session.execute(statement):
+        try:
+            capital = AccountSettings.from_mapping(settings).capital
+        except InvalidInputError:
+            continue
+        if capital is not None:
+            currency = market_of(BrokerCode(broker)).currency
+            found[AccountId(account_id)] = Money(amount=capital, currency=currency)
+    return found
 
 
 def _mark(row: LegRow, quotes: Mapping[InstrumentId, Quote]) -> Decimal:

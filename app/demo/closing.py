@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from app.db.outcomes import (
     AlarmOutcome,
@@ -18,13 +21,18 @@ from app.db.outcomes import (
     signal_outcomes,
     traded,
 )
+from app.db.scope import DataScope
+from app.db.views.trading import read_legs
 from app.demo.evidence import Comparison, compare
 from app.demo.governor import Record
 from app.demo.journal import write_journal
 from app.demo.kill import kills_of
 from app.demo.report import Day, write_report
 from app.demo.stage import Stage
+from app.infra.charge_tables import load_charges
 from app.services.audit import audit
+from app.services.costs import Costs
+from app.services.pnl import PnlSum, add_up, value_legs
 from app.services.reconciliation import EXTERNAL_ORDER
 
 
@@ -43,6 +51,7 @@ def close_day(stage: Stage, record: Record, *, took_s: float) -> dict[str, Any]:
             opened_at=stage.timeline.session.open_at,
             orders=orders,
             legs=leg_outcomes(session, day),
+            pnl=_pnl(session, day),
             logins=login_outcomes(session, day),
             phases=phase_outcomes(session, day),
             signals=signals,
@@ -88,6 +97,13 @@ def _compare(
         claimed=closed_for_us,
         noticed={_by_hand(alarm, clients) for alarm in alarms if alarm.code == EXTERNAL_ORDER},
     )
+
+
+def _pnl(session: Session, day: date) -> list[PnlSum]:
+    """Return the day's sums; what is still open has no mark here and is counted as such."""
+    everybody = DataScope(user_id=None)
+    charges = Costs(load_charges()).of_day(session, everybody, day=day)
+    return add_up(value_legs(read_legs(session, everybody, day=day), {}, charges))
 
 
 def _by_hand(alarm: AlarmOutcome, clients: Mapping[int, str]) -> tuple[str, str]:

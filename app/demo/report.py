@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from app.db.outcomes import (
@@ -15,7 +16,6 @@ from app.db.outcomes import (
     PhaseOutcome,
     SignalOutcome,
 )
-from app.demo.cash import in_words
 from app.demo.evidence import Comparison
 from app.demo.fault_desk import Seen
 from app.demo.fault_rows import fault_rows, never_struck
@@ -24,10 +24,12 @@ from app.demo.kill import kill_row
 from app.demo.options import DemoOptions
 from app.demo.population import Person
 from app.domain.accounts import LoginStatus
+from app.domain.charges import round_for_report
 from app.domain.ids import AccountId
 from app.domain.orders import OrderRole, OrderStatus
 from app.domain.phases import Phase
 from app.services.kill_switch import Kill
+from app.services.pnl import PnlSum
 
 _EXAMPLES = 5
 Json = dict[str, Any]
@@ -43,6 +45,8 @@ class Day:
     opened_at: datetime
     orders: Sequence[OrderOutcome]
     legs: Sequence[LegOutcome]
+    pnl: Sequence[PnlSum]
+    """Profit and loss per currency, before and after charges."""
     logins: Sequence[LoginOutcomeRow]
     phases: Sequence[PhaseOutcome]
     signals: Sequence[SignalOutcome]
@@ -94,10 +98,30 @@ def write_report(day: Day) -> Json:
         },
         "verdict": "failed" if reasons else "ok",
         "reasons": reasons,
-        "pnl": in_words((leg.instrument_id, leg.cash) for leg in day.legs),
+        "pnl": {one.currency: _pnl(one) for one in day.pnl},
         "alarms": [{"what": f"{a.code} ({a.subject})", "why": a.message} for a in day.alarms],
         "phases": [_phase(phase) for phase in day.phases],
         **_driving(day),
+    }
+
+
+def _pnl(pnl: PnlSum) -> Json:
+    """Return one currency as the report of a day shows it: rounded once, from exact sums."""
+
+    def rounded(amount: Decimal) -> str:
+        return f"{round_for_report(amount, pnl.currency):f}"
+
+    return {
+        "gross": rounded(pnl.total),
+        "charges": rounded(pnl.charges),
+        "net": rounded(pnl.net),
+        "realized": rounded(pnl.realized),
+        "unrealized": rounded(pnl.unrealized),
+        "by_charge": {charge: rounded(amount) for charge, amount in pnl.lines.items()},
+        "basis": pnl.basis,
+        "rates_unconfirmed": list(pnl.unconfirmed),
+        "orders_without_rates": pnl.uncharged,
+        "positions_without_mark": pnl.unmarked,
     }
 
 

@@ -1,7 +1,7 @@
 """Describe deployments: a strategy running for a user on an account."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.domain.ids import AccountId, DeploymentId, UserId
@@ -17,7 +17,10 @@ class DeploymentState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Identify a deployment. `params` are the strategy's own, checked by the registry."""
+    """Identify a deployment. `params` are the strategy's own, checked by the registry.
+
+    `sizing` names how its entries are sized; empty: as the strategy wishes.
+    """
 
     deployment_id: DeploymentId
     user_id: UserId
@@ -28,3 +31,4 @@ class Deployment:
     limits: Mapping[str, object]
     state: DeploymentState
     state_reason: str
+    sizing: Mapping[str, object] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from enum import StrEnum
+from decimal import Decimal
+from typing import NewType
 from zoneinfo import ZoneInfo
 
 from app.domain.accounts import BrokerCode
@@ -15,12 +16,17 @@ _UTC = ZoneInfo("UTC")
 _ZERO = timedelta(0)
 
 
-class Currency(StrEnum):
-    """Name the money that a market settles in; amounts of two currencies are never added."""
+Currency = NewType("Currency", str)
+"""The code of some money, as the venue writes it ("INR", "USDT", "JPY"); two currencies are never added."""
+INR, USD, USDT = Currency("INR"), Currency("USD"), Currency("USDT")
 
-    INR = "INR"
-    USD = "USD"
-    USDT = "USDT"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """Carry an amount with its currency."""
+
+    amount: Decimal
+    currency: Currency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +34,7 @@ class Market:
     """Describe one market.
 
     `venue` names it; `venues` are all whose instruments it trades (BSE's options come through the same
-    brokers, feed and hours as NSE's). `code` names its queues and lanes; profit and loss count in `currency`.
+    brokers, feed and hours as NSE's). `code` names its queues and lanes; accounts are held in `currency`.
     Its trading date changes `day_begins_before_midnight` ahead of midnight in `timezone`: forex counts
     Sunday 17:00 in New York as Monday.
     """
@@ -83,7 +89,7 @@ NSE = Market(
     segment="FO",
     code="kotak_neo",
     brokers=frozenset({BrokerCode.KOTAK_NEO, BrokerCode.PAPER}),
-    currency=Currency.INR,
+    currency=INR,
     timezone=INDIA,
     beside=(Venue.BSE,),
 )
@@ -92,7 +98,7 @@ BINANCE = Market(
     segment="SPOT",
     code="binance",
     brokers=frozenset({BrokerCode.BINANCE_SPOT, BrokerCode.BINANCE_FUTURES}),
-    currency=Currency.USDT,
+    currency=USDT,
     timezone=_UTC,
     times=_around_the_clock(square_off_before_close=timedelta(minutes=5), timezone=_UTC),
 )
@@ -101,7 +107,7 @@ MT5 = Market(
     segment="FOREX",
     code="mt5",
     brokers=frozenset({BrokerCode.MT5}),
-    currency=Currency.USD,
+    currency=USD,
     timezone=_NEW_YORK,
     times=_around_the_clock(square_off_before_close=timedelta(minutes=15), timezone=_NEW_YORK),
     day_begins_before_midnight=timedelta(hours=7),
@@ -120,11 +126,19 @@ def market_of(broker: BrokerCode) -> Market:
     return next(market for market in MARKETS.values() if broker in market.brokers)
 
 
-def currency_of(instrument_id: InstrumentId) -> Currency:
-    """Return the currency that an instrument's profit and loss count in: that of its venue.
+def currency_of(instrument_id: InstrumentId, listed: str | None = None) -> Currency:
+    """Return the currency that an instrument's profit and loss count in: the one it is quoted in.
+
+    Args: listed: what the contract master says. Without it, India is in rupees, and elsewhere only a name
+        that ends with the market's currency counts in it; any other name is a currency of its own, so that
+        nothing is added to the wrong sum.
 
     Raises:
         InvalidInputError: the id does not end with a venue.
     """
-    venue = venue_of(instrument_id)
-    return market_at(venue).currency
+    market = market_at(venue_of(instrument_id))
+    if listed:
+        return Currency(listed)
+    symbol = instrument_id.rpartition(".")[0].removesuffix("-PERP")
+    is_known = market.currency == INR or symbol.endswith(market.currency)
+    return market.currency if is_known else Currency(symbol)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from app.domain.ids import BrokerOrderId, ClientOrderId, TradeId
+from app.domain.markets import Money
 from app.domain.orders import OrderStatus, Side
 
 T = TypeVar("T")
@@ -90,7 +91,10 @@ class OrderReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillReport:
-    """Tell one fill. `trade_id` is unique per account and day."""
+    """Tell one fill. `trade_id` is unique per account and day; `fee` is None where the broker does not tell.
+
+    A negative fee is money that the broker gave (a rebate).
+    """
 
     trade_id: TradeId
     broker_order_id: BrokerOrderId
@@ -99,6 +103,7 @@ class FillReport:
     quantity: Decimal
     price: Decimal
     ts_event: datetime
+    fee: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

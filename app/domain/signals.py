@@ -42,7 +42,8 @@ class SignalLeg:
 
     `is_hedge` legs are filled before any other is sent and, where the signal is undone, closed last.
     Without `protection` they must be bought options: the premium bounds the loss, and a stop would leave
-    bare what they cover.
+    bare what they cover. `atr` is the average true range that the strategy saw, in price units; only
+    sizing by volatility needs it.
     """
 
     instrument_id: InstrumentId
@@ -51,6 +52,7 @@ class SignalLeg:
     reference_price: Decimal
     protection: ProtectionTerms | None = None
     is_hedge: bool = False
+    atr: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.errors import InvariantError
 from app.domain.instruments import InstrumentKind
 from app.domain.orders import OrderIntent, Side
+from app.domain.position_sizing import NotSized, SizingFault, size_signal
 from app.domain.risk.gate import Approved, Denied, evaluate
 from app.domain.risk.limits import RiskLimits
 from app.domain.risk.rules import DenialCode
@@ -15,6 +17,11 @@ from app.domain.signals import Signal, SignalKind
 from app.domain.sizing import intents_for
 from app.domain.strategy import MarketView, Strategy, StrategyEvent, StrategyView
 from app.engine.state import Decision
+
+_SIZING_CODES: Final = {
+    SizingFault.INPUT_MISSING: DenialCode.SIZING_INPUT,
+    SizingFault.BELOW_ONE_LOT: DenialCode.BELOW_ONE_LOT,
+}
 
 
 def process(strategy: Strategy, event: StrategyEvent, view: StrategyView) -> Decision:
@@ -63,7 +70,8 @@ def decide(
     """Judge the entry orders of a deployment's signals, one after the other.
 
     Each approved order counts when the next one is judged. A signal is approved as a whole or not at
-    all: one leg of a straddle alone would be a naked position.
+    all: one leg of a straddle alone would be a naked position. Its lots are those of the deployment's sizing
+    model; without what the model needs it is denied, never guessed.
 
     Args:
         signals: new wishes, in the order in which they were made; EXITs pass through.
@@ -84,7 +92,12 @@ def decide(
     for signal in signals:
         if signal.kind is SignalKind.EXIT:
             continue
-        intents = intents_for(signal, deployment, market=market, valid_until=valid_until)
+        sized = size_signal(signal, deployment.sizing, market=market, capital=state.capital)
+        if isinstance(sized, NotSized):
+            wished = intents_for(signal, deployment, market=market, valid_until=valid_until)
+            denied += _all_denied(wished, _SIZING_CODES[sized.fault], sized.message)
+            continue
+        intents = intents_for(sized, deployment, market=market, valid_until=valid_until)
         verdict = _judge(intents, deployment, limits=limits, state=state, now=now)
         approved += verdict.approved
         denied += verdict.denied

@@ -57,6 +57,11 @@ class Caller:
         """Whose data the caller may see and touch."""
         return DataScope(user_id=None if self.is_staff else self.user_id)
 
+    @property
+    def actor(self) -> Actor:
+        """The caller as use cases and the audit log know it."""
+        return Actor(name=self.name, role=self.role, origin=self.origin, user_id=self.user_id)
+
     def require_staff(self, what: str) -> None:
         """Raise ForbiddenError unless the caller is staff."""
         if not self.is_staff:

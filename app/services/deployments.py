@@ -1,7 +1,7 @@
 """Put strategies on accounts, pause and resume them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from app.domain.deployments import Deployment, DeploymentState
 from app.domain.entry_checks import check_name
 from app.domain.ids import DeploymentId
 from app.domain.risk.combined import CombinedRules
+from app.domain.position_sizing import Sizing
 from app.domain.risk.limits import RiskLimits
 from app.domain.risk.scopes import LimitScope, scope_key
 from app.domain.users import Actor, require_control, require_view
@@ -45,6 +46,7 @@ class NewDeployment:
     strategy: str
     params: Mapping[str, object]
     limits: Mapping[str, object]
+    sizing: Mapping[str, object] = field(default_factory=dict)
 
 
 def check_deployment(wish: NewDeployment, book: StrategyBook) -> Mapping[str, object]:
@@ -52,6 +54,7 @@ def check_deployment(wish: NewDeployment, book: StrategyBook) -> Mapping[str, ob
     check_name("a deployment", wish.name)
     RiskLimits.from_mapping(wish.limits)
     CombinedRules.from_mapping(wish.limits)
+    Sizing.from_mapping(wish.sizing)
     return book.validate(wish.strategy, wish.params)
 
 
@@ -60,13 +63,19 @@ def create_deployment(
 ) -> Deployment:
     """Put a strategy on an account.
 
-    Raises: ForbiddenError; InvalidInputError for an unknown strategy, parameter or limit; ConflictError
-        for a taken name.
+    Raises: ForbiddenError; InvalidInputError for an unknown strategy, parameter, limit or sizing;
+        ConflictError for a taken name.
     """
     require_control(actor, account.user_id)
     params = check_deployment(wish, book)
     deployment = add_deployment(
-        session, account, name=wish.name, strategy=wish.strategy, params=params, limits=wish.limits
+        session,
+        account,
+        name=wish.name,
+        strategy=wish.strategy,
+        params=params,
+        limits=wish.limits,
+        sizing=wish.sizing,
     )
     record(
         session,
@@ -77,8 +86,37 @@ def create_deployment(
         strategy=wish.strategy,
         params=params,
         limits=wish.limits,
+        sizing=wish.sizing,
     )
     return deployment
+
+
+def set_sizing(
+    session: Session,
+    actor: Actor,
+    deployment_id: DeploymentId,
+    sizing: Mapping[str, object],
+    *,
+    reason: str,
+) -> Deployment:
+    """Size a deployment's entries by another model from the next one on; empty: as the strategy wishes.
+
+    Raises: NotFoundError, ForbiddenError; InvalidInputError for what is no model.
+    """
+    deployment = get_visible_deployment(session, actor, deployment_id)
+    require_control(actor, deployment.user_id)
+    Sizing.from_mapping(sizing)
+    changed = change_deployment(session, deployment.user_id, deployment_id, sizing=dict(sizing))
+    record(
+        session,
+        actor,
+        "deployment.sizing_set",
+        subject=_subject(deployment),
+        reason=reason,
+        before=dict(deployment.sizing),
+        after=dict(sizing),
+    )
+    return changed
 
 
 def list_deployments(session: Session, actor: Actor) -> list[Deployment]:

@@ -62,6 +62,7 @@ class AccountEntry(_Entry):
     broker: BrokerCode = Field(default=BrokerCode.KOTAK_NEO, strict=False)
     egress: Annotated[str, _checked(check_egress)] = ""
     ip_group: str = ""
+    settings: dict[str, str | int | Decimal] = Field(default_factory=dict)
     credentials: dict[str, SecretStr] | None = None
 
 
@@ -74,6 +75,7 @@ class DeploymentEntry(_Entry):
     strategy: str
     params: dict[str, Any] = Field(default_factory=dict)
     limits: dict[str, str | int | Decimal] = Field(default_factory=dict)
+    sizing: dict[str, str | int | Decimal] = Field(default_factory=dict)
 
 
 class ImportEntries(_Entry):

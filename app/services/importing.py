@@ -1,6 +1,6 @@
 """Add users, accounts, credentials and deployments from a file: all of them, or nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,9 +13,11 @@ from app.db.users import find_user
 from app.domain.accounts import BrokerAccount
 from app.domain.entry_checks import credential_faults
 from app.domain.errors import ConflictError, InvalidInputError
+from app.domain.position_sizing import Sizing
 from app.domain.risk.limits import RiskLimits
 from app.domain.users import Actor
 from app.infra.vault import Vault
+from app.services.account_settings import change_settings
 from app.services.accounts import EgressTakenError, create_account
 from app.services.credentials import store_credentials
 from app.services.deployments import NewDeployment, StrategyBook, create_deployment
@@ -112,7 +114,28 @@ def _add_accounts(run: _Run) -> None:
                 egress=entry.egress,
                 ip_group=entry.ip_group,
             )
+            _add_settings(run, place, account, entry)
             _add_credentials(run, place, account, entry)
+
+
+def _add_settings(run: _Run, place: Place, account: BrokerAccount, entry: AccountEntry) -> None:
+    if not entry.settings:
+        return
+    try:
+        change_settings(
+            run.session,
+            run.importer.actor,
+            account.account_id,
+            _exact(entry.settings),
+            reason="import",
+        )
+    except InvalidInputError as e:
+        run.note((*place, "settings"), str(e))
+
+
+def _exact(values: Mapping[str, object]) -> dict[str, object]:
+    """Return values that JSON keeps exactly: decimals as text."""
+    return {name: str(v) if isinstance(v, Decimal) else v for name, v in values.items()}
 
 
 def _add_credentials(run: _Run, place: Place, account: BrokerAccount, entry: AccountEntry) -> None:
@@ -150,12 +173,17 @@ def _add_deployment(run: _Run, place: Place, account: BrokerAccount, entry: Depl
         name=entry.name,
         strategy=entry.strategy,
         params=entry.params,
-        limits={name: str(v) if isinstance(v, Decimal) else v for name, v in entry.limits.items()},
+        limits=_exact(entry.limits),
+        sizing=_exact(entry.sizing),
     )
-    try:
-        RiskLimits.from_mapping(wish.limits)
-    except InvalidInputError as e:
-        run.note((*place, "limits"), str(e))
-        return
+    for key, check in (
+        ("limits", lambda: RiskLimits.from_mapping(wish.limits)),
+        ("sizing", lambda: Sizing.from_mapping(wish.sizing)),
+    ):
+        try:
+            check()
+        except InvalidInputError as e:
+            run.note((*place, key), str(e))
+            return
     with run.noting(place, "params"):
         create_deployment(run.session, run.importer.actor, account, wish, book=book)

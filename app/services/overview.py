@@ -17,12 +17,14 @@ from app.db.views.trading import count_orders, read_legs
 from app.domain.accounts import BrokerCode, LoginStatus, TradingState, strictest
 from app.domain.breaker import Breaker, BreakerState, EndpointClass
 from app.domain.calendar import Calendar, TradingSession
+from app.domain.charges import ChargeSum
 from app.domain.deployments import DeploymentState
 from app.domain.instruments import Venue
 from app.domain.orders import OrderStatus
 from app.infra.live_state import Heartbeats, LiveState
 from app.services.breakers import failing_message
-from app.services.pnl import LegPnl, PnlSum, add_up, value_leg
+from app.services.costs import Costs, LegId
+from app.services.pnl import LegPnl, PnlSum, add_up, value_legs
 from app.services.risk_control import Moment
 from app.services.timeline import PhaseState, PhaseView, phases_of, session_of
 
@@ -66,6 +68,7 @@ class Day:
     """None while Valkey cannot be reached."""
     marks: dict[str, Any] = field(default_factory=dict)
     breakers: Mapping[tuple[BrokerCode, EndpointClass], Breaker] = field(default_factory=dict)
+    charges: Mapping[LegId, ChargeSum] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
@@ -74,7 +77,7 @@ class Day:
 
     def valued_legs(self) -> list[LegPnl]:
         """Value every leg with the last marks."""
-        return [value_leg(leg, self.marks) for leg in self.legs]
+        return value_legs(self.legs, self.marks, self.charges)
 
     def pnl(self) -> list[PnlSum]:
         """Return the sums of all legs in the scope, one per currency."""
@@ -109,13 +112,20 @@ class Day:
         )
 
 
-def read_day(
-    session: Session, scope: DataScope, live: LiveState, calendar: Calendar, *, moment: Moment
-) -> Day:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Hold what a day is read from besides the tables."""
+
+    live: LiveState
+    calendar: Calendar
+    costs: Costs
+
+
+def read_day(session: Session, scope: DataScope, sources: Sources, *, moment: Moment) -> Day:
     """Read everything that the verdict rests on; Valkey may be away."""
-    trading = session_of(session, calendar, day=moment.day)
+    trading = session_of(session, sources.calendar, day=moment.day)
     legs = read_legs(session, scope, day=moment.day)
-    heartbeats, marks, breakers = _live(live, (leg.instrument_id for leg in legs if leg.net_qty != 0))
+    heartbeats, marks, breakers = _live(sources.live, (leg.instrument_id for leg in legs if leg.net_qty != 0))
     start = moment.now if trading is None else trading.open_at
     alarms = read_alarms(session, scope, since=start)
     return Day(
@@ -132,6 +142,7 @@ def read_day(
         heartbeats=heartbeats,
         marks=marks,
         breakers=breakers,
+        charges=sources.costs.of_day(session, scope, day=moment.day),
     )
 
 

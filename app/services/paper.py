@@ -56,7 +56,7 @@ class Paper:
                 f"the paper exchange of this installation was never started ({e}); start it: openbell up",
                 reason=LoginReason.BROKER_DOWN,
             ) from e
-        currency = market_of(account.broker).currency.value
+        currency = market_of(account.broker).currency
         name = f"account-{account.account_id}"
         return Credentials(fields={"account": name, "currency": currency, "token": token})
 

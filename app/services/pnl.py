@@ -1,20 +1,49 @@
 """Value positions with the latest marks, once for all who look, and add them up per currency."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from enum import StrEnum
+from typing import Final, Protocol
 
+from app.db.views import AnyRow
+from app.domain.charges import Charge, ChargeSum, add_charges
 from app.domain.ids import InstrumentId
-from app.domain.markets import Currency, currency_of
+from app.domain.markets import INR, Currency, currency_of
 from app.domain.numbers import ZERO
+from app.services.costs import LegId
+
+
+class MarkSource(StrEnum):
+    """Name the price that open positions are valued at.
+
+    LAST_PRICE is the last traded price that the venue's feed told; a closed position needs none.
+    """
+
+    LAST_PRICE = "LAST_PRICE"
+    NONE_NEEDED = "NONE_NEEDED"
+    MISSING = "MISSING"
+
+
+class ChargeBasis(StrEnum):
+    """Say how charges are known: reckoned from dated rates, told by the broker, or some of each."""
+
+    NONE = "NONE"
+    MODEL = "MODEL"
+    BROKER = "BROKER"
+    MIXED = "MIXED"
 
 
 class Leg(Protocol):
-    """What valuing needs of a leg; `cash` is what its fills brought in (sells) less what they cost (buys)."""
+    """What valuing needs of a leg; `cash` is what its fills brought in (sells) less what they cost (buys).
+
+    `currency` is what the contract master lists, None without one.
+    """
 
     @property
     def instrument_id(self) -> str: ...
+    @property
+    def currency(self) -> str | None: ...
     @property
     def net_qty(self) -> Decimal: ...
     @property
@@ -23,59 +52,113 @@ class Leg(Protocol):
     def cash(self) -> Decimal: ...
 
 
+NO_CHARGES: Final = ChargeSum()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegPnl:
-    """Value one leg; None where an open position has no mark yet."""
+    """Value one leg before charges; None where an open position has no mark yet. `net` is after charges."""
 
     currency: Currency
     mark: Decimal | None
+    mark_source: MarkSource
     realized: Decimal | None
     unrealized: Decimal | None
     total: Decimal | None
+    charged: ChargeSum = NO_CHARGES
+
+    @property
+    def charges(self) -> Decimal:
+        """Charges in the leg's own currency; those in others stand in the sums of theirs."""
+        return self.charged.total(self.currency)
+
+    @property
+    def net(self) -> Decimal | None:
+        """Total less charges in the same currency."""
+        return None if self.total is None else self.total - self.charges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PnlSum:
-    """Add up legs of one currency; `unmarked` open legs are missing, so it is only complete at zero."""
+    """Add up legs of one currency; `unmarked` open legs are missing, so it is only complete at zero.
+
+    `total`, `realized` and `unrealized` are before charges, `net` is total less charges. `uncharged` executed
+    orders have no rates, so their charges are missing. `unconfirmed` charges rest on rates without a primary
+    source.
+    """
 
     currency: Currency
     total: Decimal
     realized: Decimal
     unrealized: Decimal
     unmarked: int
+    charges: Decimal = ZERO
+    lines: Mapping[Charge, Decimal] = field(default_factory=dict)
+    basis: ChargeBasis = ChargeBasis.NONE
+    unconfirmed: tuple[Charge, ...] = ()
+    uncharged: int = 0
+
+    @property
+    def net(self) -> Decimal:
+        """Profit and loss after charges."""
+        return self.total - self.charges
 
 
-def value_leg(leg: Leg, marks: Mapping[str, Decimal]) -> LegPnl:
-    """Return a leg's profit and loss before fees, in the currency of its market.
+def value_leg(leg: Leg, marks: Mapping[str, Decimal], charged: ChargeSum = NO_CHARGES) -> LegPnl:
+    """Return a leg's profit and loss, in the currency that its instrument is quoted in.
 
     Raises:
         InvalidInputError: the instrument's id does not end with a venue.
     """
-    currency = currency_of(InstrumentId(leg.instrument_id))
+    currency = currency_of(InstrumentId(leg.instrument_id), leg.currency)
+    mark = marks.get(leg.instrument_id) if leg.net_qty else None
+    total = realized = unrealized = None
     if leg.net_qty == 0:
-        return LegPnl(currency=currency, mark=None, realized=leg.cash, unrealized=ZERO, total=leg.cash)
-    mark = marks.get(leg.instrument_id)
-    if mark is None:
-        return LegPnl(currency=currency, mark=None, realized=None, unrealized=None, total=None)
-    total = leg.cash + leg.net_qty * mark
-    unrealized = leg.net_qty * (mark - leg.entry_px)
+        source, realized, unrealized, total = MarkSource.NONE_NEEDED, leg.cash, ZERO, leg.cash
+    elif mark is None:
+        source = MarkSource.MISSING
+    else:
+        source = MarkSource.LAST_PRICE
+        total = leg.cash + leg.net_qty * mark
+        unrealized = leg.net_qty * (mark - leg.entry_px)
+        realized = total - unrealized
     return LegPnl(
-        currency=currency, mark=mark, realized=total - unrealized, unrealized=unrealized, total=total
+        currency=currency,
+        mark=mark,
+        mark_source=source,
+        realized=realized,
+        unrealized=unrealized,
+        total=total,
+        charged=charged,
     )
 
 
+def value_legs(
+    legs: Iterable[AnyRow], marks: Mapping[str, Decimal], charges: Mapping[LegId, ChargeSum]
+) -> list[LegPnl]:
+    """Value rows of legs, each with its charges."""
+    return [
+        value_leg(leg, marks, charges.get((leg.deployment_id, leg.instrument_id), NO_CHARGES)) for leg in legs
+    ]
+
+
 def add_up(values: Iterable[LegPnl]) -> list[PnlSum]:
-    """Return one sum per currency, rupees first, the others by name; zero rupees when there is no leg."""
+    """Return one sum per currency, rupees first, the others by name; zero rupees when there is no leg.
+
+    A fee in a currency that nothing was earned in (BNB) makes a sum of its own.
+    """
     by_currency: dict[Currency, list[LegPnl]] = {}
+    charged: dict[Currency, list[ChargeSum]] = {}
     for value in values:
         by_currency.setdefault(value.currency, []).append(value)
-    if not by_currency:
-        by_currency[Currency.INR] = []
-    ordered = sorted(by_currency, key=lambda currency: (currency is not Currency.INR, currency))
-    return [_sum_of(currency, by_currency[currency]) for currency in ordered]
+        for currency in {value.currency, *value.charged.currencies}:
+            charged.setdefault(currency, []).append(value.charged)
+    found = {*by_currency, *charged} or {INR}
+    ordered = sorted(found, key=lambda currency: (currency != INR, currency))
+    return [_sum_of(c, by_currency.get(c, []), add_charges(charged.get(c, []))) for c in ordered]
 
 
-def _sum_of(currency: Currency, values: Iterable[LegPnl]) -> PnlSum:
+def _sum_of(currency: Currency, values: Iterable[LegPnl], charged: ChargeSum) -> PnlSum:
     total = realized = ZERO
     unmarked = 0
     for value in values:
@@ -84,6 +167,28 @@ def _sum_of(currency: Currency, values: Iterable[LegPnl]) -> PnlSum:
             continue
         total += value.total
         realized += value.realized
+    lines = {charge: amount for (of, charge), amount in sorted(charged.amounts.items()) if of == currency}
     return PnlSum(
-        currency=currency, total=total, realized=realized, unrealized=total - realized, unmarked=unmarked
+        currency=currency,
+        total=total,
+        realized=realized,
+        unrealized=total - realized,
+        unmarked=unmarked,
+        charges=charged.total(currency),
+        lines=lines,
+        basis=_basis(charged),
+        unconfirmed=tuple(sorted(charged.unconfirmed & lines.keys())),
+        uncharged=charged.uncharged,
     )
+
+
+def _basis(charged: ChargeSum) -> ChargeBasis:
+    match bool(charged.modeled), bool(charged.reported):
+        case True, True:
+            return ChargeBasis.MIXED
+        case True, False:
+            return ChargeBasis.MODEL
+        case False, True:
+            return ChargeBasis.BROKER
+        case _:
+            return ChargeBasis.NONE

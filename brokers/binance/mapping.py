@@ -8,6 +8,7 @@ from app.domain.errors import ProtocolError
 from app.domain.ids import TradeId
 from app.domain.instruments import Instrument
 from app.domain.market_data import Tick
+from app.domain.markets import Currency, Money
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderStatus, Side
 from app.domain.reports import Balance, FillReport, OrderReport, PositionReport
@@ -170,7 +171,15 @@ def fill_report(row: Row) -> FillReport:
         quantity=quantity,
         price=price,
         ts_event=moment(milliseconds(row, "time")),
+        fee=_fee(row),
     )
+
+
+def _fee(row: Row) -> Money | None:
+    """Return what Binance took, in the asset that it took it in; a rebate is negative."""
+    if "commission" not in row:
+        return None
+    return Money(amount=number(row, "commission"), currency=Currency(text(row, "commissionAsset")))
 
 
 def bought_today(fills: Iterable[FillReport]) -> tuple[PositionReport, ...]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from app.domain.ids import BrokerOrderId
+from app.domain.markets import Currency
 from app.domain.reports import FillReport, OrderReport, PositionReport
 from brokers.mt5 import mapping
 from brokers.mt5.mapping import Sizes
@@ -33,7 +34,8 @@ def read_books(body: Row, *, clock: ServerClock, since: datetime) -> Books:
     sizes = mapping.sizes(body)
     since_ms = clock.to_server_ms(since)
     working, ended = rows(body, "orders"), rows(body, "history")
-    every_fill = _fills(rows(body, "deals"), sizes=sizes, clock=clock)
+    currency = mapping.account_currency(body)
+    every_fill = _fills(rows(body, "deals"), sizes=sizes, clock=clock, currency=currency)
     fills = tuple(fill for fill in every_fill if fill.ts_event >= since)
     prices = mapping.average_prices(every_fill)
     todays = [row for row in ended if whole(row, "time_done_msc") >= since_ms]
@@ -64,8 +66,10 @@ def read_order(body: Row, *, clock: ServerClock) -> tuple[OrderReport | None, bo
     return None, flag(body, "connected")
 
 
-def _fills(deals: Iterable[Row], *, sizes: Sizes, clock: ServerClock) -> tuple[FillReport, ...]:
-    found = (mapping.fill_report(row, sizes=sizes, clock=clock) for row in deals)
+def _fills(
+    deals: Iterable[Row], *, sizes: Sizes, clock: ServerClock, currency: Currency | None = None
+) -> tuple[FillReport, ...]:
+    found = (mapping.fill_report(row, sizes=sizes, clock=clock, currency=currency) for row in deals)
     return tuple(fill for fill in found if fill is not None)
 
 

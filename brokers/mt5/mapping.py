@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from app.domain.errors import ProtocolError
 from app.domain.ids import BrokerOrderId, TradeId
+from app.domain.markets import Currency, Money
 from app.domain.orders import OrderStatus, OrderType, Side
 from app.domain.reports import Balance, FillReport, OrderReport, PositionReport
 from brokers.mt5.server_time import ServerClock
@@ -130,8 +131,13 @@ def order_status(state: int, *, initial: Decimal, filled: Decimal, is_done: bool
     return status
 
 
-def fill_report(row: Row, *, sizes: Sizes, clock: ServerClock) -> FillReport | None:
-    """Return a deal as a fill, or None for a deal that moved money only; the ticket tells deals apart."""
+def fill_report(
+    row: Row, *, sizes: Sizes, clock: ServerClock, currency: Currency | None = None
+) -> FillReport | None:
+    """Return a deal as a fill, or None for a deal that moved money only; the ticket tells deals apart.
+
+    Args: currency: the account's, in which deals are charged; None where the reply does not tell it.
+    """
     kind = whole(row, "type")
     if kind in _MONEY_DEALS:
         return None
@@ -149,7 +155,22 @@ def fill_report(row: Row, *, sizes: Sizes, clock: ServerClock) -> FillReport | N
         quantity=sizes.units(symbol, positive(row, "volume")),
         price=positive(row, "price"),
         ts_event=clock.to_utc(whole(row, "time_msc")),
+        fee=None if currency is None or "commission" not in row else _fee(row, currency),
     )
+
+
+def account_currency(body: Row) -> Currency | None:
+    """Return the currency of the account that came with a reply, None where none did."""
+    account = body.get("account")
+    # Without it fees are reckoned from rates; orders and fills are no less readable.
+    code = account.get("currency") if isinstance(account, dict) else None
+    return Currency(code) if isinstance(code, str) and code else None
+
+
+def _fee(row: Row, currency: Currency) -> Money:
+    """Return commission and fee of a deal; the terminal writes what it takes with a minus."""
+    taken = number(row, "commission") + (number(row, "fee") if "fee" in row else 0)
+    return Money(amount=-taken, currency=currency)
 
 
 def average_prices(fills: Iterable[FillReport]) -> dict[BrokerOrderId, Decimal]:

@@ -14,6 +14,8 @@ from app.db.models import (
     AccountRow,
     AlarmRow,
     DeploymentRow,
+    FillRow,
+    InstrumentRow,
     LeaseRow,
     LegRow,
     LoginRow,
@@ -25,7 +27,7 @@ from app.db.models import (
 from app.db.order_evidence import add_look
 from app.domain.accounts import LoginReason, LoginStatus
 from app.domain.ids import BrokerOrderId, InstrumentId
-from app.domain.instruments import venue_of
+from app.domain.instruments import InstrumentKind, venue_of
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
 from app.domain.unknown_orders import EvidenceSource, Look, look_for_tag
 from app.domain.users import Role
@@ -78,6 +80,15 @@ ABROAD = {COIN: Decimal("97512.4"), EUROS: Decimal("1.0848")}
 TICKS = {COIN: Decimal("0.1"), EUROS: Decimal("0.00001")}
 
 
+LISTED = (
+    (CALL, InstrumentKind.OPTION, "INR", Decimal(1)),
+    (PUT, InstrumentKind.OPTION, "INR", Decimal(1)),
+    (COIN, InstrumentKind.SPOT, "USDT", Decimal(1)),
+    (EUROS, InstrumentKind.FOREX, "USD", Decimal(100_000)),
+)
+"""Instrument, kind, currency and size of a whole contract."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Holding:
     """Name what an account outside of India holds since the morning; `quantity` is negative when short."""
@@ -115,6 +126,24 @@ def at(hour: int, minute: int, second: int = 0) -> datetime:
     """Return a moment of the seeded day, given in India's time."""
     offset = timedelta(hours=5, minutes=30)
     return datetime(DAY.year, DAY.month, DAY.day, hour, minute, second, tzinfo=UTC) - offset
+
+
+def list_instrument(name: str, kind: InstrumentKind, currency: str, contract: Decimal) -> InstrumentRow:
+    """Return the day's terms of an instrument, as far as valuing needs them."""
+    return InstrumentRow(
+        as_of=DAY,
+        instrument_id=name,
+        venue=venue_of(InstrumentId(name)),
+        kind=kind,
+        segment="seed",
+        broker_symbol=name,
+        broker_token=name,
+        tick_size=Decimal("0.05"),
+        lot_size=LOT if kind is InstrumentKind.OPTION else Decimal("0.0001"),
+        freeze_qty=Decimal(0),
+        contract_size=contract,
+        currency=currency,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +199,7 @@ FAILED = {
 def seed_day(session: Session, people: list[Person]) -> None:
     """Add phases, logins, runs, orders, legs and alarms as they stand at about 10:12 in India."""
     _seed_phases(session)
+    session.add_all(list_instrument(*terms) for terms in LISTED)
     for number, person in enumerate(people):
         _seed_login(session, person, number)
         if number in HOLDINGS:
@@ -398,11 +428,28 @@ def seed_unknown(session: Session, person: Person, *, wall: datetime, lookalike:
     return row
 
 
+def _fill(order: OrderRow) -> FillRow:
+    return FillRow(
+        order_id=order.id,
+        user_id=order.user_id,
+        account_id=order.account_id,
+        deployment_id=order.deployment_id,
+        instrument_id=order.instrument_id,
+        side=order.side,
+        quantity=order.filled_qty,
+        price=order.avg_px,
+        cumulative_qty=order.filled_qty,
+        ts_init=order.ts_init,
+    )
+
+
 def _add_sent(session: Session, row: OrderRow) -> None:
     session.add(row)
     session.flush()
     sent = {"kind": OrderEventKind.SUBMITTED, "source": "lane", "details": {"price": str(row.price)}}
     session.add(OrderEventRow(order_id=row.id, ts_init=row.ts_init, **sent))
+    if row.filled_qty:
+        session.add(_fill(row))
 
 
 def _seed_runs(session: Session, accounts: int) -> None:

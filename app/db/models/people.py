@@ -12,6 +12,7 @@ from sqlalchemy import (
     LargeBinary,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -40,7 +41,8 @@ class AccountRow(Stamped, Base):
     """Hold one account at one broker; every order row and every secret hangs on it.
 
     `unproven_since` (machine time) says that its lanes stood still and that no read of its books has shown
-    since then what the ledger may lack: a restored backup is behind the broker.
+    since then what the ledger may lack: a restored backup is behind the broker. `settings` are what a person
+    says of it: its capital, and what it pays by agreement.
     """
 
     __tablename__ = "accounts"
@@ -64,6 +66,7 @@ class AccountRow(Stamped, Base):
     trading_state: Mapped[str] = mapped_column(server_default=TradingState.ACTIVE)
     state_reason: Mapped[str] = mapped_column(server_default="")
     unproven_since: Mapped[datetime | None]
+    settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
 
 
 class CredentialRow(Stamped, Base):
@@ -114,6 +117,7 @@ class DeploymentRow(Stamped, Base):
     strategy: Mapped[str]
     params: Mapped[dict[str, Any]]
     limits: Mapped[dict[str, Any]]
+    sizing: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     state: Mapped[str] = mapped_column(server_default=DeploymentState.ACTIVE)
     state_reason: Mapped[str] = mapped_column(server_default="")
     armed_on: Mapped[date | None]

@@ -226,7 +226,10 @@ class ExternalFillRow(Base):
 
 
 class BrokerTradeRow(Base):
-    """Hold a fill as the broker's trade book lists it: the evidence that `fills` is audited against."""
+    """Hold a fill as the broker's trade book lists it: the evidence that `fills` is audited against.
+
+    `fee` is what the broker says that it took (negative: gave), None where it does not tell.
+    """
 
     __tablename__ = "broker_trades"
 
@@ -239,6 +242,8 @@ class BrokerTradeRow(Base):
     quantity: Mapped[Decimal]
     price: Mapped[Decimal]
     ts_event: Mapped[datetime]
+    fee: Mapped[Decimal | None]
+    fee_currency: Mapped[str | None]
 
 
 class LostOrderRow(Base):

@@ -55,6 +55,7 @@ def read_accounts(session: Session, scope: DataScope, *, now: datetime) -> Seque
             AccountRow.is_enabled,
             case((is_reduced, TradingState.REDUCING), else_=AccountRow.trading_state).label("trading_state"),
             case((is_reduced, _LOCKED), else_=AccountRow.state_reason).label("state_reason"),
+            AccountRow.settings,
             UserRow.trading_state.label("user_trading_state"),
         )
         .join(UserRow, UserRow.id == AccountRow.user_id)
@@ -128,6 +129,7 @@ def _deployments(scope: DataScope, now: datetime) -> AnySelect:
             DeploymentRow.name,
             DeploymentRow.strategy,
             DeploymentRow.params,
+            DeploymentRow.sizing,
             case((is_paused, DeploymentState.PAUSED), else_=DeploymentRow.state).label("state"),
             case((is_paused, _LOCKED), else_=DeploymentRow.state_reason).label("state_reason"),
             DeploymentRow.armed_on,

@@ -4,11 +4,20 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.legs import same_leg
-from app.db.models import AccountRow, DeploymentRow, LegRow, OrderEventRow, OrderRow, SignalRow, UserRow
+from app.db.models import (
+    AccountRow,
+    DeploymentRow,
+    InstrumentRow,
+    LegRow,
+    OrderEventRow,
+    OrderRow,
+    SignalRow,
+    UserRow,
+)
 from app.db.scope import DataScope
 from app.db.views import AnyRow, AnySelect
 from app.domain.ids import OrderId
@@ -156,10 +165,15 @@ def read_legs(
             LegRow.cash,
             LegRow.exit_reason,
             LegRow.exposed_since,
+            InstrumentRow.currency,
         )
         .join(AccountRow, AccountRow.id == LegRow.account_id)
         .join(UserRow, UserRow.id == LegRow.user_id)
         .join(DeploymentRow, DeploymentRow.id == LegRow.deployment_id)
+        .outerjoin(
+            InstrumentRow,
+            and_(InstrumentRow.as_of == LegRow.day, InstrumentRow.instrument_id == LegRow.instrument_id),
+        )
         .where(LegRow.day == day, scope.allows(LegRow.user_id))
         .order_by(LegRow.deployment_id, LegRow.instrument_id)
     )

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from app.db.models import AccountRow, OrderEvidenceRow, OrderRow
+from app.db.models import AccountRow, InstrumentRow, OrderEvidenceRow, OrderRow
 from app.db.scope import DataScope
 from app.db.views import AnyRow, AnySelect
 from app.db.views.trading import select_orders
@@ -48,9 +48,11 @@ def read_evidence(session: Session, scope: DataScope, order_ids: Collection[int]
 
 
 def _orders(scope: DataScope) -> AnySelect:
+    listed = and_(InstrumentRow.as_of == OrderRow.day, InstrumentRow.instrument_id == OrderRow.instrument_id)
     return select_orders(
         scope,
         AccountRow.broker,
+        InstrumentRow.currency,
         OrderRow.clean_misses,
         OrderRow.submitted_wall,
-    )
+    ).outerjoin(InstrumentRow, listed)

@@ -43,6 +43,8 @@ class DenialCode(StrEnum):
     TRADE_DRAWDOWN = "TRADE_DRAWDOWN"
     LOW_PROFIT = "LOW_PROFIT"
     DAILY_LOSS = "DAILY_LOSS"
+    SIZING_INPUT = "SIZING_INPUT"
+    BELOW_ONE_LOT = "BELOW_ONE_LOT"
     OTHER_LEG = "OTHER_LEG"
     HEDGE_NOT_FILLED = "HEDGE_NOT_FILLED"
     LEG_NOT_FILLED = "LEG_NOT_FILLED"
@@ -81,6 +83,8 @@ _REMEDIES = {
     DenialCode.TRADE_DRAWDOWN: "The account pauses after a fall of max_trade_drawdown; look at its trades.",
     DenialCode.LOW_PROFIT: "This instrument pauses after low_profit_trades trades that earned nothing.",
     DenialCode.DAILY_LOSS: "The loss limit of the day is reached; entries are possible again tomorrow.",
+    DenialCode.SIZING_INPUT: "Set what the sizing model needs (capital, a stop), or another model.",
+    DenialCode.BELOW_ONE_LOT: "The sizing model came to less than one lot; raise its number or the capital.",
     DenialCode.OTHER_LEG: "Another leg of the same signal was refused, so none of them was sent.",
     DenialCode.HEDGE_NOT_FILLED: "A hedge leg of the same signal was not filled, so this was not sent.",
     DenialCode.LEG_NOT_FILLED: "Another leg of the same signal was not filled, so this was not sent.",

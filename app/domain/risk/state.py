@@ -8,6 +8,7 @@ from decimal import Decimal
 from app.domain.accounts import TradingState, strictest
 from app.domain.ids import ClientOrderId, DeploymentId, InstrumentId, SignalKey
 from app.domain.instruments import Instrument
+from app.domain.markets import Money
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderIntent, Side
 from app.domain.risk.trades import EndedTrade
@@ -77,6 +78,7 @@ class RiskState:
     `entries_today` counts the entry orders of the trading date that were not denied. `live_exits` are
     exit orders that may trade at the venue now, stops that were not hit left out. `ended_trades`, oldest
     first, are only there when the limits look back.
+    `capital` is what a person says that the account has, None where nobody did.
     """
 
     account_state: TradingState
@@ -95,6 +97,7 @@ class RiskState:
     entries_today: int = 0
     live_exits: frozenset[tuple[InstrumentId, Side]] = frozenset()
     ended_trades: tuple[EndedTrade, ...] = ()
+    capital: Money | None = None
 
     @property
     def trading_state(self) -> TradingState:

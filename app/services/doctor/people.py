@@ -141,6 +141,7 @@ def _examine_strategies(session: Session, load_book: Callable[[], StrategyBook])
             strategy=deployment.strategy,
             params=deployment.params,
             limits=deployment.limits,
+            sizing=deployment.sizing,
         )
         try:
             check_deployment(wish, book)

@@ -1,9 +1,8 @@
-import type { Currency } from '../client';
 import { formatMoney, formatPnl, signOf } from '../lib/format';
 
 interface PnlProps {
   value: string | null;
-  currency: Currency;
+  currency: string;
   /** Where a column is in rupees unless a cell says otherwise. */
   hidesRupees?: boolean;
 }

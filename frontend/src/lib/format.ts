@@ -1,10 +1,10 @@
 /** Write money, times and durations for people. Money stays a string: the browser never computes it. */
 
-import type { Currency } from '../client';
-
 const ZONE = 'Asia/Kolkata';
 type Decimals = [least: number, most: number];
-const SYMBOLS: Partial<Record<Currency, string>> = { INR: '₹', USD: '$' };
+const SYMBOLS: Record<string, string | undefined> = { INR: '₹', USD: '$' };
+/** Counted in hundredths; coins are not, and their fees may be tiny. */
+const HAS_CENTS = new Set(['INR', 'USD', 'USDT', 'EUR', 'GBP']);
 
 const clock = new Intl.DateTimeFormat('en-GB', { timeZone: ZONE, timeStyle: 'medium' });
 const shortClock = new Intl.DateTimeFormat('en-GB', { timeZone: ZONE, timeStyle: 'short' });
@@ -64,15 +64,25 @@ export function formatPrice(value: string | null, instrumentId: string): string 
 }
 
 /** An amount with a sign, which does not depend on colour: whole rupees; cents of others below a thousand. */
-export function formatPnl(value: string | null, currency: Currency): string {
+export function formatPnl(value: string | null, currency: string): string {
   if (value === null || !isNumeric(value)) return '–';
   const decimals = currency === 'INR' || wholeDigits(value) > 3 ? 0 : 2;
   return writeNumber(value, currency === 'INR', [decimals, decimals], 'exceptZero');
 }
 
 /** An amount with its currency: "+₹12,34,567", "−$5.34", "+0.24 USDT". */
-export function formatMoney(value: string | null, currency: Currency): string {
-  const amount = formatPnl(value, currency);
+export function formatMoney(value: string | null, currency: string): string {
+  return withSymbol(formatPnl(value, currency), currency);
+}
+
+/** An amount to the paisa or cent, as a bill shows it: "₹12.48", "0.00012 BNB". */
+export function formatBill(value: string, currency: string): string {
+  if (!isNumeric(value)) return '–';
+  const decimals: Decimals = HAS_CENTS.has(currency) ? [2, 2] : [2, 8];
+  return withSymbol(writeNumber(value, currency === 'INR', decimals, 'negative'), currency);
+}
+
+function withSymbol(amount: string, currency: string): string {
   if (amount === '–') return amount;
   const symbol = SYMBOLS[currency];
   return symbol === undefined ? `${amount} ${currency}` : amount.replace(/\d/, (digit) => symbol + digit);

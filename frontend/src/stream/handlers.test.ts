@@ -50,7 +50,22 @@ it('keeps marks out of the query cache and forgets them on a gap', () => {
   const live = new LiveStore();
   const folder = new FrameFolder(new QueryClient(), live);
   const leg = { deployment_id: 1, instrument_id: 'X', mark: '1', unrealized: '2', total: '3' };
-  const pnl = [{ currency: 'USD' as const, total: '3', realized: '1', unrealized: '2', unmarked: 0 }];
+  const pnl = [
+    {
+      currency: 'USD',
+      total: '3',
+      realized: '1',
+      unrealized: '2',
+      unmarked: 0,
+      charges: '0',
+      net: '3',
+      lines: {},
+      basis: 'NONE' as const,
+      unconfirmed: [],
+      uncharged: 0,
+      mark_source: 'LAST_PRICE' as const,
+    },
+  ];
   folder.fold({ type: 'marks', seq: 3, at: AT, data: { pnl, legs: [leg] } });
   expect([live.leg('1|X'), live.pnl, live.now]).toEqual([leg, pnl, AT]);
 

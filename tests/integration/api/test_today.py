@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, update
 
-from app.db.models import LeaseRow, LegRow, PhaseRunRow
+from app.db.models import InstrumentRow, LeaseRow, LegRow, PhaseRunRow
 from app.domain.accounts import BrokerCode
 from app.domain.breaker import Breaker, BreakerState, EndpointClass
 from app.domain.numbers import ZERO
@@ -82,6 +82,41 @@ def test_money_of_several_markets_is_never_added_up(world: World) -> None:
         "USD": EUROS,
         "USDT": COIN,
     }
+
+
+def test_profit_is_told_before_and_after_charges_to_the_paisa(world: World) -> None:
+    """Source: 75 sold at 142.20 and at 128.45 by the rates of November 2026, reckoned by hand."""
+    reply = world.client.get("/api/v1/pnl", params={"by": "deployment"}, headers=world.headers("aarav"))
+    [line] = reply.json()
+    legs = world.client.get("/api/v1/positions", headers=world.headers("aarav")).json()
+
+    assert line["charges"] == "38.9825"
+    assert line["lines"] == {
+        "gst": "1.3019",
+        "ipft": "0.0021",
+        "sebi": "0.0203",
+        "stt": "30.4481",
+        "transaction": "7.2101",
+    }
+    assert Decimal(line["net"]) == Decimal(line["total"]) - Decimal("38.9825")
+    assert (line["basis"], line["unconfirmed"], line["uncharged"]) == ("MODEL", [], 0)
+    assert sorted((leg["charges"], leg["mark_source"]) for leg in legs) == [
+        ("18.501", "LAST_PRICE"),
+        ("20.4815", "LAST_PRICE"),
+    ]
+    everybody = _summary(world)["pnl"][0]
+    assert Decimal(everybody["net"]) == Decimal(everybody["total"]) - Decimal(everybody["charges"])
+    assert Decimal(everybody["charges"]) > 6 * Decimal(38)
+
+
+def test_an_order_without_rates_or_terms_is_counted_and_not_charged(world: World) -> None:
+    with world.database.begin() as session:
+        session.execute(delete(InstrumentRow).where(InstrumentRow.instrument_id == CALL))
+
+    [inr] = _summary(world)["pnl"]
+
+    assert inr["uncharged"] == 7
+    assert "brokerage" not in inr["lines"]
 
 
 def test_a_silent_feed_is_trouble_while_the_market_is_open(world: World) -> None:

@@ -71,6 +71,30 @@ def test_a_deployment_is_added_paused_and_resumed(run: Run) -> None:
     assert "lots=2" in shown
 
 
+def test_a_deployment_is_sized_by_a_model_and_an_account_says_what_it_has(run: Run) -> None:
+    run("users", "add", "sita", "--no-password")
+    run("accounts", "add", "sita/main", "--broker", "paper")
+    path = "sita/main/straddle"
+    model = ("--sizing", "model=fixed_risk", "--sizing", "fraction=0.01")
+
+    added = run("deployments", "add", path, "--strategy", "short_straddle", *model)
+    shown = run("deployments", "list").out
+    sized = run("deployments", "size", path, "--reason", "as wished")
+    wrong = run("deployments", "size", path, "--reason", "x", "--sizing", "model=fixed_lots")
+    saved = run("accounts", "settings", "sita/main", "--reason", "x", "--set", "capital=500000")
+    drift = run("deployments", "drift")
+
+    assert [added.err, sized.err, saved.err, drift.err] == [""] * 4
+    assert "model=fixed_risk fraction=0.01" in shown
+    assert sized.out == f"{path} is sized by its strategy.\n"
+    assert (wrong.status, wrong.err.strip()) == (
+        2,
+        "Error: sizing: expected lots for fixed_lots, got none",
+    )
+    assert saved.out == "sita/main: capital=500000.\n"
+    assert drift.out == "No entry was wished.\n"
+
+
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.db.accounts import list_accounts
+from app.db.accounts import list_accounts, lock_settings
 from app.db.deployments import list_deployments
 from app.db.session import Database
 from app.db.users import find_user
@@ -91,6 +91,20 @@ name = "d"
 strategy = "short_straddle"
 [deployments.limits]
 max_daily_los = 5000
+
+[[deployments]]
+user = "meera"
+account = "main"
+name = "e"
+strategy = "short_straddle"
+[deployments.sizing]
+model = "fixed_lots"
+
+[[accounts]]
+user = "meera"
+name = "third"
+egress = "127.3.0.3"
+settings = { capital = 0 }
 """
 
 
@@ -127,13 +141,15 @@ def test_the_shipped_example_is_added_on_paper_and_once(
         [deployment] = list_deployments(session, user.user_id)
         assert deployment.params["lots"] == 1
         assert deployment.limits == {"max_lots": 2, "max_daily_loss": "10000"}
+        assert deployment.sizing == {"model": "fixed_risk", "fraction": "0.01"}
+        assert lock_settings(session, user.user_id, account.account_id) == {"capital": "500000"}
 
     with pytest.raises(InvalidInputError) as caught:
         import_file(importer, file, is_dry_run=False)
     assert [line.split(": expected")[0] for line in str(caught.value).splitlines()] == [
         "openbell.toml:10: users[1].name",
         "openbell.toml:16: accounts[1].name",
-        "openbell.toml:31: deployments[1].name",
+        "openbell.toml:34: deployments[1].name",
     ]
 
 
@@ -173,10 +189,12 @@ def test_all_faults_of_meaning_come_at_once_and_nothing_is_added(
         "f.toml:12 accounts[1].credentials.mpin",
         "f.toml:16 accounts[2].user",
         "f.toml:24 accounts[3].egress",
+        "f.toml:65 accounts[4].settings",
         "f.toml:30 deployments[1].strategy",
         "f.toml:34 deployments[2].account",
         "f.toml:43 deployments[3].params",
         "f.toml:51 deployments[4].limits",
+        "f.toml:58 deployments[5].sizing",
     ]
     assert all(": expected " in line or "Input should be" in line for line in found)
     assert "4711" not in "\n".join(found)
@@ -189,7 +207,7 @@ def test_amounts_stay_exact(importer: Importer, database: Database) -> None:
     text = UNFIT[: UNFIT.index("[accounts.credentials]")].replace('[[users]]\nname = "meera"\n', "", 1)
     text = text.replace("127.3.0.1", "127.3.0.9") + (
         '[[deployments]]\nuser="meera"\naccount="main"\nname="x"\nstrategy="short_straddle"\n'
-        "limits = { price_band_fraction = 0.1 }\n"
+        "limits = { price_band_fraction = 0.1 }\nsizing = { model = 'multiplier', factor = 0.1 }\n"
     )
 
     import_file(importer, read_import_file("f.toml", text), is_dry_run=False)
@@ -199,3 +217,4 @@ def test_amounts_stay_exact(importer: Importer, database: Database) -> None:
         assert user is not None
         [deployment] = list_deployments(session, user.user_id)
     assert deployment.limits == {"price_band_fraction": "0.1"}
+    assert deployment.sizing == {"model": "multiplier", "factor": "0.1"}

@@ -7,8 +7,6 @@ from pydantic import TypeAdapter
 
 from api.schemas.base import DecimalStr
 from api.schemas.day import PnlInfo
-from app.domain.markets import Currency
-from app.domain.numbers import ZERO
 from app.services.pnl import add_up
 
 _NUMBER = TypeAdapter(DecimalStr)
@@ -37,11 +35,17 @@ def test_numbers_are_written_without_exponent_or_trailing_zeros(stored: str, wri
 def test_a_sum_carries_its_currency() -> None:
     [nothing] = [PnlInfo.model_validate(pnl) for pnl in add_up([])]
 
-    assert nothing == PnlInfo(currency=Currency.INR, total=ZERO, realized=ZERO, unrealized=ZERO, unmarked=0)
     assert nothing.model_dump(mode="json") == {
         "currency": "INR",
         "total": "0",
         "realized": "0",
         "unrealized": "0",
         "unmarked": 0,
+        "charges": "0",
+        "net": "0",
+        "lines": {},
+        "basis": "NONE",
+        "unconfirmed": [],
+        "uncharged": 0,
+        "mark_source": "LAST_PRICE",
     }

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from app.domain.errors import ProtocolError
 from app.domain.ids import BrokerOrderId
+from app.domain.markets import Currency, Money
 from app.domain.orders import OrderStatus, Side
 from app.domain.reports import Balance, FillReport, OrderReport, PositionReport
 from brokers.binance import algo, events, mapping
@@ -58,6 +59,15 @@ def test_reads_fills_of_both_segments() -> None:
         Side.SELL,
         Decimal("7819.01"),
     )
+
+
+def test_a_fee_comes_in_the_asset_that_it_was_taken_in_and_a_rebate_is_negative() -> None:
+    paid = mapping.fill_report({**p.SPOT_TRADE, "commission": "0.00012000", "commissionAsset": "BNB"})
+    given = mapping.fill_report({**p.FUTURES_TRADE, "commission": "-0.00156", "commissionAsset": "USDT"})
+
+    assert paid.fee == Money(amount=Decimal("0.00012"), currency=Currency("BNB"))
+    assert given.fee == Money(amount=Decimal("-0.00156"), currency=Currency("USDT"))
+    assert mapping.fill_report(p.SPOT_TRADE).fee is None
 
 
 def test_reads_money_of_both_segments() -> None:

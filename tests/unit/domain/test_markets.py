@@ -10,9 +10,12 @@ from app.domain.ids import InstrumentId
 from app.domain.instruments import Venue, venue_of
 from app.domain.markets import (
     BINANCE,
+    INR,
     MARKETS,
     MT5,
     NSE,
+    USD,
+    USDT,
     Currency,
     Market,
     currency_of,
@@ -62,18 +65,22 @@ def test_bse_options_belong_to_the_indian_market() -> None:
 @pytest.mark.parametrize(
     ("name", "currency"),
     [
-        ("NIFTY-20190103-10850-CE.NSE", Currency.INR),
-        ("SENSEX.BSE", Currency.INR),
-        ("BTCUSDT.BINANCE", Currency.USDT),
-        ("EURUSD.MT5", Currency.USD),
+        ("NIFTY-20190103-10850-CE.NSE", INR),
+        ("SENSEX.BSE", INR),
+        ("BTCUSDT.BINANCE", USDT),
+        ("BTCUSDT-PERP.BINANCE", USDT),
+        ("EURUSD.MT5", USD),
+        ("USDJPY.MT5", "USDJPY"),
+        ("ETHBTC.BINANCE", "ETHBTC"),
     ],
 )
-def test_profit_counts_in_the_currency_of_the_venue(name: str, currency: Currency) -> None:
-    assert currency_of(InstrumentId(name)) is currency
+def test_an_unlisted_instrument_never_counts_in_the_wrong_currency(name: str, currency: str) -> None:
+    assert currency_of(InstrumentId(name)) == currency
 
 
-def test_every_venue_has_a_currency() -> None:
-    assert {currency_of(InstrumentId(f"X.{venue}")) for venue in Venue} == set(Currency)
+@pytest.mark.parametrize(("name", "listed"), [("USDJPY.MT5", "JPY"), ("ETHBTC.BINANCE", "BTC")])
+def test_profit_counts_in_the_currency_that_the_master_lists(name: str, listed: str) -> None:
+    assert currency_of(InstrumentId(name), listed) == Currency(listed)
 
 
 @pytest.mark.parametrize("market", MARKETS.values(), ids=str)

@@ -10,6 +10,7 @@ import pytest
 
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.errors import InvariantError
+from app.domain.markets import INR, Money
 from app.domain.orders import Side
 from app.domain.risk.limits import RiskLimits
 from app.domain.risk.rules import DenialCode
@@ -67,6 +68,19 @@ def decided(*signals: Signal, limits: RiskLimits | None = None, by: Deployment |
         limits=limits or RiskLimits(),
         market=market(),
         risk_state=at_ease(),
+        now=NOW,
+        valid_until=NOW + timedelta(seconds=5),
+    )
+
+
+def sized_by(sizing: dict[str, object], *, capital: int | None) -> Decision:
+    money = None if capital is None else Money(amount=Decimal(capital), currency=INR)
+    return decide(
+        [enter()],
+        replace(deployment(), sizing=sizing),
+        limits=RiskLimits(),
+        market=market(),
+        risk_state=replace(at_ease(), capital=money),
         now=NOW,
         valid_until=NOW + timedelta(seconds=5),
     )
@@ -144,6 +158,46 @@ def test_a_stopped_deployment_enters_nothing_but_may_leave() -> None:
     assert [denied.code for denied in decision.denied] == [DenialCode.DEPLOYMENT_STATE] * 2
     assert decision.denied[0].message == "straddle: expected state ACTIVE, got HALTED"
     assert decision.exits == (leave(),)
+
+
+@pytest.mark.parametrize(
+    ("sizing", "capital", "lots"),
+    [
+        ({}, None, 1),
+        ({"model": "fixed_lots", "lots": 2}, None, 2),
+        ({"model": "multiplier", "factor": "3.9"}, None, 3),
+        # Both stops together lose 65 * 48.75 = 3,168.75.
+        ({"model": "fixed_risk", "fraction": "0.01"}, 700_000, 2),
+    ],
+)
+def test_a_deployment_enters_the_lots_of_its_sizing_model(
+    sizing: dict[str, object], capital: int | None, lots: int
+) -> None:
+    decision = sized_by(sizing, capital=capital)
+
+    assert [a.value.quantity for a in decision.approved] == [65 * lots] * 2
+
+
+@pytest.mark.parametrize(
+    ("sizing", "code"),
+    [
+        ({"model": "fixed_risk", "fraction": "0.01"}, DenialCode.SIZING_INPUT),
+        ({"model": "multiplier", "factor": "0.9"}, DenialCode.BELOW_ONE_LOT),
+    ],
+)
+def test_an_entry_that_cannot_be_sized_is_denied_whole(sizing: dict[str, object], code: DenialCode) -> None:
+    decision = sized_by(sizing, capital=None)
+
+    assert decision.approved == ()
+    assert [(d.code, d.intent.quantity) for d in decision.denied] == [(code, Decimal(65))] * 2
+    assert decision.denied[0].message.startswith(f"{sizing['model']}: expected")
+
+
+def test_limits_bind_what_was_sized() -> None:
+    decision = sized_by({"model": "fixed_lots", "lots": 51}, capital=None)
+
+    assert decision.approved == ()
+    assert decision.denied[0].code is DenialCode.QUANTITY
 
 
 def test_quotes_show_terms_price_and_age_of_every_leg() -> None:

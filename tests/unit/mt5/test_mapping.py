@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.domain.errors import BrokerError, ProtocolError, UnavailableError
 from app.domain.ids import BrokerOrderId, TradeId
+from app.domain.markets import Currency, Money
 from app.domain.orders import OrderStatus, Side
 from app.domain.reports import FillReport, OrderReport, PositionReport
 from brokers.mt5 import mapping
@@ -80,6 +81,21 @@ def test_money_that_moved_is_no_fill(kind: int) -> None:
     row = {**DEAL_ROW, "type": kind, "order": 0, "volume": "0.0", "symbol": ""}
 
     assert mapping.fill_report(row, sizes=SIZES, clock=server_clock()) is None
+
+
+def test_a_deal_tells_what_the_broker_took_in_the_accounts_currency() -> None:
+    paid = {**DEAL_ROW, "commission": "-0.35", "fee": "-0.05"}
+    given = {**DEAL_ROW, "commission": "0.1"}
+    body = {**BOOKS, "account": {"currency": "EUR"}, "deals": [paid]}
+
+    [told] = read_books(body, clock=server_clock(), since=DAY).fills
+    rebate = mapping.fill_report(given, sizes=SIZES, clock=server_clock(), currency=Currency("USD"))
+    [untold] = read_books({**BOOKS, "deals": [paid]}, clock=server_clock(), since=DAY).fills
+
+    assert told.fee == Money(amount=Decimal("0.40"), currency=Currency("EUR"))
+    assert rebate is not None
+    assert rebate.fee == Money(amount=Decimal("-0.1"), currency=Currency("USD"))
+    assert untold.fee is None
 
 
 def test_every_state_has_a_status() -> None:

@@ -1,13 +1,17 @@
 """Rules are read exactly, and a slip in the file stops the start."""
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from app.domain.charges import AccountTerms, Execution, Product, charges_of
 from app.domain.errors import ConfigError
-from app.domain.instruments import InstrumentKind
+from app.domain.instruments import InstrumentKind, Venue
+from app.domain.markets import INR, USD, USDT, Currency
 from app.domain.orders import Side
+from app.infra.charge_tables import load_charges
 from brokers.paper.exchange.rules import FeeSchedule, Rules, load_rules
 
 
@@ -69,3 +73,20 @@ def test_the_flat_part_is_paid_once_and_fractions_round_up() -> None:
 
     assert fees.fee(Side.BUY, Decimal("0.01"), is_first=True) == Decimal("20.0001")
     assert fees.fee(Side.SELL, Decimal(100), is_first=False) == Decimal("0.2")
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize(
+    ("venue", "product", "currency"),
+    [(Venue.NSE, Product.OPTION, INR), (Venue.BINANCE, Product.SPOT, USDT), (Venue.MT5, Product.FOREX, USD)],
+)
+def test_a_paper_fill_costs_what_the_rates_of_the_day_say(
+    side: Side, venue: Venue, product: Product, currency: Currency
+) -> None:
+    value = Decimal(100_000)
+    execution = Execution(side=side, turnover=value, contracts=Decimal(1), currency=currency)
+    rates = load_charges().in_force(venue, product, date(2026, 11, 23))
+    modeled = sum(line.amount for line in charges_of(execution, rates, AccountTerms()))
+
+    # Six lines, each rounded to four decimals.
+    assert abs(Rules().fees[currency].fee(side, value, is_first=True) - modeled) <= Decimal("0.0004")

@@ -4,6 +4,7 @@ import type { PnlInfo, Summary } from '../../client';
 import { type Tone, ToneIcon } from '../../components/icons';
 import { Pnl } from '../../components/pnl';
 import { useLive } from '../../stream/live-store';
+import { Bill } from './bill';
 
 interface CountProps {
   label: string;
@@ -93,19 +94,24 @@ export function PnlCount({ summary }: { summary: PnlSummary }) {
           {' realized'} · {summary.open_positions} open
           {bare > 0 && <b> · {bare} without stop</b>}
           {unmarked > 0 && ` · ${unmarked} without price`}
+          <Bill sums={sums} />
         </>
       }
     />
   );
 }
 
-/** Each currency on a line of its own, because they do not add up. */
+/** Each currency on a line of its own, because they do not add up: before charges, and after them. */
 function Totals({ sums }: { sums: PnlInfo[] }) {
   return (
     <ul className={sums.length > 1 ? 'totals' : undefined}>
       {sums.map((pnl) => (
         <li key={pnl.currency}>
           <Pnl value={pnl.total} currency={pnl.currency} />
+          <span className="of">
+            {' net '}
+            <Pnl value={pnl.net} currency={pnl.currency} />
+          </span>
         </li>
       ))}
     </ul>

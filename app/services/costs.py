@@ -1,0 +1,145 @@
+"""Reckon what the executed orders of a day cost, per leg, at the time of reading: the fills are the truth."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from app.db.scope import DataScope
+from app.db.views import AnyRow
+from app.db.views.costs import read_executed, read_reported_fees
+from app.domain.charges import (
+    COIN_STEP,
+    RUPEE_STEP,
+    AccountTerms,
+    Charge,
+    ChargeLine,
+    ChargeSum,
+    Execution,
+    NoRatesError,
+    RateBook,
+    add_charges,
+    charges_of,
+    modeled,
+    product_of,
+    reported,
+)
+from app.domain.errors import InvalidInputError
+from app.domain.ids import InstrumentId
+from app.domain.instruments import InstrumentKind, venue_of
+from app.domain.markets import INR, Currency, currency_of
+from app.domain.orders import Side
+
+LegId = tuple[int, str]
+"""Deployment and instrument."""
+_REMEMBERED: Final = 50_000
+_Fees = Mapping[tuple[int, str], list[AnyRow]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Executed:
+    """Hold what the charges of an executed order depend on, so that each is reckoned once."""
+
+    day: date
+    instrument_id: str
+    kind: str | None
+    contract_size: Decimal | None
+    currency: str | None
+    side: str
+    quantity: Decimal
+    turnover: Decimal
+    settings: tuple[tuple[str, str], ...]
+
+
+class Costs:
+    """Reckon charges with one book of rates. A fee that the broker itself reports wins over the rates.
+
+    Thread-safe. What was reckoned is remembered, because pages ask for the same orders all day.
+    """
+
+    def __init__(self, book: RateBook) -> None:
+        self._in_force = lru_cache(maxsize=64)(book.in_force)
+        self._modeled = lru_cache(maxsize=_REMEMBERED)(self._reckon)
+
+    def of_day(
+        self,
+        session: Session,
+        scope: DataScope,
+        *,
+        day: date,
+        deployments: Collection[int] | None = None,
+    ) -> dict[LegId, ChargeSum]:
+        """Return the charges of each leg of a day; a leg without an executed order is left out.
+
+        Reported fees win where the broker's trades cover all that an order filled; until then, and for
+        brokers that report none, the rates in force on the day are applied. An order without rates is counted
+        in `uncharged`.
+        """
+        fees: dict[tuple[int, str], list[AnyRow]] = defaultdict(list)
+        for row in read_reported_fees(session, scope, day=day, deployments=deployments):
+            fees[row.account_id, row.broker_order_id].append(row)
+        sums: dict[LegId, list[ChargeSum]] = defaultdict(list)
+        for row in read_executed(session, scope, day=day, deployments=deployments):
+            told = _reported(row, fees)
+            paid = self._modeled(_executed(row, day)) if told is None else told
+            sums[row.deployment_id, row.instrument_id].append(paid)
+        return {leg: add_charges(parts) for leg, parts in sums.items()}
+
+    def _reckon(self, order: _Executed) -> ChargeSum:
+        if order.kind is None or order.contract_size is None:
+            return ChargeSum(uncharged=1)  # the day's contract master does not list it
+        instrument_id = InstrumentId(order.instrument_id)
+        try:
+            product = product_of(InstrumentKind(order.kind))
+            rates = self._in_force(venue_of(instrument_id), product, order.day)
+            terms = AccountTerms.from_mapping(dict(order.settings))
+        except (NoRatesError, InvalidInputError):
+            return ChargeSum(uncharged=1)
+        currency = currency_of(instrument_id, order.currency)
+        execution = Execution(
+            side=Side(order.side),
+            turnover=order.turnover,
+            contracts=order.quantity / order.contract_size,
+            currency=currency,
+            step=_step(currency),
+        )
+        return modeled(charges_of(execution, rates, terms))
+
+
+def _executed(row: AnyRow, day: date) -> _Executed:
+    return _Executed(
+        day,
+        row.instrument_id,
+        row.kind,
+        row.contract_size,
+        row.currency,
+        row.side,
+        row.quantity,
+        row.turnover,
+        tuple(sorted((name, str(value)) for name, value in row.settings.items())),
+    )
+
+
+def _reported(row: AnyRow, fees: _Fees) -> ChargeSum | None:
+    """Return what the broker says, None while its trades do not cover all of the order."""
+    told = fees.get((row.account_id, row.broker_order_id), [])
+    if sum((fee.quantity for fee in told), Decimal(0)) < row.quantity:
+        return None
+    return reported(_lines(told))
+
+
+def _lines(told: Iterable[AnyRow]) -> list[ChargeLine]:
+    return [
+        ChargeLine(charge=Charge.TRADE_FEE, amount=fee.fee, currency=Currency(fee.fee_currency))
+        for fee in told
+        if fee.fee
+    ]
+
+
+def _step(currency: Currency) -> Decimal:
+    return RUPEE_STEP if currency == INR else COIN_STEP
