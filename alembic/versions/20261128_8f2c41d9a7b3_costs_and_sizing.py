@@ -1,6 +1,6 @@
 """Keep fees that brokers report, what an account pays and has, and how a deployment sizes its entries.
 
-Revision: 8f2c41d9a7b3, after 4be80d21f6a7.
+Revision: 8f2c41d9a7b3, after 9c3f5d7e1a20.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "8f2c41d9a7b3"
-down_revision: str | Sequence[str] | None = "4be80d21f6a7"
+down_revision: str | Sequence[str] | None = "9c3f5d7e1a20"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -1,6 +1,6 @@
 """Give orders and legs their exit rules, and legs what the rules remember.
 
-Revision: 9c3f5d7e1a20, after 4be80d21f6a7.
+Revision: 9c3f5d7e1a20, after b7e40c915d22.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "9c3f5d7e1a20"
-down_revision: str | Sequence[str] | None = "4be80d21f6a7"
+down_revision: str | Sequence[str] | None = "b7e40c915d22"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

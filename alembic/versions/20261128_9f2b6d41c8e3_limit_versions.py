@@ -1,6 +1,6 @@
 """Keep the limits of every scope, version by version.
 
-Revision: 9f2b6d41c8e3, after 4be80d21f6a7.
+Revision: 9f2b6d41c8e3, after 91c4f0e7a2d5.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "9f2b6d41c8e3"
-down_revision: str | Sequence[str] | None = "4be80d21f6a7"
+down_revision: str | Sequence[str] | None = "91c4f0e7a2d5"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -1,6 +1,6 @@
 """Lock scopes after a loss, and keep the course of profit and loss.
 
-Revision: b7e40c915d22, after 9f2b6d41c8e3, 91c4f0e7a2d5 and 9f3b7a1c5e20.
+Revision: b7e40c915d22, after 9f3b7a1c5e20.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "b7e40c915d22"
-down_revision: str | Sequence[str] | None = ("9f2b6d41c8e3", "91c4f0e7a2d5", "9f3b7a1c5e20")
+down_revision: str | Sequence[str] | None = "9f3b7a1c5e20"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

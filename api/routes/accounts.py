@@ -124,7 +124,8 @@ def change_sizing(parts: PartsDep, caller: CallerDep, deployment_id: int, asked:
         set_sizing(
             session, caller.actor, DeploymentId(deployment_id), dict(asked.sizing), reason=asked.reason
         )
-        return Deployment.model_validate(read_deployment(session, caller.scope, DeploymentId(deployment_id)))
+        row = read_deployment(session, caller.scope, DeploymentId(deployment_id), now=parts.clock.now())
+        return Deployment.model_validate(row)
 
 
 @router.get("/deployments/drift", tags=["deployments"])

@@ -8,10 +8,9 @@ import typer
 from app.cli.installation import opened
 from app.cli.pairs import read_pairs
 from app.cli.tables import print_table, say
-from app.domain.errors import InvalidInputError
-from app.infra.clock import open_clock
 from app.db.scope import DataScope
 from app.db.views.sizing import last_signal_day
+from app.infra.clock import open_clock
 from app.services.accounts import list_accounts
 from app.services.deployments import (
     NewDeployment,

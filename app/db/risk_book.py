@@ -11,7 +11,15 @@ from sqlalchemy.orm import Session
 
 from app.db.limits import current_limits
 from app.db.loss_locks import locks_of_day
-from app.db.models import AccountRow, DeploymentRow, EquityPointRow, LegRow, LossLockRow, OrderRow
+from app.db.models import (
+    AccountRow,
+    DeploymentRow,
+    EquityPointRow,
+    InstrumentRow,
+    LegRow,
+    LossLockRow,
+    OrderRow,
+)
 from app.db.views import AnyRow
 from app.domain.accounts import BrokerCode
 from app.domain.ids import AccountId, DeploymentId, UserId
@@ -26,11 +34,13 @@ from app.domain.risk.scopes import LimitScope, ScopeKey, covering
 class WatchedLeg:
     """Show a leg of the trading date, by whom it is covered and what it may still hold.
 
-    `is_open` says that the broker's book holds something of it; `has_live_entry` that more may come.
+    `currency` is what the contract master lists, None without one. `is_open` says that the broker's book
+    holds something of it; `has_live_entry` that more may come.
     """
 
     covered_by: tuple[ScopeKey, ...]
     instrument_id: str
+    currency: str | None
     net_qty: Decimal
     entry_px: Decimal
     cash: Decimal
@@ -92,9 +102,14 @@ def _legs(session: Session, market: Market, day: date) -> list[WatchedLeg]:
             LegRow.entry_qty,
             LegRow.entry_value,
             LegRow.cash,
+            InstrumentRow.currency,
             live_entry.label("has_live_entry"),
         )
         .join(AccountRow, AccountRow.id == LegRow.account_id)
+        .outerjoin(
+            InstrumentRow,
+            and_(InstrumentRow.as_of == LegRow.day, InstrumentRow.instrument_id == LegRow.instrument_id),
+        )
         .where(LegRow.day == day, AccountRow.broker.in_(sorted(market.brokers)))
     )
     return [_leg(row) for row in session.execute(statement)]
@@ -109,6 +124,7 @@ def _leg(row: AnyRow) -> WatchedLeg:
             deployment_id=DeploymentId(row.deployment_id),
         ),
         instrument_id=row.instrument_id,
+        currency=row.currency,
         net_qty=row.net_qty,
         entry_px=row.entry_value / row.entry_qty if row.entry_qty else ZERO,
         cash=row.cash,

@@ -48,11 +48,6 @@ class Caller:
         return self.role in (Role.ADMIN, Role.OPS)
 
     @property
-    def actor(self) -> Actor:
-        """The same person, for acts that the operator of the machine may do as well."""
-        return Actor(name=self.name, role=self.role, origin=self.origin, user_id=self.user_id)
-
-    @property
     def scope(self) -> DataScope:
         """Whose data the caller may see and touch."""
         return DataScope(user_id=None if self.is_staff else self.user_id)

@@ -19,8 +19,8 @@ from app.domain.accounts import BrokerAccount
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.entry_checks import check_name
 from app.domain.ids import DeploymentId
-from app.domain.risk.combined import CombinedRules
 from app.domain.position_sizing import Sizing
+from app.domain.risk.combined import CombinedRules
 from app.domain.risk.limits import RiskLimits
 from app.domain.risk.scopes import LimitScope, scope_key
 from app.domain.users import Actor, require_control, require_view

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from app.db.risk_book import RiskBook
 from app.domain.errors import InvalidInputError
-from app.domain.markets import Currency
+from app.domain.markets import INR, Currency
 from app.domain.risk.combined import CombinedRules
 from app.domain.risk.limits import number_of, parse_limits
 from app.domain.risk.losses import LossRules
@@ -23,7 +23,7 @@ def read_rules(book: RiskBook, currency: Currency) -> tuple[dict[ScopeKey, LossR
     rules: dict[ScopeKey, LossRules] = {}
     unreadable: dict[ScopeKey, str] = {}
     for key in book.limits.keys() | book.combined.keys():
-        if key[0] in _IN_RUPEES and currency is not Currency.INR:
+        if key[0] in _IN_RUPEES and currency != INR:
             continue
         try:
             found = _rules(book.limits.get(key, {}), book.combined.get(key, {}))

@@ -153,7 +153,7 @@ class RiskWatch:
         is_fresh = feed is not None and moment.wall - feed.last_wall <= patience
         marks = read_marks(self._valkey, sorted(held)) if held and is_fresh else {}
         todays = {str(i): t.last for i, t in marks.items() if self._market.day_of(t.ts_event) == moment.day}
-        return value_scopes(book.legs, todays)
+        return value_scopes(book.legs, todays, self._market.currency)
 
     def _judge(
         self, values: Values, rules: Rules, *, feed: FeedInstant | None, now: datetime

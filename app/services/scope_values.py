@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from app.db.risk_book import WatchedLeg
+from app.domain.markets import Currency
 from app.domain.numbers import ZERO
 from app.domain.risk.losses import Sample
 from app.domain.risk.scopes import ScopeKey
@@ -39,21 +40,26 @@ class ScopeValue:
         return Sample(as_of=as_of, realized=self.realized, unrealized=self.unrealized)
 
 
-def value_scopes(legs: Iterable[WatchedLeg], marks: Mapping[str, Decimal]) -> dict[ScopeKey, ScopeValue]:
-    """Return the sums of every scope that has a leg; `marks` are the fresh prices."""
+def value_scopes(
+    legs: Iterable[WatchedLeg], marks: Mapping[str, Decimal], currency: Currency
+) -> dict[ScopeKey, ScopeValue]:
+    """Return the sums of every scope that has a leg, in a market's currency; `marks` are the fresh prices.
+
+    A leg in another currency has no price in this one, so sums with it are no samples.
+    """
     groups: dict[ScopeKey, list[tuple[WatchedLeg, LegPnl]]] = defaultdict(list)
     for leg in legs:
         pair = leg, value_leg(leg, marks)
         for key in leg.covered_by:
             groups[key].append(pair)
-    return {key: _sum_of(pairs) for key, pairs in groups.items()}
+    return {key: _sum_of(pairs, currency) for key, pairs in groups.items()}
 
 
-def _sum_of(pairs: Sequence[tuple[WatchedLeg, LegPnl]]) -> ScopeValue:
+def _sum_of(pairs: Sequence[tuple[WatchedLeg, LegPnl]], currency: Currency) -> ScopeValue:
     realized = unrealized = ZERO
     unpriced = []
     for leg, value in pairs:
-        if value.realized is None or value.unrealized is None:
+        if value.currency != currency or value.realized is None or value.unrealized is None:
             unpriced.append(leg.instrument_id)
             continue
         realized += value.realized

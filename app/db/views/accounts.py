@@ -141,6 +141,14 @@ def _deployments(scope: DataScope, now: datetime) -> AnySelect:
     )
 
 
+def read_deployment(
+    session: Session, scope: DataScope, deployment_id: DeploymentId, *, now: datetime
+) -> AnyRow | None:
+    """Return one deployment as `read_deployments` does, or None when it is not in the scope."""
+    statement = _deployments(scope, now).where(DeploymentRow.id == deployment_id)
+    return session.execute(statement).one_or_none()
+
+
 def read_deployments(session: Session, scope: DataScope, *, now: datetime) -> Sequence[AnyRow]:
     """Return all deployments in the scope; one that a loss lock of its own stops today is PAUSED."""
     return session.execute(_deployments(scope, now)).all()

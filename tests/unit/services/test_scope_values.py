@@ -6,7 +6,7 @@ from decimal import Decimal
 from app.db.risk_book import RiskBook, WatchedLeg
 from app.domain.accounts import BrokerCode
 from app.domain.ids import AccountId, DeploymentId, UserId
-from app.domain.markets import Currency
+from app.domain.markets import INR, USD
 from app.domain.risk.combined import CombinedRules
 from app.domain.risk.losses import LossRules
 from app.domain.risk.scopes import LimitScope, ScopeKey, covering
@@ -29,6 +29,7 @@ def leg(
     user: int = 1,
     is_open: bool | None = None,
     has_live_entry: bool = False,
+    currency: str | None = "INR",
 ) -> WatchedLeg:
     """A leg that was sold, of one deployment per account."""
     return WatchedLeg(
@@ -39,6 +40,7 @@ def leg(
             deployment_id=DeploymentId(account),
         ),
         instrument_id=instrument_id,
+        currency=currency,
         net_qty=Decimal(net),
         entry_px=Decimal(sold_at),
         cash=Decimal(cash) if cash is not None else -net * Decimal(sold_at),
@@ -50,7 +52,7 @@ def leg(
 def test_a_leg_counts_in_every_scope_that_covers_it() -> None:
     legs = [leg(), leg(account=2), leg(account=3, user=2, net=0, cash="-500")]
 
-    values = value_scopes(legs, {CALL: Decimal(110)})
+    values = value_scopes(legs, {CALL: Decimal(110)}, INR)
 
     pnls = {key: (int(value.realized), int(value.unrealized)) for key, value in values.items()}
     assert pnls[LimitScope.ACCOUNT, "1"] == pnls[LimitScope.DEPLOYMENT, "1"] == (0, -750)
@@ -59,8 +61,15 @@ def test_a_leg_counts_in_every_scope_that_covers_it() -> None:
     assert pnls[TENANT] == pnls[LimitScope.BROKER, "kotak_neo"] == (-500, -1500)
 
 
+def test_a_leg_in_another_currency_is_never_added_to_the_sum() -> None:
+    value = value_scopes([leg(), leg(currency="JPY")], {CALL: Decimal(110)}, INR)[LimitScope.ACCOUNT, "1"]
+
+    assert (value.unrealized, value.unpriced) == (Decimal(-750), [CALL])
+    assert value.sample(published=PUBLISHED, now=NOW) is None
+
+
 def test_a_sum_without_a_price_is_no_sample_and_names_what_it_lacks() -> None:
-    values = value_scopes([leg(), leg(PUT), leg(account=2)], {CALL: Decimal(110)})
+    values = value_scopes([leg(), leg(PUT), leg(account=2)], {CALL: Decimal(110)}, INR)
 
     lame, whole = values[LimitScope.ACCOUNT, "1"], values[LimitScope.ACCOUNT, "2"]
     assert lame.unpriced == [PUT]
@@ -72,7 +81,7 @@ def test_a_sum_without_a_price_is_no_sample_and_names_what_it_lacks() -> None:
 
 
 def test_what_is_not_held_needs_no_price() -> None:
-    value = value_scopes([leg(net=0, cash="-500")], {})[LimitScope.ACCOUNT, "1"]
+    value = value_scopes([leg(net=0, cash="-500")], {}, INR)[LimitScope.ACCOUNT, "1"]
 
     sample = value.sample(published=None, now=NOW)
 
@@ -82,7 +91,7 @@ def test_what_is_not_held_needs_no_price() -> None:
 
 def test_flat_means_that_nothing_is_held_and_nothing_can_come() -> None:
     def is_flat(one: WatchedLeg) -> bool:
-        return value_scopes([one], {})[LimitScope.ACCOUNT, "1"].is_flat
+        return value_scopes([one], {}, INR)[LimitScope.ACCOUNT, "1"].is_flat
 
     assert is_flat(leg(net=0, cash="1"))
     assert not is_flat(leg())
@@ -105,8 +114,8 @@ def test_a_scope_is_judged_by_what_it_names_itself_in_its_own_currency() -> None
         locks=(),
     )
 
-    rules, unreadable = read_rules(book, Currency.INR)
-    in_dollars, _ = read_rules(book, Currency.USD)
+    rules, unreadable = read_rules(book, INR)
+    in_dollars, _ = read_rules(book, USD)
 
     assert rules == {
         TENANT: LossRules(max_daily_loss=Decimal(90000)),
