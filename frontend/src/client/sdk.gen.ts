@@ -2,7 +2,7 @@
 
 import type { Client, ClientMeta, Options as Options2, RequestResult, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AddLimitsData, AddLimitsErrors, AddLimitsResponses, HealthData, HealthErrors, HealthResponses, KillSwitchData, KillSwitchErrors, KillSwitchResponses, ListAccountEquityData, ListAccountEquityErrors, ListAccountEquityResponses, ListAccountLimitsData, ListAccountLimitsErrors, ListAccountLimitsResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAlarmsData, ListAlarmsErrors, ListAlarmsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListDeploymentEquityData, ListDeploymentEquityErrors, ListDeploymentEquityResponses, ListDeploymentLimitsData, ListDeploymentLimitsErrors, ListDeploymentLimitsResponses, ListDeploymentsData, ListDeploymentsErrors, ListDeploymentsResponses, ListLimitVersionsData, ListLimitVersionsErrors, ListLimitVersionsResponses, ListLoginsData, ListLoginsErrors, ListLoginsResponses, ListLossLocksData, ListLossLocksErrors, ListLossLocksResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPhasesData, ListPhasesErrors, ListPhasesResponses, ListPnlData, ListPnlErrors, ListPnlResponses, ListPositionsData, ListPositionsErrors, ListPositionsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListUnknownOrdersData, ListUnknownOrdersErrors, ListUnknownOrdersResponses, PauseDeploymentData, PauseDeploymentErrors, PauseDeploymentResponses, RenewTokenData, RenewTokenErrors, RenewTokenResponses, ResolveUnknownOrderData, ResolveUnknownOrderErrors, ResolveUnknownOrderResponses, ResumeDeploymentData, ResumeDeploymentErrors, ResumeDeploymentResponses, RetryLoginData, RetryLoginErrors, RetryLoginResponses, ShowCommandData, ShowCommandErrors, ShowCommandResponses, ShowDayData, ShowDayErrors, ShowDayResponses, ShowKillSwitchData, ShowKillSwitchErrors, ShowKillSwitchResponses, ShowMeData, ShowMeErrors, ShowMeResponses, ShowOrderData, ShowOrderErrors, ShowOrderResponses, ShowUnknownOrderData, ShowUnknownOrderErrors, ShowUnknownOrderResponses, SignInData, SignInErrors, SignInResponses, SquareOffData, SquareOffErrors, SquareOffResponses, TriggerPhaseData, TriggerPhaseErrors, TriggerPhaseResponses, TryLimitSetData, TryLimitSetErrors, TryLimitSetResponses } from './types.gen';
+import type { AddLimitsData, AddLimitsErrors, AddLimitsResponses, ChangeSizingData, ChangeSizingErrors, ChangeSizingResponses, HealthData, HealthErrors, HealthResponses, KillSwitchData, KillSwitchErrors, KillSwitchResponses, ListAccountEquityData, ListAccountEquityErrors, ListAccountEquityResponses, ListAccountLimitsData, ListAccountLimitsErrors, ListAccountLimitsResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAlarmsData, ListAlarmsErrors, ListAlarmsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListDeploymentEquityData, ListDeploymentEquityErrors, ListDeploymentEquityResponses, ListDeploymentLimitsData, ListDeploymentLimitsErrors, ListDeploymentLimitsResponses, ListDeploymentsData, ListDeploymentsErrors, ListDeploymentsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListLimitsData, ListLimitsErrors, ListLimitsResponses, ListLimitVersionsData, ListLimitVersionsErrors, ListLimitVersionsResponses, ListLoginsData, ListLoginsErrors, ListLoginsResponses, ListLossLocksData, ListLossLocksErrors, ListLossLocksResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPhasesData, ListPhasesErrors, ListPhasesResponses, ListPnlData, ListPnlErrors, ListPnlResponses, ListPositionsData, ListPositionsErrors, ListPositionsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListUnknownOrdersData, ListUnknownOrdersErrors, ListUnknownOrdersResponses, PauseDeploymentData, PauseDeploymentErrors, PauseDeploymentResponses, PutSettingsData, PutSettingsErrors, PutSettingsResponses, RenewTokenData, RenewTokenErrors, RenewTokenResponses, ResolveUnknownOrderData, ResolveUnknownOrderErrors, ResolveUnknownOrderResponses, ResumeDeploymentData, ResumeDeploymentErrors, ResumeDeploymentResponses, RetryLoginData, RetryLoginErrors, RetryLoginResponses, ShowCommandData, ShowCommandErrors, ShowCommandResponses, ShowDayData, ShowDayErrors, ShowDayResponses, ShowKillSwitchData, ShowKillSwitchErrors, ShowKillSwitchResponses, ShowMeData, ShowMeErrors, ShowMeResponses, ShowOrderData, ShowOrderErrors, ShowOrderResponses, ShowUnknownOrderData, ShowUnknownOrderErrors, ShowUnknownOrderResponses, SignInData, SignInErrors, SignInResponses, SquareOffData, SquareOffErrors, SquareOffResponses, TriggerPhaseData, TriggerPhaseErrors, TriggerPhaseResponses, TryLimitSetData, TryLimitSetErrors, TryLimitSetResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -94,7 +94,7 @@ export const retryLogin = <ThrowOnError extends boolean = false>(options: Option
 /**
  * List Pnl
  *
- * Return profit and loss before fees per account or user and currency, at the last marks.
+ * Return profit and loss per account, user or deployment and currency, before and after charges.
  */
 export const listPnl = <ThrowOnError extends boolean = false>(options?: Options<ListPnlData, ThrowOnError>): RequestResult<ListPnlResponses, ListPnlErrors, ThrowOnError> => (options?.client ?? client).get<ListPnlResponses, ListPnlErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -159,6 +159,47 @@ export const squareOff = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
+ * Change Sizing
+ *
+ * Size a deployment's entries by another model, from the next entry on.
+ */
+export const changeSizing = <ThrowOnError extends boolean = false>(options: Options<ChangeSizingData, ThrowOnError>): RequestResult<ChangeSizingResponses, ChangeSizingErrors, ThrowOnError> => (options.client ?? client).put<ChangeSizingResponses, ChangeSizingErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/deployments/{deployment_id}/sizing',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Drift
+ *
+ * Return what every account wished and got of each signal of a day, the widest apart first.
+ */
+export const listDrift = <ThrowOnError extends boolean = false>(options?: Options<ListDriftData, ThrowOnError>): RequestResult<ListDriftResponses, ListDriftErrors, ThrowOnError> => (options?.client ?? client).get<ListDriftResponses, ListDriftErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/deployments/drift',
+    ...options
+});
+
+/**
+ * Put Settings
+ *
+ * Change what an account has and pays, from the next entry on; return all its settings.
+ */
+export const putSettings = <ThrowOnError extends boolean = false>(options: Options<PutSettingsData, ThrowOnError>): RequestResult<PutSettingsResponses, PutSettingsErrors, ThrowOnError> => (options.client ?? client).put<PutSettingsResponses, PutSettingsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/accounts/{account_id}/settings',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * List Account Limits
  *
  * Return what binds every deployment of an account, and who set it.
@@ -177,6 +218,17 @@ export const listAccountLimits = <ThrowOnError extends boolean = false>(options:
 export const listDeploymentLimits = <ThrowOnError extends boolean = false>(options: Options<ListDeploymentLimitsData, ThrowOnError>): RequestResult<ListDeploymentLimitsResponses, ListDeploymentLimitsErrors, ThrowOnError> => (options.client ?? client).get<ListDeploymentLimitsResponses, ListDeploymentLimitsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/deployments/{deployment_id}/limits',
+    ...options
+});
+
+/**
+ * List Limits
+ *
+ * Return the newest set of every scope that has one, widest scope first; staff only.
+ */
+export const listLimits = <ThrowOnError extends boolean = false>(options?: Options<ListLimitsData, ThrowOnError>): RequestResult<ListLimitsResponses, ListLimitsErrors, ThrowOnError> => (options?.client ?? client).get<ListLimitsResponses, ListLimitsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/limits',
     ...options
 });
 

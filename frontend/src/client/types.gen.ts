@@ -44,6 +44,12 @@ export type Account = {
      */
     state_reason: string;
     user_trading_state: TradingState;
+    /**
+     * Settings
+     */
+    settings: {
+        [key: string]: unknown;
+    };
 };
 
 /**
@@ -233,6 +239,56 @@ export type BreakerState = 'CLOSED' | 'OPEN' | 'HALF_OPEN';
 export type BrokerCode = 'kotak_neo' | 'binance_spot' | 'binance_futures' | 'mt5' | 'paper';
 
 /**
+ * ChangeSettings
+ *
+ * Change the named settings of an account; null takes one back.
+ */
+export type ChangeSettings = {
+    /**
+     * Settings
+     */
+    settings: {
+        [key: string]: string | number | null;
+    };
+    /**
+     * Reason
+     */
+    reason: string;
+};
+
+/**
+ * ChangeSizing
+ *
+ * Name a sizing model with its numbers, as text or whole numbers; empty: as the strategy wishes.
+ */
+export type ChangeSizing = {
+    /**
+     * Sizing
+     */
+    sizing: {
+        [key: string]: string | number;
+    };
+    /**
+     * Reason
+     */
+    reason: string;
+};
+
+/**
+ * Charge
+ *
+ * Name what is charged.
+ */
+export type Charge = 'brokerage' | 'stt' | 'transaction' | 'ipft' | 'sebi' | 'stamp' | 'gst' | 'trade_fee' | 'commission';
+
+/**
+ * ChargeBasis
+ *
+ * Say how charges are known: reckoned from dated rates, told by the broker, or some of each.
+ */
+export type ChargeBasis = 'NONE' | 'MODEL' | 'BROKER' | 'MIXED';
+
+/**
  * Command
  *
  * Follow what was ordered until it is DONE or FAILED.
@@ -303,18 +359,11 @@ export type ControlAction = 'HALT' | 'REDUCE' | 'RESUME';
 export type ControlScope = 'tenant' | 'broker' | 'user' | 'account' | 'deployment';
 
 /**
- * Currency
- *
- * Name the money that a market settles in; amounts of two currencies are never added.
- */
-export type Currency = 'INR' | 'USD' | 'USDT';
-
-/**
  * DenialCode
  *
  * Name every reason for which an order is refused before it leaves us.
  */
-export type DenialCode = 'TRADING_STATE' | 'DEPLOYMENT_STATE' | 'SESSION_CLOSED' | 'SIGNAL_EXPIRED' | 'DUPLICATE' | 'UNKNOWN_OUTCOME' | 'STALE_DATA' | 'QUANTITY' | 'PRICE_BAND' | 'ORDER_NOTIONAL' | 'ACCOUNT_NOTIONAL' | 'UNDERLYING_NOTIONAL' | 'OPEN_POSITIONS' | 'OPEN_ORDERS' | 'ORDER_RATE' | 'ORDERS_PER_DAY' | 'SYMBOL' | 'SELF_CROSS' | 'COOLDOWN' | 'STOP_GUARD' | 'LOSING_TRADES' | 'TRADE_DRAWDOWN' | 'LOW_PROFIT' | 'DAILY_LOSS' | 'OTHER_LEG' | 'HEDGE_NOT_FILLED' | 'LEG_NOT_FILLED' | 'REDUCE_ONLY';
+export type DenialCode = 'TRADING_STATE' | 'DEPLOYMENT_STATE' | 'SESSION_CLOSED' | 'SIGNAL_EXPIRED' | 'DUPLICATE' | 'UNKNOWN_OUTCOME' | 'STALE_DATA' | 'QUANTITY' | 'PRICE_BAND' | 'ORDER_NOTIONAL' | 'ACCOUNT_NOTIONAL' | 'UNDERLYING_NOTIONAL' | 'OPEN_POSITIONS' | 'OPEN_ORDERS' | 'ORDER_RATE' | 'ORDERS_PER_DAY' | 'SYMBOL' | 'SELF_CROSS' | 'COOLDOWN' | 'STOP_GUARD' | 'LOSING_TRADES' | 'TRADE_DRAWDOWN' | 'LOW_PROFIT' | 'DAILY_LOSS' | 'SIZING_INPUT' | 'BELOW_ONE_LOT' | 'OTHER_LEG' | 'HEDGE_NOT_FILLED' | 'LEG_NOT_FILLED' | 'REDUCE_ONLY';
 
 /**
  * Deployment
@@ -356,6 +405,12 @@ export type Deployment = {
     params: {
         [key: string]: unknown;
     };
+    /**
+     * Sizing
+     */
+    sizing: {
+        [key: string]: unknown;
+    };
     state: DeploymentState;
     /**
      * State Reason
@@ -373,6 +428,66 @@ export type Deployment = {
  * Say whether a deployment is asked for signals. Exits work in every state.
  */
 export type DeploymentState = 'ACTIVE' | 'PAUSED' | 'HALTED';
+
+/**
+ * Drift
+ *
+ * Show what an account wished and got of one leg of a signal, in lots; `wished` is before rounding.
+ */
+export type Drift = {
+    /**
+     * Strategy
+     */
+    strategy: string;
+    /**
+     * Signal
+     */
+    signal: string;
+    /**
+     * Leg
+     */
+    leg: number;
+    /**
+     * Instrument Id
+     */
+    instrument_id: string;
+    /**
+     * Account
+     */
+    account: string;
+    /**
+     * Deployment Id
+     */
+    deployment_id: number;
+    /**
+     * Deployment Name
+     */
+    deployment_name: string;
+    /**
+     * Wished
+     */
+    wished: string;
+    /**
+     * Sized
+     */
+    sized: string;
+    /**
+     * Got
+     */
+    got: string;
+    /**
+     * Drift
+     */
+    drift: string;
+    /**
+     * Drift Fraction
+     */
+    drift_fraction: string | null;
+    /**
+     * Denial Code
+     */
+    denial_code: string | null;
+};
 
 /**
  * EndpointClass
@@ -1014,7 +1129,10 @@ export type LossLock = {
      * Value
      */
     value: string;
-    currency: Currency;
+    /**
+     * Currency
+     */
+    currency: string;
     /**
      * Formula
      */
@@ -1051,6 +1169,15 @@ export type LossLock = {
  * Name a rule on the profit and loss of a scope.
  */
 export type LossRule = 'MAX_DAILY_LOSS' | 'MAX_DRAWDOWN' | 'COMBINED_STOP' | 'COMBINED_TARGET' | 'COMBINED_LOCK';
+
+/**
+ * MarkSource
+ *
+ * Name the price that open positions are valued at.
+ *
+ * LAST_PRICE is the last traded price that the venue's feed told; a closed position needs none.
+ */
+export type MarkSource = 'LAST_PRICE' | 'NONE_NEEDED' | 'MISSING';
 
 /**
  * MarkedLeg
@@ -1535,10 +1662,18 @@ export type PhasesFrame = {
 /**
  * PnlInfo
  *
- * Sum up the day in one currency before fees; `unmarked` open legs are missing from the sum.
+ * Sum up profit and loss in one currency: `total` before charges, `net` after them.
+ *
+ * Open positions are valued at `mark_source`; `unmarked` ones have no price and are missing from the sum.
+ * `lines` are the charges by name; `basis` says whether they were reckoned from dated rates or told by the
+ * broker.
+ * `unconfirmed` lines rest on rates of no primary source, `uncharged` executed orders have no rates at all.
  */
 export type PnlInfo = {
-    currency: Currency;
+    /**
+     * Currency
+     */
+    currency: string;
     /**
      * Total
      */
@@ -1555,14 +1690,82 @@ export type PnlInfo = {
      * Unmarked
      */
     unmarked: number;
+    /**
+     * Charges
+     */
+    charges: string;
+    /**
+     * Net
+     */
+    net: string;
+    /**
+     * Lines
+     */
+    lines: {
+        [key in Charge]?: string;
+    };
+    basis: ChargeBasis;
+    /**
+     * Unconfirmed
+     */
+    unconfirmed: Array<Charge>;
+    /**
+     * Uncharged
+     */
+    uncharged: number;
+    mark_source?: MarkSource;
 };
 
 /**
  * PnlLine
  *
- * Sum up profit and loss in one currency before fees; `unmarked` open legs are missing from the sum.
+ * Sum up profit and loss of an account, a user or a deployment in one currency.
  */
 export type PnlLine = {
+    /**
+     * Currency
+     */
+    currency: string;
+    /**
+     * Total
+     */
+    total: string;
+    /**
+     * Realized
+     */
+    realized: string;
+    /**
+     * Unrealized
+     */
+    unrealized: string;
+    /**
+     * Unmarked
+     */
+    unmarked: number;
+    /**
+     * Charges
+     */
+    charges: string;
+    /**
+     * Net
+     */
+    net: string;
+    /**
+     * Lines
+     */
+    lines: {
+        [key in Charge]?: string;
+    };
+    basis: ChargeBasis;
+    /**
+     * Unconfirmed
+     */
+    unconfirmed: Array<Charge>;
+    /**
+     * Uncharged
+     */
+    uncharged: number;
+    mark_source?: MarkSource;
     /**
      * Key
      */
@@ -1571,29 +1774,14 @@ export type PnlLine = {
      * Name
      */
     name: string;
-    currency: Currency;
-    /**
-     * Total
-     */
-    total: string;
-    /**
-     * Realized
-     */
-    realized: string;
-    /**
-     * Unrealized
-     */
-    unrealized: string;
-    /**
-     * Unmarked
-     */
-    unmarked: number;
 };
 
 /**
  * Position
  *
- * Show one leg of a deployment with its value at the last mark, before fees, in `currency`.
+ * Show one leg of a deployment with its value in `currency`.
+ *
+ * `total` is before charges, `net` after those in the same currency.
  */
 export type Position = {
     /**
@@ -1640,11 +1828,15 @@ export type Position = {
      * Exposed Since
      */
     exposed_since: string | null;
-    currency: Currency;
+    /**
+     * Currency
+     */
+    currency: string;
     /**
      * Mark
      */
     mark: string | null;
+    mark_source: MarkSource;
     /**
      * Realized
      */
@@ -1657,6 +1849,14 @@ export type Position = {
      * Total
      */
     total: string | null;
+    /**
+     * Charges
+     */
+    charges: string;
+    /**
+     * Net
+     */
+    net: string | null;
 };
 
 /**
@@ -2090,7 +2290,10 @@ export type UnknownOrder = {
      * At Stake
      */
     at_stake: string | null;
-    currency: Currency;
+    /**
+     * Currency
+     */
+    currency: string;
     /**
      * Clean Misses
      */
@@ -2402,7 +2605,7 @@ export type ListPnlData = {
         /**
          * By
          */
-        by?: 'account' | 'user';
+        by?: 'account' | 'user' | 'deployment';
         /**
          * Day
          *
@@ -2569,6 +2772,116 @@ export type SquareOffResponses = {
 };
 
 export type SquareOffResponse = SquareOffResponses[keyof SquareOffResponses];
+
+export type ChangeSizingData = {
+    body: ChangeSizing;
+    path: {
+        /**
+         * Deployment Id
+         */
+        deployment_id: number;
+    };
+    query?: never;
+    url: '/api/v1/deployments/{deployment_id}/sizing';
+};
+
+export type ChangeSizingErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ChangeSizingError = ChangeSizingErrors[keyof ChangeSizingErrors];
+
+export type ChangeSizingResponses = {
+    /**
+     * Successful Response
+     */
+    200: Deployment;
+};
+
+export type ChangeSizingResponse = ChangeSizingResponses[keyof ChangeSizingResponses];
+
+export type ListDriftData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Day
+         *
+         * Trading date; today when not given.
+         */
+        day?: string | null;
+    };
+    url: '/api/v1/deployments/drift';
+};
+
+export type ListDriftErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListDriftError = ListDriftErrors[keyof ListDriftErrors];
+
+export type ListDriftResponses = {
+    /**
+     * Response List Drift
+     *
+     * Successful Response
+     */
+    200: Array<Drift>;
+};
+
+export type ListDriftResponse = ListDriftResponses[keyof ListDriftResponses];
+
+export type PutSettingsData = {
+    body: ChangeSettings;
+    path: {
+        /**
+         * Account Id
+         */
+        account_id: number;
+    };
+    query?: never;
+    url: '/api/v1/accounts/{account_id}/settings';
+};
+
+export type PutSettingsErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type PutSettingsError = PutSettingsErrors[keyof PutSettingsErrors];
+
+export type PutSettingsResponses = {
+    /**
+     * Response Put Settings
+     *
+     * Successful Response
+     */
+    200: {
+        [key: string]: string | number;
+    };
+};
+
+export type PutSettingsResponse = PutSettingsResponses[keyof PutSettingsResponses];
 
 export type ListAccountLimitsData = {
     body?: never;

@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen';
-import { addLimits, health, killSwitch, listAccountEquity, listAccountLimits, listAccounts, listAlarms, listAudit, listDeploymentEquity, listDeploymentLimits, listDeployments, listLimitVersions, listLogins, listLossLocks, listOrders, listPhases, listPnl, listPositions, listRuns, listUnknownOrders, type Options, pauseDeployment, renewToken, resolveUnknownOrder, resumeDeployment, retryLogin, showCommand, showDay, showKillSwitch, showMe, showOrder, showUnknownOrder, signIn, squareOff, triggerPhase, tryLimitSet } from '../sdk.gen';
-import type { AddLimitsData, AddLimitsError, AddLimitsResponse, HealthData, HealthError, HealthResponse, KillSwitchData, KillSwitchError, KillSwitchResponse, ListAccountEquityData, ListAccountEquityError, ListAccountEquityResponse, ListAccountLimitsData, ListAccountLimitsError, ListAccountLimitsResponse, ListAccountsData, ListAccountsError, ListAccountsResponse, ListAlarmsData, ListAlarmsError, ListAlarmsResponse, ListAuditData, ListAuditError, ListAuditResponse, ListDeploymentEquityData, ListDeploymentEquityError, ListDeploymentEquityResponse, ListDeploymentLimitsData, ListDeploymentLimitsError, ListDeploymentLimitsResponse, ListDeploymentsData, ListDeploymentsError, ListDeploymentsResponse, ListLimitVersionsData, ListLimitVersionsError, ListLimitVersionsResponse, ListLoginsData, ListLoginsError, ListLoginsResponse, ListLossLocksData, ListLossLocksError, ListLossLocksResponse, ListOrdersData, ListOrdersError, ListOrdersResponse, ListPhasesData, ListPhasesError, ListPhasesResponse, ListPnlData, ListPnlError, ListPnlResponse, ListPositionsData, ListPositionsError, ListPositionsResponse, ListRunsData, ListRunsError, ListRunsResponse, ListUnknownOrdersData, ListUnknownOrdersError, ListUnknownOrdersResponse, PauseDeploymentData, PauseDeploymentError, PauseDeploymentResponse, RenewTokenData, RenewTokenError, RenewTokenResponse, ResolveUnknownOrderData, ResolveUnknownOrderError, ResolveUnknownOrderResponse, ResumeDeploymentData, ResumeDeploymentError, ResumeDeploymentResponse, RetryLoginData, RetryLoginError, RetryLoginResponse, ShowCommandData, ShowCommandError, ShowCommandResponse, ShowDayData, ShowDayError, ShowDayResponse, ShowKillSwitchData, ShowKillSwitchError, ShowKillSwitchResponse, ShowMeData, ShowMeError, ShowMeResponse, ShowOrderData, ShowOrderError, ShowOrderResponse, ShowUnknownOrderData, ShowUnknownOrderError, ShowUnknownOrderResponse, SignInData, SignInError, SignInResponse, SquareOffData, SquareOffError, SquareOffResponse, TriggerPhaseData, TriggerPhaseError, TriggerPhaseResponse, TryLimitSetData, TryLimitSetError, TryLimitSetResponse } from '../types.gen';
+import { addLimits, changeSizing, health, killSwitch, listAccountEquity, listAccountLimits, listAccounts, listAlarms, listAudit, listDeploymentEquity, listDeploymentLimits, listDeployments, listDrift, listLimits, listLimitVersions, listLogins, listLossLocks, listOrders, listPhases, listPnl, listPositions, listRuns, listUnknownOrders, type Options, pauseDeployment, putSettings, renewToken, resolveUnknownOrder, resumeDeployment, retryLogin, showCommand, showDay, showKillSwitch, showMe, showOrder, showUnknownOrder, signIn, squareOff, triggerPhase, tryLimitSet } from '../sdk.gen';
+import type { AddLimitsData, AddLimitsError, AddLimitsResponse, ChangeSizingData, ChangeSizingError, ChangeSizingResponse, HealthData, HealthError, HealthResponse, KillSwitchData, KillSwitchError, KillSwitchResponse, ListAccountEquityData, ListAccountEquityError, ListAccountEquityResponse, ListAccountLimitsData, ListAccountLimitsError, ListAccountLimitsResponse, ListAccountsData, ListAccountsError, ListAccountsResponse, ListAlarmsData, ListAlarmsError, ListAlarmsResponse, ListAuditData, ListAuditError, ListAuditResponse, ListDeploymentEquityData, ListDeploymentEquityError, ListDeploymentEquityResponse, ListDeploymentLimitsData, ListDeploymentLimitsError, ListDeploymentLimitsResponse, ListDeploymentsData, ListDeploymentsError, ListDeploymentsResponse, ListDriftData, ListDriftError, ListDriftResponse, ListLimitsData, ListLimitsError, ListLimitsResponse, ListLimitVersionsData, ListLimitVersionsError, ListLimitVersionsResponse, ListLoginsData, ListLoginsError, ListLoginsResponse, ListLossLocksData, ListLossLocksError, ListLossLocksResponse, ListOrdersData, ListOrdersError, ListOrdersResponse, ListPhasesData, ListPhasesError, ListPhasesResponse, ListPnlData, ListPnlError, ListPnlResponse, ListPositionsData, ListPositionsError, ListPositionsResponse, ListRunsData, ListRunsError, ListRunsResponse, ListUnknownOrdersData, ListUnknownOrdersError, ListUnknownOrdersResponse, PauseDeploymentData, PauseDeploymentError, PauseDeploymentResponse, PutSettingsData, PutSettingsError, PutSettingsResponse, RenewTokenData, RenewTokenError, RenewTokenResponse, ResolveUnknownOrderData, ResolveUnknownOrderError, ResolveUnknownOrderResponse, ResumeDeploymentData, ResumeDeploymentError, ResumeDeploymentResponse, RetryLoginData, RetryLoginError, RetryLoginResponse, ShowCommandData, ShowCommandError, ShowCommandResponse, ShowDayData, ShowDayError, ShowDayResponse, ShowKillSwitchData, ShowKillSwitchError, ShowKillSwitchResponse, ShowMeData, ShowMeError, ShowMeResponse, ShowOrderData, ShowOrderError, ShowOrderResponse, ShowUnknownOrderData, ShowUnknownOrderError, ShowUnknownOrderResponse, SignInData, SignInError, SignInResponse, SquareOffData, SquareOffError, SquareOffResponse, TriggerPhaseData, TriggerPhaseError, TriggerPhaseResponse, TryLimitSetData, TryLimitSetError, TryLimitSetResponse } from '../types.gen';
 
 /**
  * Sign In
@@ -161,7 +161,7 @@ export const listPnlQueryKey = (options?: Options<ListPnlData>) => createQueryKe
 /**
  * List Pnl
  *
- * Return profit and loss before fees per account or user and currency, at the last marks.
+ * Return profit and loss per account, user or deployment and currency, before and after charges.
  */
 export const listPnlOptions = (options?: Options<ListPnlData>) => queryOptions<ListPnlResponse, ListPnlError, ListPnlResponse, ReturnType<typeof listPnlQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
@@ -253,6 +253,64 @@ export const squareOffMutation = (options?: Partial<Options<SquareOffData>>): Us
     return mutationOptions;
 };
 
+/**
+ * Change Sizing
+ *
+ * Size a deployment's entries by another model, from the next entry on.
+ */
+export const changeSizingMutation = (options?: Partial<Options<ChangeSizingData>>): UseMutationOptions<ChangeSizingResponse, ChangeSizingError, Options<ChangeSizingData>> => {
+    const mutationOptions: UseMutationOptions<ChangeSizingResponse, ChangeSizingError, Options<ChangeSizingData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await changeSizing({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listDriftQueryKey = (options?: Options<ListDriftData>) => createQueryKey('listDrift', options);
+
+/**
+ * List Drift
+ *
+ * Return what every account wished and got of each signal of a day, the widest apart first.
+ */
+export const listDriftOptions = (options?: Options<ListDriftData>) => queryOptions<ListDriftResponse, ListDriftError, ListDriftResponse, ReturnType<typeof listDriftQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listDrift({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listDriftQueryKey(options)
+});
+
+/**
+ * Put Settings
+ *
+ * Change what an account has and pays, from the next entry on; return all its settings.
+ */
+export const putSettingsMutation = (options?: Partial<Options<PutSettingsData>>): UseMutationOptions<PutSettingsResponse, PutSettingsError, Options<PutSettingsData>> => {
+    const mutationOptions: UseMutationOptions<PutSettingsResponse, PutSettingsError, Options<PutSettingsData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await putSettings({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
 export const listAccountLimitsQueryKey = (options: Options<ListAccountLimitsData>) => createQueryKey('listAccountLimits', options);
 
 /**
@@ -291,6 +349,26 @@ export const listDeploymentLimitsOptions = (options: Options<ListDeploymentLimit
         return data;
     },
     queryKey: listDeploymentLimitsQueryKey(options)
+});
+
+export const listLimitsQueryKey = (options?: Options<ListLimitsData>) => createQueryKey('listLimits', options);
+
+/**
+ * List Limits
+ *
+ * Return the newest set of every scope that has one, widest scope first; staff only.
+ */
+export const listLimitsOptions = (options?: Options<ListLimitsData>) => queryOptions<ListLimitsResponse, ListLimitsError, ListLimitsResponse, ReturnType<typeof listLimitsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listLimits({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listLimitsQueryKey(options)
 });
 
 export const listLimitVersionsQueryKey = (options: Options<ListLimitVersionsData>) => createQueryKey('listLimitVersions', options);
