@@ -131,15 +131,10 @@ class Basket:
 
     def _is_failed(self, leg: BasketLeg) -> bool:
         """Whether a leg is lost. While nothing filled, a late one just stops the others: its cancel tells."""
-        match self._state(leg):
-            case LegState.FAILED:
-                return True
-            case LegState.LATE:
-                return self.has_fills
-            case LegState.FILLED:
-                return leg.is_hedge and not leg.holds
-            case LegState.OPEN:
-                return False
+        state = self._state(leg)
+        if state is LegState.LATE:
+            return self.has_fills
+        return state is LegState.FAILED or (state is LegState.FILLED and leg.is_hedge and not leg.holds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from app.domain.instruments import OptionRight, Venue, index_id, option_id
 from app.domain.market_data import FIVE_MINUTES, ONE_MINUTE, Bar, IndicatorBar
 from app.domain.numbers import Rounding, floor_to_lot, parse_decimal, plain, round_to_step, to_tick
 from app.domain.ports import BrokerSession, Credentials
+from app.domain.signals import Signal, SignalKind
 from app.domain.users import Role, User
 from tests.builders import CALL, index, option, report
 
@@ -209,3 +210,15 @@ def test_an_account_on_paper_never_opens_exposure_at_a_live_broker(
     may: bool,  # noqa: FBT001  parametrized
 ) -> None:
     assert may_open_exposure(broker, mode, is_simulated=is_simulated) is may
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "601"])
+def test_a_leg_has_a_time_and_not_all_day(seconds: str) -> None:
+    with pytest.raises(InvalidInputError, match="leg_timeout_s: expected above 0"):
+        Signal(
+            key=SignalKey("k"),
+            kind=SignalKind.ENTER,
+            reason="test",
+            valid_for_s=Decimal(1),
+            leg_timeout_s=Decimal(seconds),
+        )
