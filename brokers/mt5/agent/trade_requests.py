@@ -68,6 +68,8 @@ def submit_requests(
 ) -> list[TradeRequest]:
     """Return the trade requests for one order: the same order in each filling policy, best first.
 
+    An order that closes ends one position: as large as it may be, no larger than asked for. What a hedging
+    account holds in several is closed by as many orders, each of which says how much it was for.
     A limit that the market has reached becomes a deal that may slip no further than the limit, because MT5
     refuses a pending limit beyond the market. Where the broker executes at market it may ignore that bound.
 
@@ -76,14 +78,14 @@ def submit_requests(
     """
     _check_volume(asked.volume, market)
     is_deal = _is_deal(asked, market)
-    position = _position_to_close(asked, positions) if is_deal else 0
+    position, volume = _position_to_close(asked, positions) if is_deal else (0, asked.volume)
     if not is_deal and asked.closes and margin_mode == HEDGING:
         raise RefusedError(
             Refusal.PRICE_MOVED, "a pending order of a hedging account would open a second position"
         )
     base: TradeRequest = {
         "symbol": asked.symbol,
-        "volume": _float(asked.volume),
+        "volume": _float(volume),
         "magic": asked.magic,
         "comment": asked.comment,
     }
@@ -139,9 +141,10 @@ def _is_deal(asked: AskedOrder, market: SymbolMarket) -> bool:
     return crosses
 
 
-def _position_to_close(asked: AskedOrder, positions: Sequence[Row]) -> int:
+def _position_to_close(asked: AskedOrder, positions: Sequence[Row]) -> tuple[int, Decimal]:
+    """Return the ticket of the position that an order ends, and the lots that it closes of it."""
     if not asked.closes:
-        return 0
+        return 0, asked.volume
     held = _DEAL_TYPES[asked.side.opposite]
     opposite = [
         item
@@ -153,9 +156,12 @@ def _position_to_close(asked: AskedOrder, positions: Sequence[Row]) -> int:
     if not opposite:
         raise RefusedError(Refusal.ALREADY_DONE, "there is no position that this order would close")
     enough = [whole(item, "ticket") for item in opposite if number(item, "volume") >= asked.volume]
-    if not enough:
-        raise RefusedError(Refusal.INVALID, "no position is as large as the volume that should be closed")
-    return min(enough)
+    if enough:
+        return min(enough), asked.volume
+    if asked.position != 0:
+        raise RefusedError(Refusal.INVALID, "the position is smaller than the volume that should be closed")
+    largest = max(opposite, key=lambda item: (number(item, "volume"), -whole(item, "ticket")))
+    return whole(largest, "ticket"), number(largest, "volume")
 
 
 def _deals(

@@ -146,7 +146,7 @@ def test_hedging_closes_the_named_position_and_no_other(account: Account) -> Non
     first = account.send("hedge_1", Side.BUY, lots=2)
     second = account.send("hedge_2", Side.BUY, lots=3)
     closed = account.send("hedge_3", Side.SELL, lots=3, position_ref=str(second.broker_order_id))
-    too_much = account.send("hedge_4", Side.SELL, lots=3, reduces_only=True)
+    too_much = account.send("hedge_4", Side.SELL, lots=3, position_ref=str(first.broker_order_id))
     gone = account.send("hedge_5", Side.SELL, lots=1, position_ref=str(second.broker_order_id))
     rest = account.send("hedge_6", Side.SELL, lots=2, position_ref=str(first.broker_order_id))
 
@@ -154,6 +154,19 @@ def test_hedging_closes_the_named_position_and_no_other(account: Account) -> Non
     assert (too_much.outcome, too_much.fault) == (Outcome.REJECTED, FaultClass.INVALID)
     assert (gone.outcome, gone.fault) == (Outcome.REJECTED, FaultClass.ALREADY_DONE)
     assert account.net() == 0
+
+
+def test_what_a_hedging_account_holds_in_two_positions_is_closed_by_two_orders(account: Account) -> None:
+    account.send("several_1", Side.BUY, lots=2)
+    account.send("several_2", Side.BUY, lots=3)
+    exits = [account.send(f"several_exit_{n}", Side.SELL, lots=n, reduces_only=True) for n in (5, 2)]
+
+    assert [one.outcome for one in exits] == [Outcome.ACCEPTED, Outcome.ACCEPTED], exits
+    assert account.net() == 0
+    reports = {r.broker_order_id: r for r in account.gateway.request_orders().data}
+    lot = account.instruments["EURUSD"].lot_size
+    assert [reports[e.broker_order_id].quantity / lot for e in exits if e.broker_order_id] == [3, 2]
+    assert all(reports[e.broker_order_id].status is OrderStatus.FILLED for e in exits if e.broker_order_id)
 
 
 def test_a_resting_exit_of_a_hedging_account_is_refused(account: Account) -> None:

@@ -170,12 +170,21 @@ def test_a_close_carries_the_ticket_of_what_it_closes() -> None:
         (replace(ORDER, reduces_only=True), (), Refusal.ALREADY_DONE),
         (replace(ORDER, reduces_only=True), ({**POSITION_ROW, "type": 0},), Refusal.ALREADY_DONE),
         (replace(ORDER, reduces_only=True), ({**POSITION_ROW, "symbol": "GBPUSD"},), Refusal.ALREADY_DONE),
-        (replace(ORDER, reduces_only=True, volume=Decimal("0.04")), (POSITION_ROW,), Refusal.INVALID),
+        (replace(ORDER, position=500000001, volume=Decimal("0.04")), (POSITION_ROW,), Refusal.INVALID),
     ],
 )
 def test_a_close_never_opens(asked: AskedOrder, held: tuple[Row, ...], why: Refusal) -> None:
     assert refusal(asked, positions=held, mode=HEDGING) is why
     assert refusal(asked, positions=held) is why
+
+
+def test_what_is_held_in_several_positions_is_closed_one_by_one_the_largest_first() -> None:
+    asked = replace(ORDER, reduces_only=True, volume=Decimal("0.04"))
+    small = {**POSITION_ROW, "ticket": 9, "identifier": 9, "volume": "0.01"}
+
+    first = requests(asked, positions=(small, POSITION_ROW), mode=HEDGING)[0]
+
+    assert (first["position"], first["volume"]) == (500000001, 0.03)
 
 
 def test_a_resting_exit_is_for_netting_accounts_only() -> None:
@@ -251,7 +260,8 @@ def test_no_order_trades_beyond_its_limit_or_opens_what_it_should_close(
         return
     for request in found:
         assert request["magic"] == MAGIC
-        assert request["volume"] == float(volume)
+        most = min(volume, Decimal("0.03")) if reduces_only and request["action"] == 1 else volume
+        assert request["volume"] == float(most)
         if request["action"] == 1 and kind is OrderType.LIMIT:
             touch, points = Decimal(str(request["price"])), Decimal(str(request["deviation"]))
             assert (touch + side.sign * points * MARKET.point - price) * side.sign <= 0

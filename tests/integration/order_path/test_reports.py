@@ -1,0 +1,55 @@
+"""What a broker says of an order is believed, also where it is less than we asked for."""
+
+from decimal import Decimal
+
+from app.domain.ids import AccountId, BrokerOrderId
+from app.domain.orders import OrderRole, OrderStatus, OrderType, Side
+from app.domain.reports import OrderReport
+from app.infra.names import RunKind
+from tests.integration.order_path.desk import Desk
+
+
+def test_an_exit_that_the_venue_made_smaller_ends_and_the_rest_is_closed_by_the_next(desk: Desk) -> None:
+    """As MT5 does it where an account holds its positions side by side."""
+    with desk.running(RunKind.ENTRIES, RunKind.EXITS), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry", lots=2), loop, desk.deployments[:1])
+        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
+    stop = desk.orders(role=OrderRole.STOP)[0]
+    half = stop.quantity / 2
+
+    desk.parts.execution.apply_reports(
+        AccountId(stop.account_id),
+        [
+            OrderReport(
+                broker_order_id=BrokerOrderId(str(stop.broker_order_id)),
+                tag=stop.client_order_id,
+                broker_symbol="",
+                side=Side(stop.side),
+                quantity=half,
+                filled=half,
+                avg_px=Decimal(50),
+                price=None,
+                trigger_price=None,
+                status=OrderStatus.FILLED,
+                reject_reason="",
+                version=stop.venue_version + 1,
+                updated_at=desk.clock.now(),
+            )
+        ],
+        source="test",
+    )
+
+    (filled,) = desk.orders(id=stop.id)
+    (leg,) = desk.legs(instrument_id=stop.instrument_id)
+    assert (filled.status, filled.quantity, filled.filled_qty) == (OrderStatus.FILLED, half, half)
+    assert abs(leg.net_qty) == half
+    with desk.running(RunKind.EXITS):
+        desk.wait_for(
+            lambda: desk.count_orders(
+                role=OrderRole.STOP,
+                instrument_id=stop.instrument_id,
+                quantity=half,
+                order_type=OrderType.STOP_LIMIT,
+                status=OrderStatus.ACCEPTED,
+            )
+        )
