@@ -104,7 +104,7 @@ def _with_baskets(session: Session, rows: Sequence[AnyRow], wall: datetime) -> l
     # Read after the locks: what was decided about the legs before is seen, what comes later waits for us.
     signal_ids = {order.signal_id for order, *_ in rows if order.signal_id is not None}
     baskets = load_baskets(session, signal_ids, wall=wall)
-    locked = orders_of_locked(session, [order.id for order, _, _ in rows])
+    locked = orders_of_locked(session, [order.id for order, *_ in rows])
     return [
         WaitingEntry(
             order,

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from app.db.limits import current_limits
@@ -147,7 +147,7 @@ def last_points(session: Session, market: Market, day: date) -> dict[ScopeKey, E
     """Return the newest point of each scope on a market's trading date."""
     statement = (
         select(EquityPointRow)
-        .distinct(EquityPointRow.scope, EquityPointRow.target)
+        .ext(distinct_on(EquityPointRow.scope, EquityPointRow.target))
         .where(EquityPointRow.venue == market.venue, EquityPointRow.day == day)
         .order_by(EquityPointRow.scope, EquityPointRow.target, EquityPointRow.minute.desc())
     )

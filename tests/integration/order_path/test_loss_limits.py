@@ -14,7 +14,7 @@ from app.db.alarms import open_alarm_subjects
 from app.db.controls import set_account_state
 from app.db.leases import LeaseLostError
 from app.db.loops import load_shard
-from app.db.loss_locks import locked_accounts, locked_deployments
+from app.db.loss_locks import add_lock, locked_accounts, locked_deployments
 from app.db.models import AlarmRow, AuditRow, DeploymentRow, EquityPointRow, LeaseRow, LegRow, LossLockRow
 from app.db.scope import DataScope
 from app.db.views.accounts import read_accounts
@@ -25,6 +25,7 @@ from app.domain.deployments import Deployment, DeploymentState
 from app.domain.errors import ConflictError
 from app.domain.markets import NSE
 from app.domain.orders import OrderRole, OrderStatus
+from app.domain.risk.breaches import Breach, LossRule
 from app.domain.risk.rules import DenialCode
 from app.domain.risk.scopes import LimitScope, ScopeKey
 from app.domain.users import Actor, Role
@@ -174,6 +175,22 @@ def test_a_lock_outlives_states_and_watches_and_not_its_day(desk: Desk) -> None:
     with desk.database.begin() as session:
         assert locked_accounts(session, [bad.account_id], TODAY) == {bad.account_id}
         assert locked_accounts(session, [bad.account_id], TODAY + ONE_DAY) == frozenset()
+
+
+def test_an_entry_that_waits_when_its_scope_is_locked_never_leaves(desk: Desk) -> None:
+    """The lane asks for a lock as well: what was recorded before it may be claimed after it."""
+    bad, good = desk.deployments
+    with desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop)
+    breach = Breach(rule=LossRule.MAX_DAILY_LOSS, limit=Decimal(1), value=Decimal(-1), formula="")
+    with desk.database.begin() as session:
+        add_lock(session, account(bad), breach, market=NSE, day=TODAY, now=desk.clock.now())
+    with desk.running(RunKind.ENTRIES):
+        desk.wait_for(lambda: desk.count_orders(account_id=bad.account_id, status=OrderStatus.CANCELED) == 2)
+        desk.wait_for(lambda: len(desk.broker.get("orders")) == 2)
+
+    assert all(o.submitted_wall is None for o in desk.orders(account_id=bad.account_id))
+    assert all(o.submitted_wall is not None for o in desk.orders(account_id=good.account_id))
 
 
 def test_an_unlock_needs_a_flat_account_and_a_raised_limit(desk: Desk) -> None:
