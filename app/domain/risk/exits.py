@@ -272,7 +272,10 @@ def _follow_stop(
         out = _to_marketable(leg, instrument, tick=tick, quantity=quantity, chase_step=0)
         if out is not None:
             return out
-    if live.quantity == quantity and not (is_moved and live.age_s >= rest_s):
+    may_move = (
+        is_moved and live.age_s >= rest_s and (tick is None or not _is_too_far(limit, tick, instrument))
+    )
+    if live.quantity == quantity and not may_move:
         return None
     return ChangeExit(
         order_type=OrderType.STOP_LIMIT,

@@ -393,6 +393,16 @@ def test_a_market_that_is_back_at_the_moved_stop_is_left_without_a_rest(
         assert (changed.order_type, changed.quantity) == (OrderType.LIMIT, Decimal(65))
 
 
+@pytest.mark.parametrize(("last", "moves"), [("80.15", True), ("80.10", False)])
+def test_a_moved_stop_beyond_the_venues_band_stays_where_it_rests_and_is_watched(
+    last: str,
+    moves: bool,  # noqa: FBT001
+) -> None:
+    """The limit of 112.20 may lie 40 % from the last price; the level of 110 is watched until it may."""
+    assert isinstance(step(SHORT, live(), moved_to=MOVED, last=last), ChangeExit) is moves
+    assert isinstance(step(SHORT, live(), moved_to=MOVED, last=last, due_s=0.0), ChangeExit)
+
+
 @pytest.mark.parametrize("trigger", ["110", "109.95"])
 def test_a_stop_that_rests_at_the_moved_level_or_closer_is_left_to_the_venue(trigger: str) -> None:
     there = live(trigger_price=Decimal(trigger), price=Decimal("112.20"))
