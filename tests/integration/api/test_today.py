@@ -106,7 +106,7 @@ def test_profit_is_told_before_and_after_charges_to_the_paisa(world: World) -> N
     ]
     everybody = _summary(world)["pnl"][0]
     assert Decimal(everybody["net"]) == Decimal(everybody["total"]) - Decimal(everybody["charges"])
-    assert Decimal(everybody["charges"]) > 6 * Decimal(38)
+    assert Decimal(everybody["charges"]) > 5 * Decimal(38)
 
 
 def test_an_order_without_rates_or_terms_is_counted_and_not_charged(world: World) -> None:
@@ -115,7 +115,7 @@ def test_an_order_without_rates_or_terms_is_counted_and_not_charged(world: World
 
     [inr] = _summary(world)["pnl"]
 
-    assert inr["uncharged"] == 7
+    assert inr["uncharged"] == 6
     assert "brokerage" not in inr["lines"]
 
 

@@ -189,12 +189,12 @@ def test_all_faults_of_meaning_come_at_once_and_nothing_is_added(
         "f.toml:12 accounts[1].credentials.mpin",
         "f.toml:16 accounts[2].user",
         "f.toml:24 accounts[3].egress",
-        "f.toml:65 accounts[4].settings",
+        "f.toml:66 accounts[4].settings",
         "f.toml:30 deployments[1].strategy",
         "f.toml:34 deployments[2].account",
         "f.toml:43 deployments[3].params",
         "f.toml:51 deployments[4].limits",
-        "f.toml:58 deployments[5].sizing",
+        "f.toml:59 deployments[5].sizing",
     ]
     assert all(": expected " in line or "Input should be" in line for line in found)
     assert "4711" not in "\n".join(found)
