@@ -4,6 +4,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import structlog
+from sqlalchemy.exc import OperationalError
+
 from app.domain.errors import NotFoundError
 from app.domain.instruments import Venue
 from app.infra.names import RunKind, TaskName
@@ -22,6 +25,11 @@ from strategies.registry import load_registry
 from tasks.celery import celery_app
 from tasks.container import Container, container
 
+log = structlog.get_logger()
+
+_TRIES = 150
+_TRIES_AGAIN_AFTER_S = 0.2
+
 RUN_TASKS = {
     RunKind.LOOPS: TaskName.RUN_LOOPS,
     RunKind.ENTRIES: TaskName.RUN_ENTRIES,
@@ -33,25 +41,43 @@ Host = Callable[[Container, Lease], dict[str, Any]]
 
 
 def _host(name: str, run: Host, *, ttl: timedelta | None = None) -> dict[str, Any]:
-    """Hold the lease of a run while it works, then let its successor start; `ttl` if not the usual one."""
+    """Hold the lease of a run while it works, then let its successor start; `ttl` if not the usual one.
+
+    Whom a PostgreSQL that was away tore out of the run takes it up again by itself as soon as it may: a
+    successor comes through Valkey and a queue, and bare positions would wait for it.
+    """
     parts = container()
-    settings = parts.settings
+    summary: dict[str, Any] = {"status": "torn"}
+    for _ in range(_TRIES):
+        try:
+            summary = _hold(parts, name, run, ttl or parts.settings.lease_ttl)
+        except OperationalError as e:
+            log.warning("run_torn", run=name, error=type(e.orig).__name__)
+            if parts.stop.wait(_TRIES_AGAIN_AFTER_S):
+                break
+        else:
+            if summary["status"] != "lapsed":
+                break
+    if summary["status"] == "ended" and not parts.stop.is_set():
+        dispatch_lapsed(parts.database, celery_app)
+    return summary
+
+
+def _hold(parts: Container, name: str, run: Host, ttl: timedelta) -> dict[str, Any]:
     with held_lease(
         parts.database,
         parts.clock,
         name=name,
         holder=parts.holder,
-        ttl=ttl or settings.lease_ttl,
-        length_s=settings.run_length_s,
+        ttl=ttl,
+        length_s=parts.settings.run_length_s,
         can_hand_over=lambda: is_reachable(parts.addresses.redis_url),
     ) as lease:
         if lease is None:
             return {"status": "busy"}
         stop_on(parts.stop, lease)
         summary = run(parts, lease)
-    if not parts.stop.is_set():
-        dispatch_lapsed(parts.database, celery_app)
-    return {"status": "ended", **summary}
+        return {**summary, "status": "ended" if lease.ended.is_set() else "lapsed"}
 
 
 @celery_app.task(name=TaskName.RUN_ENTRIES, track_started=True)

@@ -26,12 +26,13 @@ _LOOK_PER_ACCOUNT = 8
 
 @dataclass(frozen=True, slots=True)
 class WaitingEntry:
-    """Pair a locked entry, unsent or resting, with its account, strictest trading state and basket."""
+    """Pair a locked entry, unsent or resting, with its account, strictest state, basket and policy."""
 
     order: OrderRow
     account: AccountRow
     state: TradingState
     basket: Basket | None
+    when_unfilled: WhenUnfilled
 
     @property
     def why_held(self) -> str | None:
@@ -54,9 +55,10 @@ def waiting_entries(
     """
     waiting = _first_of_each_account(spec, now=now, passing_over=passing_over)
     statement = (
-        select(OrderRow, AccountRow, UserRow.trading_state)
+        select(OrderRow, AccountRow, UserRow.trading_state, SignalRow.when_unfilled)
         .join(AccountRow, AccountRow.id == OrderRow.account_id)
         .join(UserRow, UserRow.id == OrderRow.user_id)
+        .outerjoin(SignalRow, SignalRow.id == OrderRow.signal_id)
         .join(waiting, waiting.c.id == OrderRow.id)
         .where(OrderRow.status == OrderStatus.INITIALIZED, waiting.c.place <= _LOOK_PER_ACCOUNT)
         .order_by(OrderRow.id)
@@ -72,19 +74,21 @@ def entries_to_chase(
     """Lock and return the entries that rest at the broker and may follow the market now."""
     resting_since = func.coalesce(OrderRow.changed_wall, OrderRow.submitted_wall)
     statement = (
-        select(OrderRow, AccountRow, UserRow.trading_state)
+        select(OrderRow, AccountRow, UserRow.trading_state, SignalRow.when_unfilled)
         .join(AccountRow, AccountRow.id == OrderRow.account_id)
         .join(UserRow, UserRow.id == OrderRow.user_id)
         .join(SignalRow, SignalRow.id == OrderRow.signal_id)
         .where(
             in_shard(OrderRow.account_id, spec),
-            SignalRow.when_unfilled == WhenUnfilled.CHASE,
+            or_(
+                and_(SignalRow.when_unfilled == WhenUnfilled.CHASE, OrderRow.chase_step < CHASE_STEPS),
+                and_(SignalRow.when_unfilled == WhenUnfilled.CONVERT, OrderRow.chase_step == 0),
+            ),
             OrderRow.role == OrderRole.ENTRY,
             OrderRow.order_type == OrderType.LIMIT,
             OrderRow.status.in_((OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)),
             OrderRow.broker_order_id.is_not(None),
             OrderRow.valid_until >= now,
-            OrderRow.chase_step < CHASE_STEPS,
             resting_since < wall - timedelta(seconds=CHASE_AFTER_S),
             ~leg_time_is_over(wall),
         )
@@ -97,7 +101,7 @@ def entries_to_chase(
 
 def _with_baskets(session: Session, rows: Sequence[AnyRow], wall: datetime) -> list[WaitingEntry]:
     # Read after the locks: what was decided about the legs before is seen, what comes later waits for us.
-    signal_ids = {order.signal_id for order, _, _ in rows if order.signal_id is not None}
+    signal_ids = {order.signal_id for order, *_ in rows if order.signal_id is not None}
     baskets = load_baskets(session, signal_ids, wall=wall)
     return [
         WaitingEntry(
@@ -105,8 +109,9 @@ def _with_baskets(session: Session, rows: Sequence[AnyRow], wall: datetime) -> l
             account,
             strictest(TradingState(account.trading_state), TradingState(user_state)),
             baskets.get(order.signal_id or 0),
+            WhenUnfilled(when_unfilled or WhenUnfilled.CANCEL),
         )
-        for order, account, user_state in rows
+        for order, account, user_state, when_unfilled in rows
     ]
 
 

@@ -118,14 +118,23 @@ def lapsed_runs(session: Session, kinds: Sequence[str]) -> dict[str, str]:
 def claim_lapsed(
     session: Session, *, redispatch_after: timedelta
 ) -> Sequence[tuple[str, str, dict[str, Any]]]:
-    """Return (name, kind, spec) of wanted runs without a holder, each at most once per `redispatch_after`."""
-    statement = (
-        update(LeaseRow)
+    """Return (name, kind, spec) of wanted runs without a holder, each at most once per `redispatch_after`.
+
+    A row that somebody holds right now is left for the next sweep, so that two who touch several rows
+    never wait for each other.
+    """
+    free = (
+        select(LeaseRow.name)
         .where(
             LeaseRow.is_wanted,
             LeaseRow.expires_at < func.clock_timestamp(),
             LeaseRow.dispatched_at < func.clock_timestamp() - redispatch_after,
         )
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        update(LeaseRow)
+        .where(LeaseRow.name.in_(free))
         .values(dispatched_at=func.clock_timestamp())
         .returning(LeaseRow.name, LeaseRow.kind, LeaseRow.spec)
     )

@@ -14,6 +14,7 @@ from app.domain.orders import OrderType, Side, TimeInForce
 from app.domain.reports import (
     AccountEvent,
     Balance,
+    FeedAlive,
     FillReport,
     Gap,
     OrderReport,
@@ -170,8 +171,11 @@ class QuoteSource(Protocol):
 class MarketFeed(Protocol):
     """Stream prices of one venue for all users through one upstream subscription."""
 
-    def ticks(self, instruments: Sequence[Instrument]) -> AsyncIterator[Tick | Gap]:
-        """Yield ticks of these instruments, with Gap markers after interruptions."""
+    def ticks(self, instruments: Sequence[Instrument]) -> AsyncIterator[Tick | Gap | FeedAlive]:
+        """Yield ticks of these instruments, with Gap markers after interruptions.
+
+        FeedAlive, often, from a venue whose prices may rest for longer than a watched stop allows.
+        """
 
 
 class BrokerAdapter(Protocol):

@@ -77,16 +77,19 @@ def marketable_limit(side: Side, tick: Tick, *, instrument: Instrument, step: in
     return _on_grid(side, limit, instrument)
 
 
-def chased_limit(side: Side, limit: Decimal, tick: Tick, *, instrument: Instrument) -> Decimal | None:
+def chased_limit(
+    side: Side, limit: Decimal, tick: Tick, *, instrument: Instrument, is_bounded: bool = True
+) -> Decimal | None:
     """Return the limit at which an entry that rests follows the market, or None where that brings nothing.
 
-    It moves at most one protection band away from its present limit, so that the number of steps bounds
-    how much worse than approved an entry can get.
+    Bounded, it moves at most one protection band away from its present limit, so that the number of steps
+    bounds how much worse than approved an entry can get.
     """
     wanted = marketable_limit(side, tick, instrument=instrument)
-    reach = protection_band(limit, instrument.kind)
-    bounded = min(wanted, limit + reach) if side is Side.BUY else max(wanted, limit - reach)
-    chased = _on_grid(side, bounded, instrument)
+    if is_bounded:
+        reach = protection_band(limit, instrument.kind)
+        wanted = min(wanted, limit + reach) if side is Side.BUY else max(wanted, limit - reach)
+    chased = _on_grid(side, wanted, instrument)
     return chased if (chased - limit) * side.sign > 0 else None
 
 

@@ -124,6 +124,11 @@ class Gap:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class FeedAlive:
+    """Say that the venue answered and no price has changed: its market rests, the feed does not."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamDown:
     """Say that the order stream ended and cannot come back with this session."""

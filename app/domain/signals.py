@@ -19,12 +19,14 @@ class SignalKind(StrEnum):
 class WhenUnfilled(StrEnum):
     """Say what becomes of an entry that rests unfilled: wait for its cancel, or follow the market until then.
 
-    CHASE moves the limit at most CHASE_STEPS times, within `valid_until` and the leg's time, where the
-    broker changes orders in place.
+    CHASE moves the limit at most CHASE_STEPS times, a bounded step each; CONVERT moves it once, to wherever
+    the market trades: what a market order is at venues that protect it. Both within `valid_until` and the
+    leg's time, where the broker changes orders in place.
     """
 
     CANCEL = "CANCEL"
     CHASE = "CHASE"
+    CONVERT = "CONVERT"
 
 
 CHASE_STEPS = 3

@@ -9,12 +9,12 @@ from app.domain.errors import InvalidInputError, RateLimitedError, UnavailableEr
 from app.domain.instruments import Instrument
 from app.domain.market_data import Tick
 from app.domain.ports import Clock
-from app.domain.reports import Gap
+from app.domain.reports import FeedAlive, Gap
 from brokers.mt5.errors import read_body
 from brokers.mt5.rpc import AgentClient
 from brokers.mt5.server_time import ServerClock
 from brokers.mt5.time_notes import note_time
-from brokers.mt5.values import Row, name_of, not_negative, row, rows, whole
+from brokers.mt5.values import Row, flag, name_of, not_negative, row, rows, whole
 
 _LOOK_EVERY_S = 0.2
 _TIMEOUT_S = 5.0
@@ -38,8 +38,10 @@ class Mt5MarketFeed:
         self._sequence = 0
         self._last: dict[str, tuple[int, Decimal, Decimal]] = {}
 
-    async def ticks(self, instruments: Sequence[Instrument]) -> AsyncIterator[Tick | Gap]:
+    async def ticks(self, instruments: Sequence[Instrument]) -> AsyncIterator[Tick | Gap | FeedAlive]:
         """Yield changed ticks for ever, Gap at a loss and Gap again when prices flow anew.
+
+        FeedAlive after each look at a terminal that is connected to its server.
 
         Raises:
             SessionExpiredError: the agent refuses the session; open a new feed with another one.
@@ -57,14 +59,16 @@ class Mt5MarketFeed:
                     if isinstance(found, Gap):
                         yield found
                         continue
-                    for tick in self._changed(found, known):
+                    for tick in self._changed(rows(found, "ticks"), known):
                         yield tick
+                    if flag(found, "connected"):
+                        yield FeedAlive()
         finally:
             client.close()
 
     async def _looks(
         self, client: AgentClient, symbols: tuple[str, ...], pool: ThreadPoolExecutor
-    ) -> AsyncIterator[Sequence[Row] | Gap]:
+    ) -> AsyncIterator[Row | Gap]:
         loop = asyncio.get_running_loop()
         is_lost = False
         while True:
@@ -82,7 +86,7 @@ class Mt5MarketFeed:
             yield found
             await asyncio.sleep(_LOOK_EVERY_S)
 
-    def _ask(self, client: AgentClient, symbols: tuple[str, ...]) -> Sequence[Row]:
+    def _ask(self, client: AgentClient, symbols: tuple[str, ...]) -> Row:
         body = read_body(client.call("ticks", {"symbols": symbols}, timeout_s=_TIMEOUT_S))
         note_time(
             self._server_clock,
@@ -90,7 +94,7 @@ class Mt5MarketFeed:
             now=self._clock.now(),
             is_simulated=self._is_simulated,
         )
-        return rows(body, "ticks")
+        return body
 
     def _changed(self, found: Iterable[Row], known: dict[str, Instrument]) -> list[Tick]:
         """Return the ticks that are new; without the server's time a tick cannot be told."""

@@ -21,7 +21,9 @@ _TAIL = """
 - **A hop** is a side of a commit or of a call to a broker between a strategy's wish and the order's end. The
   worker dies or sleeps exactly there (`tests/chaos/hops`); nothing of the product knows of it.
 - **Without a stop** counts from the fill to a stop that the broker has confirmed, or that we watch
-  while it does not answer (docs/adr/0012), in every account, through every fault.
+  while it does not answer (docs/adr/0012), in every account, through every fault but one: where every
+  process and both engines are killed at once, nothing of ours can protect what had just been filled, and that
+  span has a line of its own.
 - **Exits behind entries** are exits asked for before an entry of their account was wished, whose first step
   came after that entry had left, while no fault was under way.
 
@@ -62,6 +64,7 @@ def page_of(record: Mapping[str, Any]) -> str:
         "**still open at the end**": record["open_at_end"],
         "**exits behind entries**": record["exits_behind_entries"],
         "**longest without a stop**": f"{record['unprotected_max_s']} s",
+        "the same, while everything of ours was dead": f"{record['unprotected_in_power_cut_s']} s",
     }
     lines = [_HEAD, "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())]
     lines += ["", "## Faults by kind", "", "| fault | played | recovery p50 | longest |", "|---|---|---|---|"]

@@ -13,15 +13,16 @@ from app.demo.setup import trading_session
 from app.domain.accounts import BrokerCode
 from app.domain.calendar_rules import TradingSession
 from app.domain.instruments import Venue
+from tests.chaos.bare import bare_spans, watch_bare_legs
 from tests.chaos.crowd import trade_all_day
 from tests.chaos.driver import Struck, play
 from tests.chaos.plan import Fault, Kind, Planner
-from tests.chaos.verdict import exits_overtaken, record
+from tests.chaos.verdict import Noted, bare_too_long, exits_overtaken, record
 from tests.e2e.days import ROOT, RunningDay
 from tests.strategies import busy_trader
 
 _PREPARES_AT_MINUTE, _OPENS_AT_MINUTE, _WHOLE_DAY = 8 * 60 + 30, 9 * 60 + 15, 375
-_FAULT_HAS_MINUTES = 1.8
+_FAULT_HAS_MINUTES = 0.8
 _FAULT_TAKES_S = 7.0
 # While orders are under way the day's clock keeps real time: the crowd's trades are pace enough.
 _SHORT_SPEED = 3000.0
@@ -77,13 +78,17 @@ def run_chaos(shape: Shape, *, seed: int, folder: Path, say: Callable[[str], obj
     try:
         session, plan = plan_of(shape, seed=seed)
         trade_all_day(day, session, accounts=shape.accounts)
+        with day.ledger() as ledger:
+            watch_bare_legs(ledger)
         struck = play(day, plan, hops, is_timed=not shape.is_short, say=say)
         ended = day.end()
         with day.ledger() as ledger:
-            overtaken = exits_overtaken(ledger, struck)
+            noted = Noted(overtaken=exits_overtaken(ledger, struck), bare=bare_spans(ledger))
     finally:
         day.stop()
-    found = record(ended, struck, overtaken=overtaken, seed=seed)
+    found = record(ended, struck, noted, seed=seed)
+    if not shape.is_short:
+        found["reasons"] += bare_too_long(struck, noted)
     (folder / "chaos.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return Run(record=found, struck=struck)
 

@@ -2,16 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from tests.chaos.bare import BareSpan, while_we_ran
 from tests.chaos.driver import Struck
 from tests.e2e.days import DAY, Ended
 
 Json = dict[str, Any]
+_MAX_BARE_S = 3.0
 _ZERO = {"orders": ("duplicates", "lost", "unknown_open"), "positions": ("mismatched", "open_at_end")}
 # An entry that was wished after an exit was asked for, and left before any step of that exit.
 _OVERTAKEN = text("""
@@ -29,6 +32,14 @@ SELECT DISTINCT x.account_id, x.instrument_id, x.asked, x.left_at
 """)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """What the day's own database says beyond the report: exits that waited, legs without a stop."""
+
+    overtaken: Sequence[str]
+    bare: Sequence[BareSpan]
+
+
 def exits_overtaken(session: Session, struck: Sequence[Struck]) -> list[str]:
     """Return exits that waited while a later entry of their account left, and no fault explains it."""
     felt = [(s.began, s.ended) for s in struck if s.began is not None and s.ended is not None]
@@ -40,11 +51,11 @@ def exits_overtaken(session: Session, struck: Sequence[Struck]) -> list[str]:
     ]
 
 
-def record(day: Ended, struck: Sequence[Struck], *, overtaken: Sequence[str], seed: int) -> Json:
+def record(day: Ended, struck: Sequence[Struck], noted: Noted, *, seed: int) -> Json:
     """Return what a run proved, for the page and for whoever reads the numbers."""
     played = [one for one in struck if not one.missed]
     kinds = Counter(one.fault.name for one in played)
-    orders, positions = day.report["orders"], day.report["positions"]
+    orders = day.report["orders"]
     return {
         "seed": seed,
         "accounts": day.report["accounts"],
@@ -52,15 +63,27 @@ def record(day: Ended, struck: Sequence[Struck], *, overtaken: Sequence[str], se
         "orders": {k: orders[k] for k in ("intents", "sent", "accepted", "filled", "denied", "rejected")},
         "unknown_seen": orders["unknown_seen"],
         **{name: day.report[part][name] for part, names in _ZERO.items() for name in names},
-        "exits_behind_entries": len(overtaken),
-        "unprotected_max_s": positions["unprotected_max_s"],
+        "exits_behind_entries": len(noted.overtaken),
+        "unprotected_max_s": _longest(while_we_ran(noted.bare, struck)),
+        "unprotected_in_power_cut_s": _longest(noted.bare),
         "restarts": sum(day.report["restarts"].values()),
         "played": len(played),
         "by_broker_itself": day.report["faults"]["injected"],
         "kinds": {name: _kind(name, played, kinds[name]) for name in sorted(kinds)},
         "missed": dict(Counter(f"{one.fault.kind}: {one.missed}" for one in struck if one.missed)),
-        "reasons": failures(day, struck, overtaken=overtaken),
+        "reasons": failures(day, struck, overtaken=noted.overtaken),
     }
+
+
+def _longest(spans: Sequence[BareSpan]) -> float:
+    return round(max((span.seconds for span in spans), default=0.0), 3)
+
+
+def bare_too_long(struck: Sequence[Struck], noted: Noted) -> list[str]:
+    """Return in words what was without a stop for longer than I5 allows although something of ours ran."""
+    return [
+        f"without a stop: {span}" for span in while_we_ran(noted.bare, struck) if span.seconds > _MAX_BARE_S
+    ]
 
 
 def failures(day: Ended, struck: Sequence[Struck], *, overtaken: Sequence[str]) -> list[str]:

@@ -96,7 +96,7 @@ def test_valkey_hangs_at_the_bell_then_prices_stand_still_then_trading_halts(sta
     # The bell's own prices come when Valkey is back, too old to act on; the next ones are acted on.
     assert ended.report["signals"]["by_deployment"]["bell-straddle"] == 2
     assert ended.report["bell"]["orders"] == 4
-    assert ended.report["orders"]["denied"] == 0
+    assert ended.report["orders"]["denials"].keys() <= {"SESSION_CLOSED"}, "the short day ends soon"
     assert is_still_stale, "the exit did not wait for prices"
     assert [r for r in during if r["path"] == _PLACE] == [], "no entry on prices that stand still"
     assert ended.report["signals"]["by_deployment"]["straddle"] == 2, "they enter when prices move again"

@@ -17,7 +17,7 @@ from app.domain.errors import BrokerError
 from app.domain.instruments import Instrument
 from app.domain.market_data import FIFTEEN_MINUTES, FIVE_MINUTES, Bar, Tick
 from app.domain.ports import Clock, MarketFeed
-from app.domain.reports import Gap
+from app.domain.reports import FeedAlive, Gap
 from app.infra.cancellation import end_tasks
 from app.services.feed.bar_desk import BarDesk
 from app.services.feed.indicator_desk import IndicatorDesk
@@ -111,10 +111,13 @@ class Feed:
 
     async def _follow(self, feed: MarketFeed) -> None:
         # Closing the generator closes the adapter's socket, also when this task is cancelled.
-        ticks = cast("AsyncGenerator[Tick | Gap, None]", feed.ticks(self._instruments))
+        ticks = cast("AsyncGenerator[Tick | Gap | FeedAlive, None]", feed.ticks(self._instruments))
         async with aclosing(ticks):
             async for item in ticks:
-                self._put(item)
+                if isinstance(item, FeedAlive):
+                    await self._publisher.note_alive()
+                else:
+                    self._put(item)
 
     def _put(self, item: Tick | Gap) -> None:
         self._inbox.put(item)

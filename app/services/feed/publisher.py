@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import redis.asyncio
@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 _BACKLOG = 2_000
 _PAGE = 200
+_ALIVE_EVERY = timedelta(seconds=1)
 
 OnRound = Callable[[Sequence[Tick]], None]
 """Hears of each published round, in the feed's own time: it must return at once and never raise."""
@@ -58,6 +59,7 @@ class RoundPublisher:
         self._number = 0
         self._status = "starting"
         self._is_behind = False
+        self._alive_at = datetime.fromtimestamp(0, UTC)
         self._pending = -1  # what a predecessor left is unknown
         # One writer at a time: `pending` must not be overwritten by an older value.
         self._lock = asyncio.Lock()
@@ -114,6 +116,20 @@ class RoundPublisher:
         if pending != self._pending:
             self._pending = pending
             await self.flush()
+
+    async def note_alive(self) -> None:
+        """Say that the feed hears its venue although no price has changed; at most once a second.
+
+        Who watches prices for others tells a market that rests from a feed that is dead by this.
+        """
+        wall = self._clock.wall()
+        if wall - self._alive_at < _ALIVE_EVERY or self._waiting:
+            return
+        self._alive_at = wall
+        try:
+            await cast("Any", self._valkey.hset(self._state_key, "last_wall", wall.isoformat()))
+        except RedisError as e:
+            log.warning("feed_alive_not_told", error=type(e).__name__)
 
     async def flush(self) -> None:
         """Send what waits; keeps it when Valkey is away."""

@@ -23,6 +23,7 @@ from app.domain.orders import OrderEventKind, OrderType, Side, TimeInForce
 from app.domain.ports import Clock, OrderChange
 from app.domain.pricing import chased_limit
 from app.domain.reports import WriteResult
+from app.domain.signals import WhenUnfilled
 from app.infra.marks import read_marks
 from app.infra.rate_limit import OrderBudget
 from app.services.breakers import Breakers
@@ -133,7 +134,9 @@ class Chases:
                 return None
         except (BrokerError, ConfigError, NotFoundError):
             return None
-        price = chased_limit(Side(order.side), order.price, tick, instrument=instrument)
+        is_bounded = entry.when_unfilled is WhenUnfilled.CHASE
+        side = Side(order.side)
+        price = chased_limit(side, order.price, tick, instrument=instrument, is_bounded=is_bounded)
         if price is None:
             return None
         return OrderChange(

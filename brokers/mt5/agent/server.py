@@ -67,7 +67,7 @@ class Agent:
             "books": lambda _: terminal.books(),
             "order": lambda body: terminal.order(asked_whole(body, "ticket")),
             "symbols": lambda _: {"symbols": terminal.symbols(), "time": terminal.server_time()},
-            "ticks": lambda body: {"ticks": terminal.ticks(_names(body)), "time": terminal.server_time()},
+            "ticks": lambda body: terminal.prices(_names(body)),
             "account": lambda _: {"account": terminal.identify()[0], "time": terminal.server_time()},
             "outcome": lambda body: self._trading.outcome(asked_text(body, "command_id")),
             "login": self._login,

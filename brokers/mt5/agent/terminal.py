@@ -198,9 +198,18 @@ class Terminal:
             raise RefusedError(Refusal.INVALID, f"symbol: the terminal does not know {name[:40]!r}")
         return plain(found)
 
+    def prices(self, names: Iterable[str]) -> dict[str, object]:
+        """Return the latest prices, and whether the terminal hears of new ones."""
+        _, terminal = self.identify()
+        ticks = self._ticks(names)
+        return {"connected": terminal.get("connected"), "ticks": ticks, "time": self.server_time()}
+
     def ticks(self, names: Iterable[str]) -> list[Row]:
         """Return the latest price of each symbol that has one."""
         self.identify()
+        return self._ticks(names)
+
+    def _ticks(self, names: Iterable[str]) -> list[Row]:
         found: list[Row] = []
         for name in names:
             tick = self._module.symbol_info_tick(name)

@@ -12,7 +12,7 @@ from app.domain.errors import InvalidInputError
 from app.domain.instruments import Instrument, InstrumentKind
 from app.domain.market_data import Tick
 from app.domain.ports import BrokerAdapter, BrokerSession, QuoteSource
-from app.domain.reports import Gap
+from app.domain.reports import FeedAlive, Gap
 from tests.contract.binance.desk import MARKETS, DayClock, Simulator
 from tests.waiting import eventually
 
@@ -141,6 +141,7 @@ async def _seen(
     try:
         async with asyncio.timeout(40):
             async for item in ticks:
+                assert not isinstance(item, FeedAlive), "its prices never rest for long"
                 seen.append(item)
                 if len(seen) == 1 and fault:
                     rule = {"kind": fault, "endpoint": f"{MARKETS[house.code]}.market", "count": 1}
@@ -162,5 +163,5 @@ async def _go_on(simulator: Simulator, enough: asyncio.Event) -> None:
             await asyncio.wait_for(enough.wait(), 0.2)
 
 
-async def _close(ticks: AsyncIterator[Tick | Gap]) -> None:
+async def _close(ticks: AsyncIterator[object]) -> None:
     await ticks.aclose()  # type: ignore[attr-defined]  # it is an async generator

@@ -11,7 +11,7 @@ from app.domain.errors import InvalidInputError, UnavailableError
 from app.domain.instruments import Instrument, InstrumentKind, OptionRight
 from app.domain.market_data import Tick
 from app.domain.ports import BrokerAdapter, BrokerSession, QuoteSource
-from app.domain.reports import Gap
+from app.domain.reports import FeedAlive, Gap
 from tests.contract.kotak_neo.desk import DayClock, Simulator
 
 DAY = date(2019, 1, 2)
@@ -127,6 +127,7 @@ async def _first(
     ticks = house.market_feed(session).ticks(instruments)
     async with asyncio.timeout(40):
         async for item in ticks:
+            assert not isinstance(item, FeedAlive), "its prices never rest for long"
             seen.append(item)
             if len(seen) == count:
                 break

@@ -19,7 +19,7 @@ from app.domain.instruments import Instrument, InstrumentKind, Venue
 from app.domain.market_data import Tick
 from app.domain.orders import OrderStatus, OrderType, Side, TimeInForce
 from app.domain.ports import BrokerAdapter, BrokerGateway, BrokerSession, OrderRequest
-from app.domain.reports import FaultClass, Gap, Outcome, WriteResult
+from app.domain.reports import FaultClass, FeedAlive, Gap, Outcome, WriteResult
 from brokers.registry import adapter
 from tests.contract.mt5.house import (
     START,
@@ -220,6 +220,8 @@ def test_ticks_come_in_utc_and_a_lost_agent_is_told_as_a_gap(
         ticks = house.market_feed(account.session).ticks([account.instruments["EURUSD"]])
         async with asyncio.timeout(40):
             async for item in ticks:
+                if isinstance(item, FeedAlive):
+                    continue
                 seen.append(item)
                 if len(seen) == 1:
                     account.relay.plan("ticks", Break.REQUEST_LOST)
@@ -240,6 +242,33 @@ def test_ticks_come_in_utc_and_a_lost_agent_is_told_as_a_gap(
     assert isinstance(lost, Gap)
     assert lost.reason.startswith("lost")
     assert again == Gap(reason="connected again")
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_a_feed_is_alive_between_ticks_only_while_its_terminal_is_connected(
+    account: Account,
+    house: BrokerAdapter,
+    simulator: Simulator,
+    is_connected: bool,  # noqa: FBT001
+) -> None:
+    faults = [] if is_connected else [{"kind": "disconnected", "rate": 1.0, "endpoint": "terminal_info"}]
+    simulator.post("faults", {"faults": faults})
+
+    async def looks() -> list[object]:
+        seen: list[object] = []
+        ticks = house.market_feed(account.session).ticks([account.instruments["EURUSD"]])
+        try:
+            async with asyncio.timeout(2):
+                async for item in ticks:
+                    seen.append(item)  # noqa: PERF401  what came before the time-out counts
+        except TimeoutError:
+            await ticks.aclose()  # type: ignore[attr-defined]  # it is an async generator
+        return seen
+
+    seen = asyncio.run(looks())
+    simulator.post("faults", {"faults": []})
+
+    assert (FeedAlive() in seen) is is_connected
 
 
 def test_the_agent_sees_the_accounts_own_address(account: Account) -> None:

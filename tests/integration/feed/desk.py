@@ -19,7 +19,7 @@ from app.domain.errors import UnavailableError
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Instrument, OptionRight, Venue
 from app.domain.market_data import Tick
-from app.domain.reports import Gap
+from app.domain.reports import FeedAlive, Gap
 from app.infra.cancellation import end_tasks
 from app.infra.streams import connect_async
 from app.services.feed.feed import Feed
@@ -53,10 +53,10 @@ class ScriptedFeed:
     """Be a venue's feed: yields what a test puts, raises what a test puts."""
 
     def __init__(self) -> None:
-        self.items: asyncio.Queue[Tick | Gap | Exception] = asyncio.Queue()
+        self.items: asyncio.Queue[Tick | Gap | FeedAlive | Exception] = asyncio.Queue()
         self.subscribed: Sequence[Instrument] = ()
 
-    async def ticks(self, instruments: Sequence[Instrument]) -> AsyncIterator[Tick | Gap]:
+    async def ticks(self, instruments: Sequence[Instrument]) -> AsyncIterator[Tick | Gap | FeedAlive]:
         self.subscribed = instruments
         while True:
             item = await self.items.get()

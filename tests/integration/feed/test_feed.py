@@ -12,7 +12,7 @@ import pytest
 from app.domain.errors import SessionExpiredError
 from app.domain.market_data import ONE_MINUTE, Bar, BarSpec, IndicatorBar
 from app.domain.numbers import ZERO
-from app.domain.reports import Gap
+from app.domain.reports import FeedAlive, Gap
 from app.infra.engines.engines import restart_valkey
 from app.infra.market_codec import encode_bar
 from app.infra.marks import read_marks
@@ -267,6 +267,20 @@ def test_marks_a_gap_of_the_venue_between_the_rounds(desk: Desk) -> None:
     run(scenario())
 
     assert [r.get("gap") for r in desk.rounds()] == [None, "lost"]
+
+
+def test_a_market_that_rests_does_not_make_its_feed_look_dead(desk: Desk) -> None:
+    async def scenario() -> None:
+        desk.start()
+        await desk.send_and_wait(at(0), "10861")
+        told = desk.state()["last_wall"]
+        (await desk.venue()).items.put_nowait(FeedAlive())
+        await desk.until(lambda: desk.state()["last_wall"] > told)
+        await desk.finish()
+
+    run(scenario())
+
+    assert len(desk.rounds()) == 1, "no price has changed"
 
 
 def test_rounds_wait_in_order_while_valkey_is_away(desk: Desk, engines_home: Path) -> None:

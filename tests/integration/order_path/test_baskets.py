@@ -203,7 +203,7 @@ def test_a_position_above_the_freeze_quantity_is_protected_and_closed_in_parts(d
 def test_an_entry_that_rests_follows_the_market_only_where_its_signal_says_so(
     desk: Desk, policy: WhenUnfilled
 ) -> None:
-    """Sold two bands above a price that trades: two steps bring it there."""
+    """Sold two bands above a price that trades: two steps bring it there, or one without a bound."""
     wish = replace(desk.straddle("entry"), leg_timeout_s=Decimal(6), when_unfilled=policy)
     options = [desk.parts.contracts.get(TODAY, leg.instrument_id) for leg in wish.legs]
     _wish(desk, wish)
@@ -217,8 +217,8 @@ def test_an_entry_that_rests_follows_the_market_only_where_its_signal_says_so(
         desk.wait_for(has_ended)
 
     (late,) = _entries(desk, leg=1)
-    is_chased = policy is WhenUnfilled.CHASE
-    assert (late.status == _S.FILLED, late.chase_step > 0) == (is_chased, is_chased)
+    steps = {WhenUnfilled.CANCEL: 0, WhenUnfilled.CHASE: 2, WhenUnfilled.CONVERT: 1}[policy]
+    assert (late.status == _S.FILLED, late.chase_step) == (steps > 0, steps)
     assert len([tag for tag in _placed(desk) if tag == late.client_order_id]) == 1
 
 

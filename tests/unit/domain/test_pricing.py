@@ -136,3 +136,9 @@ def test_a_chased_limit_moves_towards_the_market_by_a_band_at_most(
     assert chased_limit(side, Decimal(limit), tick(last), instrument=CALL) == (
         None if chased is None else Decimal(chased)
     )
+
+
+def test_a_converted_limit_goes_all_the_way_to_the_market() -> None:
+    to = chased_limit(Side.SELL, Decimal(110), tick("100"), instrument=CALL, is_bounded=False)
+
+    assert to == Decimal("98.00")
