@@ -1,6 +1,6 @@
 """Let the operator of the machine, who is no user, press the kill switch and be on record.
 
-Revision: 9f3b7a1c5e20, after 4be80d21f6a7.
+Revision: 9f3b7a1c5e20, after 91c4f0e7a2d5.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "9f3b7a1c5e20"
-down_revision: str | Sequence[str] | None = "4be80d21f6a7"
+down_revision: str | Sequence[str] | None = "91c4f0e7a2d5"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
