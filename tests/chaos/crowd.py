@@ -18,7 +18,7 @@ from tests.e2e.days import RunningDay
 from tests.strategies import busy_trader
 
 _ACTOR = Actor(name="chaos", role=Role.ADMIN, origin="test")
-_TICK_S, _EVERY_S, _HOLD_S, _MOST_ROUNDS = 15, 90, 45, 20
+_TICK_S, _EVERY_S, _HOLD_S, _MOST_ROUNDS = 30, 90, 60, 20
 # As far as lets a stop rest at the venue: beyond, the platform only watches the price.
 _STOPS = {Venue.NSE: "0.3", Venue.BINANCE: "0.03", Venue.MT5: "0.03"}
 _LIMITS = {"max_lots": 2000, "max_daily_loss": "100000000", "max_open_positions": 50}

@@ -21,7 +21,7 @@ from app.services.trading import Trading
 
 T = TypeVar("T")
 
-_TICK = timedelta(seconds=15)
+_TICK = timedelta(seconds=30)
 _BEFORE_OPEN = timedelta(minutes=29)
 _BEFORE_CLOSE = timedelta(minutes=6)
 # From the bell to the last entry of a short session: faults that come late find the square-off.

@@ -26,7 +26,7 @@ def test_every_kind_is_played_in_order_and_while_the_market_lives(seed: int) -> 
     assert {fault.kind for fault in faults} == set(Kind)
     assert [fault.at for fault in faults] == sorted(fault.at for fault in faults)
     assert all(session.open_at - timedelta(minutes=30) < f.at < session.close_at for f in faults)
-    assert all(fault.at.second % 15 == 0 for fault in faults), "a tick has just set orders going"
+    assert all(fault.at.second % 30 == 0 for fault in faults), "a tick has just set orders going"
 
 
 def test_the_long_form_is_what_was_promised() -> None:

@@ -1,7 +1,9 @@
 """What a broker says of an order is believed, also where it is less than we asked for."""
 
+from datetime import datetime
 from decimal import Decimal
 
+from app.db.models import OrderRow
 from app.domain.ids import AccountId, BrokerOrderId
 from app.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from app.domain.reports import OrderReport
@@ -18,25 +20,7 @@ def test_an_exit_that_the_venue_made_smaller_ends_and_the_rest_is_closed_by_the_
     half = stop.quantity / 2
 
     desk.parts.execution.apply_reports(
-        AccountId(stop.account_id),
-        [
-            OrderReport(
-                broker_order_id=BrokerOrderId(str(stop.broker_order_id)),
-                tag=stop.client_order_id,
-                broker_symbol="",
-                side=Side(stop.side),
-                quantity=half,
-                filled=half,
-                avg_px=Decimal(50),
-                price=None,
-                trigger_price=None,
-                status=OrderStatus.FILLED,
-                reject_reason="",
-                version=stop.venue_version + 1,
-                updated_at=desk.clock.now(),
-            )
-        ],
-        source="test",
+        AccountId(stop.account_id), [_filled(stop, half, at=desk.clock.now())], source="test"
     )
 
     (filled,) = desk.orders(id=stop.id)
@@ -53,3 +37,21 @@ def test_an_exit_that_the_venue_made_smaller_ends_and_the_rest_is_closed_by_the_
                 status=OrderStatus.ACCEPTED,
             )
         )
+
+
+def _filled(order: OrderRow, quantity: Decimal, *, at: datetime) -> OrderReport:
+    return OrderReport(
+        broker_order_id=BrokerOrderId(str(order.broker_order_id)),
+        tag=order.client_order_id,
+        broker_symbol="",
+        side=Side(order.side),
+        quantity=quantity,
+        filled=quantity,
+        avg_px=Decimal(50),
+        price=None,
+        trigger_price=None,
+        status=OrderStatus.FILLED,
+        reject_reason="",
+        version=order.venue_version + 1,
+        updated_at=at,
+    )
