@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from app.db.models import AccountRow, DeploymentRow, LimitVersionRow
@@ -52,7 +52,7 @@ def current_versions(
     """Return the newest version of every scope that has one, or only of the named scopes."""
     statement: Select[LimitVersionRow] = (
         select(LimitVersionRow)
-        .distinct(LimitVersionRow.scope, LimitVersionRow.target)
+        .ext(distinct_on(LimitVersionRow.scope, LimitVersionRow.target))
         .order_by(LimitVersionRow.scope, LimitVersionRow.target, LimitVersionRow.version.desc())
     )
     if keys is not None:
