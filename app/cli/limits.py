@@ -158,7 +158,7 @@ def _when(version: LimitVersion) -> str:
 
 
 def _words(values: Mapping[str, object]) -> str:
-    return " ".join(f"{name}={_word(value)}" for name, value in values.items())
+    return " ".join(f"{name}={_word(value)}" for name, value in sorted(values.items()))
 
 
 def _word(value: object) -> str:

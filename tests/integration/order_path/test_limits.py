@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import httpx
 import pytest
-from fastapi.testclient import TestClient
 from sqlalchemy import insert, select, text
 
 from api.main import create_app
@@ -30,6 +29,7 @@ from app.infra.passwords import hash_password
 from app.infra.queue import TaskQueue, make_celery
 from app.services.limits import set_limits, try_limits
 from app.services.runs import Lease
+from tests.integration.api.conftest import Server
 from tests.integration.order_path.desk import TODAY, Desk
 
 ADMIN = Actor(name="risk", role=Role.ADMIN, origin="test")
@@ -68,8 +68,10 @@ def client(desk: Desk, redis_url: str) -> Iterator[httpx.Client]:
         queue=TaskQueue(make_celery(redis_url)),
         clock=desk.clock,
     )
-    with TestClient(application) as client:
+    server = Server(application)
+    with httpx.Client(base_url=server.url, timeout=20) as client:
         yield client
+    server.stop()
 
 
 def signed_in(client: httpx.Client, name: str) -> dict[str, str]:
