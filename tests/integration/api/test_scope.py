@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from sqlalchemy import insert
+
+from app.db.models import EquityPointRow, LossLockRow
+from app.domain.markets import NSE
 from tests.integration.api.conftest import World
 
 READ_BY_EVERYBODY = {
@@ -18,6 +22,7 @@ READ_BY_EVERYBODY = {
     "/api/v1/summary",
     "/api/v1/health",
     "/api/v1/phases",
+    "/api/v1/loss-locks",
 }
 READ_BY_ID = {
     "/api/v1/orders/{order_id}",
@@ -25,6 +30,8 @@ READ_BY_ID = {
     "/api/v1/commands/{command_id}",
     "/api/v1/accounts/{account_id}/limits",
     "/api/v1/deployments/{deployment_id}/limits",
+    "/api/v1/accounts/{account_id}/equity",
+    "/api/v1/deployments/{deployment_id}/equity",
 }
 STAFF_ONLY = {
     "/api/v1/runs",
@@ -161,3 +168,55 @@ def test_only_staff_stops_everybody_resumes_triggers_and_sees_runs(world: World)
     assert world.client.get("/api/v1/runs", headers=headers).status_code == 403
     assert world.client.get("/api/v1/limits", headers=headers).status_code == 403
     assert len(world.client.get("/api/v1/runs", headers=world.headers("ops")).json()) == 4
+
+
+def test_a_trader_sees_own_locks_and_own_course_only(world: World) -> None:
+    own, other = world.people[0], world.people[1]
+    with world.database.begin() as session:
+        session.execute(insert(LossLockRow), [_lock(world, p.account_id) for p in (own, other)])
+        session.execute(insert(EquityPointRow), [_point(world, p.account_id) for p in (own, other)])
+    headers = world.headers("aarav")
+
+    locks = world.client.get("/api/v1/loss-locks", headers=headers).json()
+    everybodys = world.client.get("/api/v1/loss-locks", headers=world.headers("ops")).json()
+    course = world.client.get(f"/api/v1/accounts/{own.account_id}/equity", headers=headers)
+    shown = world.client.get("/api/v1/accounts", headers=headers).json()
+
+    assert [(lock["target"], lock["value"]) for lock in locks] == [(str(own.account_id), "-5100")]
+    assert len(everybodys) == 2
+    assert [(point["realized"], point["peak"]) for point in course.json()] == [("-10", "20")]
+    assert shown[0]["trading_state"] == "REDUCING"
+    for path in (
+        f"accounts/{other.account_id}/equity",
+        f"deployments/{other.deployment_id}/equity",
+    ):
+        assert world.client.get(f"/api/v1/{path}", headers=headers).status_code == 404, path
+
+
+def _lock(world: World, account_id: int) -> dict[str, object]:
+    return {
+        "venue": "NSE",
+        "day": NSE.day_of(world.clock.now()),
+        "scope": "ACCOUNT",
+        "target": str(account_id),
+        "rule": "MAX_DAILY_LOSS",
+        "limit": 5000,
+        "value": -5100,
+        "currency": "INR",
+        "formula": "realized -5100 + unrealized 0 = -5100 <= -5000",
+        "breached_at": world.clock.now(),
+    }
+
+
+def _point(world: World, account_id: int) -> dict[str, object]:
+    now = world.clock.now()
+    return {
+        "venue": "NSE",
+        "day": NSE.day_of(now),
+        "scope": "ACCOUNT",
+        "target": str(account_id),
+        "minute": now,
+        "realized": -10,
+        "unrealized": 0,
+        "peak": 20,
+    }
