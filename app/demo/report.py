@@ -26,6 +26,7 @@ from app.demo.population import Person
 from app.domain.accounts import LoginStatus
 from app.domain.charges import round_for_report
 from app.domain.ids import AccountId
+from app.domain.numbers import plain
 from app.domain.orders import OrderRole, OrderStatus
 from app.domain.phases import Phase
 from app.services.kill_switch import Kill
@@ -139,17 +140,21 @@ def _lock(lock: LockOutcome) -> Json:
     return {
         "what": lock.what,
         "rule": lock.rule,
-        "limit": str(lock.limit),
-        "value": str(lock.value),
+        "limit": _amount(lock.limit),
+        "value": _amount(lock.value),
         "currency": lock.currency,
         "formula": lock.formula,
         "breached_at": lock.breached_at.isoformat(),
         "flat_at": None if lock.flat_at is None else lock.flat_at.isoformat(),
         "breach_to_flat_s": None if lock.flat_s is None else float(lock.flat_s),
-        "flat_value": None if lock.flat_value is None else str(lock.flat_value),
+        "flat_value": None if lock.flat_value is None else _amount(lock.flat_value),
         "entries_after": lock.entries_after,
         "unlocked_by": lock.unlocked_by,
     }
+
+
+def _amount(value: Decimal) -> str:
+    return f"{plain(value):f}"
 
 
 def _driving(day: Day) -> Json:

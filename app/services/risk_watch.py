@@ -39,6 +39,7 @@ from app.services.watch_alarms import WatchAlarms
 log = structlog.get_logger()
 
 _LOOK_AT_LEAST_EACH_S = 1.0
+_PRICES_WITHIN = timedelta(seconds=60)
 _CURVES = frozenset({LimitScope.ACCOUNT, LimitScope.DEPLOYMENT})
 """Scopes whose course is kept whether or not a limit watches them."""
 
@@ -207,7 +208,9 @@ class RiskWatch:
 
     def _follow(self, lease: Lease, lock: LossLockRow, value: ScopeValue, moment: Moment) -> None:
         """Close again what a locked scope still or again holds; record when it was first found flat."""
-        if value.is_flat and (lock.flat_at is not None or value.unpriced):
+        # What was left is told whole if prices come in time: flat does not depend on them.
+        awaits_price = bool(value.unpriced) and moment.wall - lock.breached_wall < _PRICES_WITHIN
+        if value.is_flat and (lock.flat_at is not None or awaits_price):
             return
         key, reason = _key(lock), exit_reason(LossRule(lock.rule))
         with self._database.begin() as session:

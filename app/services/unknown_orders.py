@@ -200,7 +200,7 @@ def _case(order: AnyRow, evidence: Sequence[AnyRow], *, wall: datetime) -> Unkno
         age_s=_seconds_until(wall, sent),
         provable_in_s=_seconds_until(standing.provable_from, wall),
         at_stake=None if price is None else order.quantity * price,
-        currency=currency_of(InstrumentId(order.instrument_id), order.currency),
+        currency=currency_of(InstrumentId(order.instrument_id), order.listed_currency),
     )
 
 

@@ -52,7 +52,7 @@ def _orders(scope: DataScope) -> AnySelect:
     return select_orders(
         scope,
         AccountRow.broker,
-        InstrumentRow.currency,
+        InstrumentRow.currency.label("listed_currency"),
         OrderRow.clean_misses,
         OrderRow.submitted_wall,
     ).outerjoin(InstrumentRow, listed)

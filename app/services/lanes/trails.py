@@ -7,6 +7,7 @@ the leg's row, so whoever runs the next pass goes on from there.
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 
 import structlog
 from sqlalchemy.orm import Session
@@ -16,7 +17,7 @@ from app.db.exit_rules import stopped_legs
 from app.db.exits import LegWork
 from app.db.models import LegRow, OrderRow
 from app.domain.errors import InvalidInputError, NotFoundError
-from app.domain.exit_terms import ExitTerms
+from app.domain.exit_terms import ExitTerms, TrueRange
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Instrument, Venue
 from app.domain.market_data import BarSpec, Tick
@@ -32,6 +33,7 @@ log = structlog.get_logger()
 _RANGE_MAX_AGE = timedelta(days=1)
 IsWatching = Callable[[Venue, datetime], bool]
 Stopped = set[tuple[int, InstrumentId]]
+NewestRange = Callable[[InstrumentId, TrueRange], Decimal | None]
 
 
 def wanted_stop(leg: LegRow, now: datetime) -> WantedStop | None:
@@ -67,6 +69,13 @@ class Trails:
         if not legs:
             return
         stopped = stopped_legs(session, {i for leg in legs.values() if (i := _awaited_signal(leg))})
+        since = self._clock.now() - _RANGE_MAX_AGE
+
+        @cache  # for this pass: many legs ask for the range of one instrument
+        def newest(instrument_id: InstrumentId, wanted: TrueRange) -> Decimal | None:
+            spec = BarSpec(minutes=wanted.minutes)
+            return newest_value(session, instrument_id, spec, name=wanted.name, since=since)
+
         wall = self._clock.wall()
         is_fresh: dict[Venue, bool] = {}
         for leg in legs.values():
@@ -79,17 +88,24 @@ class Trails:
                 is_fresh[venue] = self._is_watching(venue, wall)
             mark = marks.get(instrument.instrument_id) if is_fresh[venue] else None
             try:
-                self._advance(session, leg, instrument, mark=mark, stopped=stopped)
+                self._advance(leg, instrument, mark=mark, stopped=stopped, newest=newest)
             except InvalidInputError as e:
                 # One leg's impossible price must not end the exits of the others (I8); its stop stands.
                 log.exception("exit_rule_refused", instrument_id=leg.instrument_id, error=str(e))
 
     def _advance(
-        self, session: Session, leg: LegRow, instrument: Instrument, *, mark: Tick | None, stopped: Stopped
+        self,
+        leg: LegRow,
+        instrument: Instrument,
+        *,
+        mark: Tick | None,
+        stopped: Stopped,
+        newest: NewestRange,
     ) -> None:
         assert leg.exit_state is not None  # noqa: S101  a ruled leg has one
         assert leg.exit_terms is not None  # noqa: S101  the same
         before, terms = ExitState.from_mapping(leg.exit_state), ExitTerms.from_mapping(leg.exit_terms)
+        wanted = None if terms.trail is None else terms.trail.true_range
         is_of_position = mark is not None and mark.ts_event >= before.opened_at
         after, cause = advance(
             before,
@@ -100,7 +116,7 @@ class Trails:
             is_sibling_stopped=any(
                 signal == before.signal_id and name != leg.instrument_id for signal, name in stopped
             ),
-            true_range=self._true_range(session, terms, instrument),
+            true_range=None if wanted is None else newest(instrument.instrument_id, wanted),
         )
         if after != before:
             leg.exit_state = after.to_mapping()
@@ -117,13 +133,6 @@ class Trails:
                 stop_px=str(after.stop_px),
                 is_due=after.due_at is not None,
             )
-
-    def _true_range(self, session: Session, terms: ExitTerms, instrument: Instrument) -> Decimal | None:
-        wanted = None if terms.trail is None else terms.trail.true_range
-        if wanted is None:
-            return None
-        spec, since = BarSpec(minutes=wanted.minutes), self._clock.now() - _RANGE_MAX_AGE
-        return newest_value(session, instrument.instrument_id, spec, name=wanted.name, since=since)
 
 
 def _is_ruled(leg: LegRow) -> bool:

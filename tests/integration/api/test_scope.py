@@ -14,6 +14,7 @@ READ_BY_EVERYBODY = {
     "/api/v1/logins",
     "/api/v1/pnl",
     "/api/v1/deployments",
+    "/api/v1/deployments/drift",
     "/api/v1/orders",
     "/api/v1/positions",
     "/api/v1/unknown-orders",
@@ -48,6 +49,11 @@ ACTS_ON_OWN = {
     "/api/v1/limit-versions",
     "/api/v1/limit-trials",
 }
+CHANGES_OWN = {
+    "/api/v1/deployments/{deployment_id}/sizing": {"sizing": {}},
+    "/api/v1/accounts/{account_id}/settings": {"settings": {}},
+}
+"""By PUT, with a body that fits; test_sizing.py proves whose they are."""
 WITHOUT_DATA = {"/api/v1/tokens", "/api/v1/tokens/renewals"}
 WHY = {"reason": "a test of the rules"}
 
@@ -59,7 +65,8 @@ def _items(body: Any) -> list[dict[str, Any]]:
 def test_every_route_has_its_rule_of_scope_here(world: World) -> None:
     paths = set(world.client.get("/api/openapi.json").json()["paths"])
 
-    assert paths == READ_BY_EVERYBODY | READ_BY_ID | STAFF_ONLY | ACTS_ON_OWN | WITHOUT_DATA
+    known = READ_BY_EVERYBODY | READ_BY_ID | STAFF_ONLY | ACTS_ON_OWN | WITHOUT_DATA
+    assert paths == known | CHANGES_OWN.keys()
 
 
 def test_refuses_everybody_without_a_token(world: World) -> None:
@@ -69,7 +76,12 @@ def test_refuses_everybody_without_a_token(world: World) -> None:
     acts = [path.format(account_id=1, deployment_id=1) for path in ACTS_ON_OWN]
     posts = {path: world.client.post(path, json=WHY).status_code for path in acts}
 
-    assert set(gets.values()) == set(posts.values()) == {401}
+    puts = {
+        world.client.put(path.format(account_id=1, deployment_id=1), json=body | WHY).status_code
+        for path, body in CHANGES_OWN.items()
+    }
+
+    assert set(gets.values()) == set(posts.values()) == puts == {401}
 
 
 def test_a_trader_sees_own_rows_only_and_staff_sees_all(world: World) -> None:

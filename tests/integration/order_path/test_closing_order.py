@@ -66,7 +66,7 @@ def test_the_wings_of_a_condor_leave_after_both_shorts_are_bought_back(desk: Des
 def test_a_short_that_the_broker_does_not_close_holds_its_wings_for_a_while_only(desk: Desk) -> None:
     with desk.running(*ALL):
         _open_condor(desk)
-        desk.broker.post("faults", {"faults": [{"kind": "core_error", "rate": 1.0, "endpoint": "modify"}]})
+        desk.broker.post("faults", {"faults": [{"kind": "algo_refused", "rate": 1.0, "endpoint": "modify"}]})
         asked_at = desk.clock.now()
         _ask_for_flat(desk)
         desk.wait_for(lambda: len(_wing_exits_sent(desk)) == 2)

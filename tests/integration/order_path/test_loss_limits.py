@@ -193,6 +193,39 @@ def test_an_entry_that_waits_when_its_scope_is_locked_never_leaves(desk: Desk) -
     assert all(o.submitted_wall is not None for o in desk.orders(account_id=good.account_id))
 
 
+def test_what_has_no_price_keeps_a_locked_scope_from_flat_for_a_minute_only(desk: Desk) -> None:
+    """A stranger closed it at the broker: our ledger still shows a quantity, which nobody can value."""
+    one, other = desk.deployments
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
+        hold_straddles(desk, loop)
+    with desk.database.begin() as session:
+        session.execute(update(LegRow).values(missing_qty=-LegRow.net_qty))
+        for deployment, seconds in ((one, 30), (other, 61)):
+            row = _lock_row(desk, deployment, ago=timedelta(seconds=seconds))
+            session.add(row)
+    with watched(desk) as risk:
+        risk.look(silent_for=timedelta(seconds=6))
+
+    flat = {lock.target: lock.flat_at is not None for lock in locks(desk)}
+    assert flat == {str(one.account_id): False, str(other.account_id): True}
+
+
+def _lock_row(desk: Desk, deployment: Deployment, *, ago: timedelta) -> LossLockRow:
+    return LossLockRow(
+        venue="NSE",
+        day=TODAY,
+        scope="ACCOUNT",
+        target=str(deployment.account_id),
+        rule="MAX_DAILY_LOSS",
+        limit=Decimal(1),
+        value=Decimal(-1),
+        currency="INR",
+        formula="",
+        breached_at=desk.clock.now(),
+        breached_wall=desk.clock.wall() - ago,
+    )
+
+
 def test_an_unlock_needs_a_flat_account_and_a_raised_limit(desk: Desk) -> None:
     bad = desk.deployments[0]
     with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop, watched(desk) as risk:
