@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db.leases import want_run
-from app.db.models import LegRow, UserRow
+from app.db.models import OrderRow, UserRow
 from app.db.risk_state import EntryWindow, lock_risk_states
 from app.db.session import Database
 from app.domain.accounts import TradingState
@@ -79,12 +79,12 @@ def test_a_writer_that_stands_still_does_not_hold_up_the_press(desk: Desk) -> No
         desk.record(desk.straddle("entry"), loop)
     frozen = Database(desk.database.url, max_idle_s=1)
     with pytest.raises(DBAPIError, match="idle"), frozen.begin() as session:  # noqa: PT012  one transaction
-        assert session.scalars(select(LegRow).with_for_update()).all()
+        assert session.scalars(select(OrderRow).with_for_update()).all()
         _press(desk)
         session.execute(select(UserRow.id))
     frozen.close()
 
-    assert {leg.exit_reason for leg in desk.legs()} == {"kill switch: test"}
+    assert {order.status for order in desk.orders()} == {OrderStatus.CANCELED}
 
 
 def test_a_run_ends_at_its_length_only_when_a_successor_can_be_called(desk: Desk) -> None:
