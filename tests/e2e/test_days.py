@@ -107,7 +107,7 @@ def test_bad_accounts_and_bad_strategies_hurt_nobody_else(start_day: StartDay) -
 
 def test_an_account_that_reaches_its_loss_limit_is_closed_flat_and_locked(start_day: StartDay) -> None:
     """Everybody sells the same straddle: the others show what the locked account would have gone on doing."""
-    ended = start_day("--accounts", "4", "--seed", "7", "--loss-limit", "u002:50").end()
+    ended = start_day("--accounts", "4", "--seed", "7", "--loss-limit", "u002:50", "--close", "09:55").end()
 
     assert_sound(ended)
     (lock,) = ended.report["risk"]["locks"]

@@ -9,7 +9,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
 def test_every_account_is_flat_after_the_press_or_listed_with_the_reason(start_day: StartDay) -> None:
-    ended = start_day("--accounts", "6", "--seed", "9", "--faults", "storm", "--kill", "09:45").end()
+    ended = start_day(
+        "--accounts", "6", "--seed", "9", "--faults", "storm", "--kill", "09:35", "--close", "09:55"
+    ).end()
 
     (kill,) = ended.report["kills"]
     assert kill["accounts"] > 0

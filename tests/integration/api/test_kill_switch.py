@@ -282,4 +282,4 @@ def test_a_crowd_of_dashboards_does_not_hold_up_the_press_while_valkey_hangs(
         for one in crowd:
             one.join()
 
-    assert took_s < 6, "the summaries of the dashboards kept all threads of the API"
+    assert took_s < 9, "the summaries of the dashboards kept all threads of the API"

@@ -21,7 +21,7 @@ from app.infra.names import RunKind
 from app.services.kill_switch import press_kill_switch
 from app.services.risk_control import ControlTarget, moment_of
 from app.services.runs import held_lease
-from tests.integration.order_path.desk import TODAY, Desk
+from tests.integration.order_path.desk import SPEC, TODAY, Desk
 
 OPERATOR = Actor(name="asha", role=Role.ADMIN, origin="cli")
 TENANT = ControlTarget(scope=ControlScope.TENANT, target=None)
@@ -91,7 +91,7 @@ def test_a_run_ends_at_its_length_only_when_a_successor_can_be_called(desk: Desk
     """While Valkey is away nobody else could be told to take the lane over."""
     can_call = threading.Event()
     with desk.database.begin() as session:
-        want_run(session, name="exits-of-test", kind=RunKind.EXITS, queue="exits", spec={})
+        want_run(session, name="exits-of-test", kind=RunKind.EXITS, queue="exits", spec=SPEC)
     with held_lease(
         desk.database,
         desk.clock,
