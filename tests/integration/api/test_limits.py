@@ -63,6 +63,7 @@ def test_every_version_is_kept_with_its_entry_in_the_audit_log(world: World) -> 
     ).json()
 
     assert versions == [second.json(), first.json()]
+    assert shown(world, "aarav", f"accounts/{person.account_id}/limits")["max_stops"]["value"] == "2"
     assert versions[0]["values"] == {"denied_symbols": ["BANKNIFTY"], "max_stops": "2"}
     with world.database.begin() as session:
         acts = session.scalars(
