@@ -14,7 +14,7 @@ from app.db.exits import LegWork
 from app.db.models import LegRow, OrderRow
 from app.db.orders import leg_of
 from app.domain.errors import NotFoundError
-from app.domain.exit_terms import BreakEven, ExitTerms, Trail, points
+from app.domain.exit_terms import BreakEven, ExitTerms, Trail, TrueRange, points, ranges
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Instrument, Venue
 from app.domain.market_data import Tick
@@ -156,6 +156,27 @@ def test_a_price_at_the_moved_stop_is_remembered_when_it_turns() -> None:
     assert wanted_stop(leg, NOW + timedelta(seconds=3)) == WantedStop(
         fraction=Decimal("0.25"), moved_to=Decimal(95), due_s=3.0
     )
+
+
+class OneRange:
+    """A session whose only answer is a true range; counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def scalar(self, _statement: object) -> Decimal:
+        self.asked += 1
+        return Decimal(4)
+
+
+def test_many_legs_read_one_true_range_once_a_pass() -> None:
+    terms = ExitTerms(trail=Trail(distance=ranges(2), true_range=TrueRange(bars=14, minutes=5)))
+    legs, session = [short(terms), short(terms)], OneRange()
+    work = [LegWork(leg, 0, leg_of(leg), None, None) for leg in legs]
+    Desk().trails.advance(cast("Session", session), work, {CALL.instrument_id: tick("90")})
+
+    assert [state_of(leg).stop_px for leg in legs] == [Decimal(98)] * 2
+    assert session.asked == 1
 
 
 def test_a_time_stop_fires_without_a_feed() -> None:
