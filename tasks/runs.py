@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 
 from app.domain.errors import NotFoundError
 from app.domain.instruments import Venue
@@ -53,7 +53,8 @@ def _host(name: str, run: Host, *, ttl: timedelta | None = None) -> dict[str, An
     for _ in range(_TRIES):
         try:
             summary = _hold(parts, name, run, ttl or parts.settings.lease_ttl)
-        except OperationalError as e:
+        except (OperationalError, InternalError) as e:
+            # Internal is what PostgreSQL tells a process that was frozen in mid-transaction and has lost it.
             log.warning("run_torn", run=name, error=type(e.orig).__name__)
             if parts.stop.wait(_TRIES_AGAIN_AFTER_S):
                 break
