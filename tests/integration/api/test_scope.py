@@ -28,6 +28,7 @@ READ_BY_ID = {
     "/api/v1/orders/{order_id}",
     "/api/v1/unknown-orders/{order_id}",
     "/api/v1/commands/{command_id}",
+    "/api/v1/kill-switch/{command_id}",
     "/api/v1/accounts/{account_id}/limits",
     "/api/v1/deployments/{deployment_id}/limits",
     "/api/v1/accounts/{account_id}/equity",
