@@ -32,7 +32,7 @@ _ACCOUNTS_READ_PER_S = 15.0
 """Book reads of one machine that plays the broker too."""
 
 
-_WATCHED_EACH_S = 0.1
+_WATCHED_EACH_S = 0.03
 """Virtual time waits for the risk watch at each round of prices, and minutes pass in less than a second."""
 
 
