@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Label, and_, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.legs import same_leg
@@ -23,7 +23,7 @@ from app.db.views import AnyRow, AnySelect
 from app.domain.ids import OrderId
 
 
-def select_orders(scope: DataScope, *more: InstrumentedAttribute[Any]) -> AnySelect:
+def select_orders(scope: DataScope, *more: InstrumentedAttribute[Any] | Label[Any]) -> AnySelect:
     """Return the query of orders with the names around them, and more columns if asked for."""
     return (
         select(

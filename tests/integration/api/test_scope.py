@@ -50,7 +50,7 @@ ACTS_ON_OWN = {
     "/api/v1/limit-versions",
     "/api/v1/limit-trials",
 }
-CHANGES_OWN = {
+CHANGES_OWN: dict[str, dict[str, object]] = {
     "/api/v1/deployments/{deployment_id}/sizing": {"sizing": {}},
     "/api/v1/accounts/{account_id}/settings": {"settings": {}},
 }
