@@ -41,7 +41,7 @@ unit: setup ## run the other Python tests that need no engines
 	@$(BIN)/pytest -q -n 4 --dist loadfile tests --ignore tests/integration --ignore tests/e2e $(CORE:%=--ignore %)
 
 integration: setup ## run the tests on real PostgreSQL, Valkey and processes
-	@$(BIN)/pytest -q -n 3 --dist loadfile tests/integration
+	@$(BIN)/pytest -q -n 4 --dist loadfile tests/integration
 
 e2e: setup ## run whole trading days
 	@$(BIN)/pytest -q -n 4 --maxschedchunk 1 tests/e2e

@@ -10,7 +10,7 @@ from app.demo.options import DemoOptions, Faults
 from app.demo.population import invent_people
 from app.domain.instruments import Venue
 from tests.e2e.conftest import StartDay
-from tests.e2e.days import RunningDay
+from tests.e2e.days import Ended, RunningDay
 from tests.e2e.secret_search import SecretSearch, forms
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -20,10 +20,12 @@ _ACCOUNTS, _SEED = 4, 11
 _NO_SECRETS = frozenset({"ucc", "login", "server", "agent_url"})
 
 
-def test_a_storm_with_detailed_logs_betrays_no_secret(start_day: StartDay) -> None:
+def test_a_storm_with_detailed_logs_betrays_no_secret_and_ends_by_the_kill_switch(
+    start_day: StartDay,
+) -> None:
     day = start_day(
         *("--accounts", str(_ACCOUNTS), "--seed", str(_SEED), "--faults", Faults.STORM),
-        *("--venues", ",".join(_VENUES), "--close", "09:45"),
+        *("--venues", ",".join(_VENUES), "--close", "09:45", "--kill", "09:34"),
         log_level="DEBUG",
     )
     credentials = _credentials()
@@ -32,11 +34,22 @@ def test_a_storm_with_detailed_logs_betrays_no_secret(start_day: StartDay) -> No
     ended = day.end()
 
     assert ended.report["orders"]["filled"] > 0
+    _assert_killed(ended)
     assert '"level": "debug"' in (day.home / "logs" / "worker-orders.log").read_text()
     search = SecretSearch(credentials | tokens)
     assert _found(day, search) == ([], [], [])
     _plant(day, min(credentials), min(tokens))
     assert _found(day, search) == (["logs/planted.log"], ["public.alarms"], ["0:b'planted'"])
+
+
+def _assert_killed(ended: Ended) -> None:
+    """Everybody is flat after the press, or is listed with the broker's own reason."""
+    (kill,) = ended.report["kills"]
+    assert kill["accounts"] > 0
+    assert kill["flat"] + len(kill["not_flat"]) == kill["accounts"]
+    assert all(row["why"] for row in kill["not_flat"])
+    assert 0 < kill["press_to_last_order"]["p50_ms"] <= kill["press_to_last_order"]["p99_ms"]
+    assert ended.report["risk"]["square_offs"] == 0, "nothing was left for the square-off"
 
 
 @pytest.mark.parametrize("shift", range(3))
