@@ -16,7 +16,8 @@ test('the kill switch asks for a reason and a typed word, then flattens', async 
   await dialog.getByRole('textbox', { name: 'Type HALT to confirm' }).fill('HALT');
   await button.click();
 
-  await expect(dialog.getByRole('status')).toContainText('exits requested');
+  await expect(dialog.getByRole('status').filter({ hasText: 'exits requested' })).toBeVisible();
+  await expect(dialog.getByRole('status', { name: 'Progress of the kill switch' })).toBeVisible();
   await dialog.getByRole('button', { name: 'Close' }).last().click();
   await expect(page.getByText('1 account(s) are HALTED.')).toBeVisible();
   await expect(positions).toContainText('0 open');
