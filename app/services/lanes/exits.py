@@ -153,14 +153,15 @@ class ExitLane:
             self._new_prices(wakes) as self._prices,
         ):
             while lease.is_valid():
-                if warmth.is_due():
-                    warmth.keep(self._look_around(lease, streams))
                 self._apply_news(streams, catch_ups)
                 catch_ups.start()
                 self._record_outcomes()
                 self._baskets.settle(lease)
                 for call in self._take_steps(lease, bulkhead.seats()):
                     bulkhead.start(call.account_id, partial(self._make, call, wakes))
+                if warmth.is_due():
+                    # After the first steps: what a dead predecessor left bare does not wait for connections.
+                    warmth.keep(self._look_around(lease, streams))
                 lease.progress = {"steps": self._steps}
                 wakes.wait(_POLL_S)
             streams.stop()
