@@ -101,7 +101,7 @@ class Display:
         )
         self.say(
             f"Positions mismatched {positions['mismatched']}, open {positions['open_at_end']}, longest "
-            f"without a stop {positions['unprotected_max_s']} s. Cash {report['pnl']}. "
+            f"without a stop {positions['unprotected_max_s']} s. Profit {_money(report['pnl'])}. "
             f"Faults injected {report['faults']['injected']}. Took {report['took_s']} s."
         )
         for kill in report["kills"]:
@@ -141,3 +141,7 @@ def _panel(at: datetime, counts: Counts, blockers: Blockers) -> Table:
     for name, value in rows.items():
         table.add_row(f"{name} ", value, style=None)
     return table
+
+
+def _money(pnl: Mapping[str, Any]) -> str:
+    return ", ".join(f"{sums['gross']} {code} ({sums['net']} after charges)" for code, sums in pnl.items())
