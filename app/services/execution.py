@@ -187,7 +187,8 @@ class Execution:
 
     def _on_report(self, session: Session, row: OrderRow, report: OrderReport, source: str) -> bool:
         is_news = self._bind_report(session, row, report, source)
-        if report.status is _S.FILLED and row.filled_qty <= report.quantity < row.quantity:
+        is_whole = report.status is _S.FILLED and 0 < report.quantity == report.filled
+        if is_whole and row.filled_qty <= report.quantity < row.quantity:
             # All of it is filled and it is smaller than what we asked for: MT5 closes one position an order.
             row.quantity, is_news = report.quantity, True
         if report.avg_px is not None and report.filled > row.filled_qty:

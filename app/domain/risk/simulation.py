@@ -16,30 +16,26 @@ from app.domain.accounts import TradingState
 from app.domain.ids import ClientOrderId, DeploymentId, InstrumentId, SignalKey
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderIntent
-from app.domain.risk import account_rules, protections, rules
+from app.domain.risk import account_rules, rules
+from app.domain.risk.gate import ENTRY_RULES
 from app.domain.risk.limits import RiskLimits
 from app.domain.risk.rules import Case, DenialCode, EntryRule, Refusal
 from app.domain.risk.state import LiveEntry, OpenPosition, Quote, RiskState
 from app.domain.risk.trades import EndedTrade, OpenTrades, TradeFill
 
-REPLAYED_RULES: Final[tuple[EntryRule, ...]] = (
-    account_rules.symbol_allowed,
-    rules.daily_loss,
-    protections.stop_guard,
-    protections.losing_trades,
-    protections.trade_drawdown,
-    protections.low_profit,
-    account_rules.cooled_down,
-    rules.quantity_allowed,
-    rules.price_in_band,
-    rules.order_notional,
-    rules.account_notional,
-    account_rules.underlying_notional,
-    rules.open_positions,
-    account_rules.open_orders,
-    account_rules.orders_per_day,
-    rules.order_rate,
+_NOT_REPLAYED: Final = frozenset(
+    {
+        rules.trading_state,
+        rules.session_open,
+        rules.signal_fresh,
+        rules.not_duplicate,
+        account_rules.no_self_cross,
+        rules.outcome_known,
+        rules.data_fresh,
+    }
 )
+REPLAYED_RULES: Final[tuple[EntryRule, ...]] = tuple(r for r in ENTRY_RULES if r not in _NOT_REPLAYED)
+"""The gate's rules that limits decide; of the others nothing is recorded that could be judged again."""
 _SECOND = timedelta(seconds=1)
 
 
