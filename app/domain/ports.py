@@ -174,7 +174,8 @@ class MarketFeed(Protocol):
     def ticks(self, instruments: Sequence[Instrument]) -> AsyncIterator[Tick | Gap | FeedAlive]:
         """Yield ticks of these instruments, with Gap markers after interruptions.
 
-        FeedAlive, often, from a venue whose prices may rest for longer than a watched stop allows.
+        FeedAlive, each second or so, from a venue whose prices may rest for longer than a watched stop
+        allows.
         """
 
 

@@ -13,7 +13,7 @@ from app.domain.instruments import Instrument, InstrumentKind
 from app.domain.market_data import Tick
 from app.domain.numbers import Rounding, to_tick
 from app.domain.ports import Clock
-from app.domain.reports import Gap
+from app.domain.reports import FeedAlive, Gap
 from brokers.kotak_neo.frames import is_whole
 from brokers.kotak_neo.watch import LostError, close_socket, pause, watched_messages
 
@@ -59,6 +59,7 @@ class KotakMarketFeed:
         self._tick_at: float | None = None
         self._connected_at = 0.0
         self._newest: dict[InstrumentId, datetime] = {}
+        self._told: dict[InstrumentId, tuple[object, ...]] = {}  # by this connection
         self._damage: str | None = None
         self._damage_told_at = 0.0
 
@@ -66,9 +67,10 @@ class KotakMarketFeed:
         """Return a feed of the same session that waits otherwise."""
         return KotakMarketFeed(open_feed=self._open_feed, clock=self._clock, patience=patience)
 
-    async def ticks(self, instruments: Sequence[Instrument]) -> AsyncIterator[Tick | Gap]:
+    async def ticks(self, instruments: Sequence[Instrument]) -> AsyncIterator[Tick | Gap | FeedAlive]:
         """Yield ticks for ever, Gap at a loss and Gap again when prices flow anew.
 
+        FeedAlive for a picture that repeats the one before: an index is told each second, also when it rests.
         A message that cannot be understood is parked: a Gap tells of it, at most one a second, and the
         feed goes on; without a good tick it is built anew like a silent one.
 
@@ -109,6 +111,7 @@ class KotakMarketFeed:
             tokens[is_index].append(WsToken(instrument.segment, name))
         feed.on_raw, feed.on_error = self._on_raw, self._on_error
         self._damage = None
+        self._told.clear()
         wait_s = self._patience.connect_s
         try:
             await asyncio.wait_for(feed.connect(), wait_s)
@@ -141,14 +144,14 @@ class KotakMarketFeed:
         gap, self._damage, self._damage_told_at = Gap(reason=self._damage), None, now
         return gap
 
-    def _read(self, message: object, known: dict[tuple[str, str], Instrument]) -> Tick | None:
+    def _read(self, message: object, known: dict[tuple[str, str], Instrument]) -> Tick | FeedAlive | None:
         try:
             return self._tick(message, known)
         except (ProtocolError, InvalidInputError) as e:
             self._damage = f"unreadable tick: {e}"
             return None
 
-    def _tick(self, message: object, known: dict[tuple[str, str], Instrument]) -> Tick | None:
+    def _tick(self, message: object, known: dict[tuple[str, str], Instrument]) -> Tick | FeedAlive | None:
         from neo_api_client.websocket.feed import SFeedIndex, SFeedScrip
 
         if isinstance(message, SFeedIndex):
@@ -164,10 +167,13 @@ class KotakMarketFeed:
         # Each picture is complete: one that comes after a newer one has nothing to tell.
         if ts_event < self._newest.get(name, ts_event):
             return None
-        bid, ask = _best(message, instrument)
+        last, (bid, ask) = _price(message.last_traded_price, instrument), _best(message, instrument)
+        picture = (ts_event, last, bid, ask)
+        if self._told.get(name) == picture:
+            return FeedAlive()
         tick = Tick(
             instrument_id=name,
-            last=_price(message.last_traded_price, instrument),
+            last=last,
             bid=bid,
             ask=ask,
             ts_event=ts_event,
@@ -175,7 +181,7 @@ class KotakMarketFeed:
             sequence=self._sequence + 1,
         )
         self._sequence += 1
-        self._newest[name] = ts_event
+        self._newest[name], self._told[name] = ts_event, picture
         self._tick_at = self._clock.monotonic()
         return tick
 

@@ -12,6 +12,7 @@ _HEAD = """# Reliability: what was broken on purpose, and what it cost
 `make chaos` runs a whole trading day on the simulated brokers, breaks it by a plan that its seed repeats, and
 compares the ledger with the brokers' own books, which know nothing of us. It writes this page and its record
 (`docs/reliability.json`) when the day held; a run that did not says why and prints its seed.
+`make chaos ARGS=--mutants` takes one safeguard after the other out of the workers: then the day must fail.
 """
 _TAIL = """
 ## How to read it
@@ -63,6 +64,7 @@ def page_of(record: Mapping[str, Any]) -> str:
         "**still unknown at the end**": record["unknown_open"],
         "**still open at the end**": record["open_at_end"],
         "**exits behind entries**": record["exits_behind_entries"],
+        "**orders written by who had lost the lease**": record.get("writes_without_a_lease", 0),
         "**longest without a stop**": f"{record['unprotected_max_s']} s",
     }
     if "unprotected_in_power_cut_s" in record:
@@ -76,7 +78,16 @@ def page_of(record: Mapping[str, Any]) -> str:
     if record["missed"]:
         lines += ["", "## Planned and not played", "", "| fault | times |", "|---|---|"]
         lines += [f"| {what} | {count} |" for what, count in sorted(record["missed"].items())]
+    lines += _mutants(record.get("mutants", {}))
     return "\n".join(lines) + "\n" + _TAIL
+
+
+def _mutants(mutants: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    if not mutants:
+        return []
+    lines = ["", "## What the suite says when a safeguard is missing", ""]
+    lines += ["| taken out | first reason given | reasons |", "|---|---|---|"]
+    return lines + [f"| {m['what']} | {m['told']} | {m['reasons']} |" for m in mutants.values()]
 
 
 def _s(seconds: float | None) -> str:

@@ -145,19 +145,37 @@ _REPEATED_PHASES = (Phase.PREPARE, Phase.LOGIN, Phase.ARM, Phase.BELL)
 _SKEWABLE = ("worker-loops", "worker-orders")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Say what a plan is drawn from: all of it by default."""
+
+    kinds: Sequence[Kind] = tuple(Kind)
+    hops: Sequence[Hop] = HOPS
+    rules: Sequence[str] = tuple(sorted(BROKER_RULES))
+
+
+EVERYTHING = Choice()
+
+
 class Planner:
     """Draw faults for one day."""
 
     def __init__(
-        self, seed: int, *, venues: Sequence[Venue], agents: Sequence[str] = (), is_short: bool = False
+        self,
+        seed: int,
+        *,
+        venues: Sequence[Venue],
+        agents: Sequence[str] = (),
+        is_short: bool = False,
+        choice: Choice = EVERYTHING,
     ) -> None:
         """Args: agents: in front of MT5's terminals; is_short: brief faults, from the bell on."""
-        self._is_short = is_short
+        self._is_short, self._choice = is_short, choice
         self._random = random.Random(seed)
         self._processes = (*_PROCESSES, *map(feed_name, venues), *agents)
         self._brokers = ["simulator", *("simulator-binance" for v in venues if v is Venue.BINANCE)]
-        self._hops = self._endless(HOPS)
-        self._rules = self._endless(sorted(BROKER_RULES))
+        self._hops = self._endless(choice.hops)
+        self._rules = self._endless(choice.rules)
         self._killed = self._endless(self._processes)
         pick = self._random.choice
         asleep_s = 3.6 if is_short else 5.0  # both longer than a lease
@@ -186,6 +204,8 @@ class Planner:
         """Return the faults in order of time, each kind once at least when there are enough of them."""
         kinds = self._kinds(count)
         first, last = session.open_at - _BEFORE_OPEN, session.close_at - _BEFORE_CLOSE
+        if set(kinds) <= _NEEDS_ORDERS:
+            first = session.open_at
         if self._is_short:
             first, last = session.open_at, session.open_at + _SHORT
         apart = (last - first) / count
@@ -197,9 +217,10 @@ class Planner:
         )
 
     def _kinds(self, count: int) -> list[Kind]:
-        kinds = list(Kind)
+        kinds = list(self._choice.kinds)
         self._random.shuffle(kinds)
-        more = self._random.choices(list(_WEIGHTS), list(_WEIGHTS.values()), k=max(0, count - len(kinds)))
+        weights = [_WEIGHTS[kind] for kind in self._choice.kinds]
+        more = self._random.choices(self._choice.kinds, weights, k=max(0, count - len(kinds)))
         kinds = kinds[:count] + more
         self._random.shuffle(kinds)
         return kinds

@@ -16,7 +16,8 @@ from app.domain.instruments import Venue
 from tests.chaos.bare import bare_spans, watch_bare_legs
 from tests.chaos.crowd import trade_all_day
 from tests.chaos.driver import Struck, play
-from tests.chaos.plan import Fault, Kind, Planner
+from tests.chaos.plan import EVERYTHING, Choice, Fault, Kind, Planner
+from tests.chaos.stale import stale_writes, watch_stale_writes
 from tests.chaos.verdict import Noted, bare_too_long, exits_overtaken, record
 from tests.e2e.days import ROOT, RunningDay
 from tests.strategies import busy_trader
@@ -36,6 +37,7 @@ class Shape:
     faults: int
     venues: tuple[Venue, ...] = (Venue.NSE,)
     is_short: bool = False
+    choice: Choice = EVERYTHING
 
     @property
     def closes(self) -> time:
@@ -70,20 +72,30 @@ class Run:
         return list(self.record["reasons"])
 
 
-def run_chaos(shape: Shape, *, seed: int, folder: Path, say: Callable[[str], object]) -> Run:
-    """Start a day in a folder, break it by the seed's plan, and judge how it ended."""
+def run_chaos(
+    shape: Shape, *, seed: int, folder: Path, say: Callable[[str], object], mutant: str = ""
+) -> Run:
+    """Start a day in a folder, break it by the seed's plan, and judge how it ended.
+
+    Args: mutant: the safeguard that its workers do without (`tests.chaos.hops.mutants`), none by default.
+    """
     hops = folder / "hops"
     hops.mkdir()
-    day = _start(shape, seed=seed, folder=folder, hops=hops)
+    day = _start(shape, seed=seed, folder=folder, hops=hops, mutant=mutant)
     try:
         session, plan = plan_of(shape, seed=seed)
         trade_all_day(day, session, accounts=shape.accounts)
         with day.ledger() as ledger:
             watch_bare_legs(ledger)
+            watch_stale_writes(ledger)
         struck = play(day, plan, hops, is_timed=not shape.is_short, say=say)
         ended = day.end()
         with day.ledger() as ledger:
-            noted = Noted(overtaken=exits_overtaken(ledger, struck), bare=bare_spans(ledger))
+            noted = Noted(
+                overtaken=exits_overtaken(ledger, struck),
+                stale=stale_writes(ledger),
+                bare=bare_spans(ledger),
+            )
     finally:
         day.stop()
     found = record(ended, struck, noted, seed=seed)
@@ -98,16 +110,16 @@ def plan_of(shape: Shape, *, seed: int) -> tuple[TradingSession, tuple[Fault, ..
     options = DemoOptions(accounts=shape.accounts, venues=shape.venues, closes=shape.closes)
     session = trading_session(options)
     agents = [f"mt5-agent-{p.client}" for p in invent_people(options, ()) if p.broker is BrokerCode.MT5]
-    planner = Planner(seed, venues=shape.venues, agents=agents, is_short=shape.is_short)
+    planner = Planner(seed, venues=shape.venues, agents=agents, is_short=shape.is_short, choice=shape.choice)
     return session, planner.plan(session, shape.faults)
 
 
-def _start(shape: Shape, *, seed: int, folder: Path, hops: Path) -> RunningDay:
+def _start(shape: Shape, *, seed: int, folder: Path, hops: Path, mutant: str) -> RunningDay:
     path = ":".join(map(str, (Path(__file__).with_name("hops"), ROOT)))
     return RunningDay(
         folder,
         *("--accounts", str(shape.accounts), "--seed", str(seed)),
         *("--speed", str(shape.speed), "--close", f"{shape.closes:%H:%M}"),
         *("--venues", ",".join(shape.venues), "--strategy-module", busy_trader.__name__),
-        env={"PYTHONPATH": path, "CHAOS_FOLDER": str(hops)},
+        env={"PYTHONPATH": path, "CHAOS_FOLDER": str(hops), "CHAOS_MUTANT": mutant},
     )

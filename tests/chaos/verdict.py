@@ -34,9 +34,10 @@ SELECT DISTINCT x.account_id, x.instrument_id, x.asked, x.left_at
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
-    """What the day's own database says beyond the report: exits that waited, legs without a stop."""
+    """What the day's own database says beyond the report: exits that waited, bare legs, late writes."""
 
     overtaken: Sequence[str]
+    stale: Sequence[str]
     bare: Sequence[BareSpan]
 
 
@@ -64,6 +65,7 @@ def record(day: Ended, struck: Sequence[Struck], noted: Noted, *, seed: int) -> 
         "unknown_seen": orders["unknown_seen"],
         **{name: day.report[part][name] for part, names in _ZERO.items() for name in names},
         "exits_behind_entries": len(noted.overtaken),
+        "writes_without_a_lease": len(noted.stale),
         "unprotected_max_s": _longest(while_we_ran(noted.bare, struck)),
         "unprotected_in_power_cut_s": _longest(noted.bare),
         "restarts": sum(day.report["restarts"].values()),
@@ -71,7 +73,7 @@ def record(day: Ended, struck: Sequence[Struck], noted: Noted, *, seed: int) -> 
         "by_broker_itself": day.report["faults"]["injected"],
         "kinds": {name: _kind(name, played, kinds[name]) for name in sorted(kinds)},
         "missed": dict(Counter(f"{one.fault.kind}: {one.missed}" for one in struck if one.missed)),
-        "reasons": failures(day, struck, overtaken=noted.overtaken),
+        "reasons": failures(day, struck, noted),
     }
 
 
@@ -86,7 +88,7 @@ def bare_too_long(struck: Sequence[Struck], noted: Noted) -> list[str]:
     ]
 
 
-def failures(day: Ended, struck: Sequence[Struck], *, overtaken: Sequence[str]) -> list[str]:
+def failures(day: Ended, struck: Sequence[Struck], noted: Noted) -> list[str]:
     """Return in words everything that must not be; empty when the day held."""
     found = [str(reason) for reason in day.report["reasons"]]
     found += [
@@ -95,7 +97,8 @@ def failures(day: Ended, struck: Sequence[Struck], *, overtaken: Sequence[str]) 
         for name in names
         if day.report[part][name]
     ]
-    found += [f"exit behind an entry: {what}" for what in overtaken]
+    found += [f"exit behind an entry: {what}" for what in noted.overtaken]
+    found += [f"without a lease: {what}" for what in noted.stale]
     found += [
         f"not recovered: {one.fault.kind} ({one.fault.target})" for one in struck if not one.is_recovered
     ]

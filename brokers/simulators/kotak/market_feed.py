@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -18,6 +19,8 @@ _FIRST_FRAME_S = 10.0
 _LEVELS = {"Scrips": 4, "ScripsLite": 1, "Depth": 8, "FullDepth": 16, "Indices": 0}
 _INDEX_KEYS = frozenset({f"nse_cm|{INDEX_NAME}", f"nse_cm|{INDEX_TOKEN}"})
 _STATUS_OPEN, _STATUS_CLOSED = 1, 2
+# An index is published every second of the session, whether it has moved or not.
+_INDEX_EVERY_S = 1.0
 
 
 class Subscriber:
@@ -40,6 +43,7 @@ class MarketFeed:
         self._tape = tape
         self._subscribers: set[Subscriber] = set()
         self._by_key = {contract.key: contract for contract in tape.contracts}
+        self._index_due_at: float | None = None  # monotonic; None while nothing is told
 
     def count(self) -> int:
         """Return how many connections are open."""
@@ -50,9 +54,11 @@ class MarketFeed:
 
         Faults may leave the feed up without ticks, lose, double, delay or damage them, or cut it.
         """
+        self._index_due_at = None if closing else time.monotonic() + _INDEX_EVERY_S
         if not self._subscribers:
             return  # a fault that nobody can see is not used up
         if any(self._faults.draw(kind, "apifeed", "") for kind in ("stale_quotes", "feed_lost")):
+            self._index_due_at = None
             return
         if self._faults.draw("feed_drop", "apifeed", ""):
             for subscriber in tuple(self._subscribers):
@@ -70,6 +76,18 @@ class MarketFeed:
                 self._send(subscriber, frame, damage)
             if close_behind:
                 subscriber.box.close()
+
+    def on_rest(self) -> None:
+        """Tell the index again when a real second has passed without a tick; a feed that is lost stays so."""
+        now = time.monotonic()
+        if self._index_due_at is None or now < self._index_due_at:
+            return
+        self._index_due_at = now + _INDEX_EVERY_S
+        cache: dict[tuple[str, int], bytes] = {}
+        for subscriber in self._subscribers:
+            frame = b"".join(self._cached(want, cache) for want in subscriber.wants if want[0] in _INDEX_KEYS)
+            if frame:
+                subscriber.box.put(frame)
 
     def cut(self, uccs: Iterable[str]) -> int:
         """Drop the connections of some accounts; return how many there were."""

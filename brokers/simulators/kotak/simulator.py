@@ -133,6 +133,8 @@ class Simulator:
         """Tick along while the clock runs by itself."""
         while True:
             await self.advance()
+            if self.clock.rate > 0 and not self.exchange.is_halted:
+                self.market_feed.on_rest()
             due = self.grid.next_after(self.tape.instant)
             wait = self.clock.real_seconds_until(due) if due else _POLL_S
             await asyncio.sleep(min(max(wait, 0.001), _POLL_S))

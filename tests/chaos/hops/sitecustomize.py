@@ -121,3 +121,7 @@ def _skew(file: Path) -> Any:
 
 if _FOLDER is not None and (_name := worker_name()) is not None:
     install(_name, Path(_FOLDER))
+    if _mutant := os.environ.get("CHAOS_MUTANT"):
+        from tests.chaos.hops.mutants import MUTANTS
+
+        MUTANTS[_mutant](_name)

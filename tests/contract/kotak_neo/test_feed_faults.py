@@ -11,7 +11,7 @@ from app.domain.errors import SessionExpiredError
 from app.domain.instruments import Instrument
 from app.domain.market_data import Tick
 from app.domain.ports import BrokerAdapter, BrokerGateway, BrokerSession, OrderRequest
-from app.domain.reports import Gap, OrderReport, StreamDown
+from app.domain.reports import FeedAlive, Gap, OrderReport, StreamDown
 from brokers.kotak_neo.feed import KotakMarketFeed, Patience
 from tests.contract.kotak_neo.desk import DayClock, Simulator
 from tests.unit.kotak_neo.test_requests import request_for
@@ -137,6 +137,24 @@ def test_a_price_feed_that_is_up_and_stands_still_is_built_anew(
 
     assert "lost: no tick for 2 s" in gaps
     assert "connected again" in gaps
+
+
+def test_a_market_that_rests_shows_that_its_feed_lives(
+    simulator: Simulator, feed: KotakMarketFeed, instruments: Sequence[Instrument]
+) -> None:
+    async def scene() -> None:
+        async with _listening(feed.ticks(instruments)) as ear:
+            await ear.until(lambda: ear.count(Tick) >= 2)
+            simulator.run_at(0.05)
+            await ear.until(lambda: ear.count(FeedAlive) >= 1)
+            ticks = ear.count(Tick)
+            await ear.until(lambda: ear.count(FeedAlive) >= 3)
+            assert ear.count(Tick) == ticks, "nothing has moved"
+
+    try:
+        asyncio.run(scene())
+    finally:
+        simulator.run_at(RATE)
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,8 @@ async def _first(
     ticks = house.market_feed(session).ticks(instruments)
     async with asyncio.timeout(40):
         async for item in ticks:
-            assert not isinstance(item, FeedAlive), "its prices never rest for long"
+            if isinstance(item, FeedAlive):
+                continue
             seen.append(item)
             if len(seen) == count:
                 break

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.domain.errors import BrokerError, SessionExpiredError
 from app.domain.market_data import Tick
-from app.domain.reports import AccountEvent, Gap, OrderReport, PositionReport, StreamDown
+from app.domain.reports import AccountEvent, FeedAlive, Gap, OrderReport, PositionReport, StreamDown
 from brokers.kotak_neo import mapping
 from brokers.kotak_neo.feed import KotakMarketFeed, Patience
 from brokers.kotak_neo.frames import is_whole
@@ -111,15 +111,15 @@ class Script:
         """Nothing is open."""
 
 
-def heard(frames: list[bytes], fault: Exception | None = None) -> list[Tick | Gap]:
+def heard(frames: list[bytes], fault: Exception | None = None) -> list[Tick | Gap | FeedAlive]:
     """Return what the feed tells up to and with the loss at the script's end."""
 
-    async def run() -> list[Tick | Gap]:
+    async def run() -> list[Tick | Gap | FeedAlive]:
         def open_feed() -> Any:
             return Script(frames, fault)
 
         feed = KotakMarketFeed(open_feed=open_feed, clock=HandClock(), patience=Patience(connect_s=5))
-        told: list[Tick | Gap] = []
+        told: list[Tick | Gap | FeedAlive] = []
         ticks = feed.ticks([INDEX, OPTION])
         async for item in ticks:
             told.append(item)
@@ -138,6 +138,11 @@ async def _close(ticks: AsyncIterator[object]) -> None:
 def at(packet: bytes, seconds: int) -> bytes:
     """Return a packet with another time."""
     return packet.replace(struct.pack("<Q", NOW_S), struct.pack("<Q", NOW_S + seconds))
+
+
+def at_index(packet: bytes, seconds: int) -> bytes:
+    """Return an index packet with another time; it has 32 bits."""
+    return packet.replace(struct.pack("<i", NOW_S), struct.pack("<i", NOW_S + seconds))
 
 
 def test_reads_both_kinds_of_packets_in_one_frame() -> None:
@@ -162,6 +167,15 @@ def test_a_picture_older_than_the_one_before_is_passed_over() -> None:
     assert isinstance(gap, Gap)
 
 
+def test_a_picture_that_repeats_the_one_before_says_that_the_feed_lives() -> None:
+    first, again, later, gap = heard([INDEX_PACKET, INDEX_PACKET, at_index(INDEX_PACKET, 1)])
+
+    assert isinstance(first, Tick)
+    assert isinstance(again, FeedAlive)
+    assert isinstance(later, Tick), "a price at another moment is news, also when it is the same"
+    assert isinstance(gap, Gap)
+
+
 def test_an_impossible_time_is_parked_and_the_feed_goes_on() -> None:
     after = heard([at(PICTURE, 10**7), INDEX_PACKET])
 
@@ -179,7 +193,7 @@ def test_a_frame_is_whole_or_torn_or_padded() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.binary(max_size=200) | st.integers(0, 86).map(lambda n: INDEX_PACKET[:n]), max_size=3))
 def test_any_bytes_become_ticks_or_gaps(frames: list[bytes]) -> None:
-    assert all(isinstance(item, Tick | Gap) for item in heard(frames))
+    assert all(isinstance(item, Tick | Gap | FeedAlive) for item in heard(frames))
 
 
 @settings(max_examples=60, deadline=None)
@@ -188,7 +202,7 @@ def test_any_damage_inside_a_packet_becomes_ticks_or_gaps(where: int, damage: by
     packet = bytearray(PICTURE)
     packet[where : where + len(damage)] = damage
     for item in heard([bytes(packet)]):
-        assert isinstance(item, Gap) or item.last > 0
+        assert isinstance(item, Gap | FeedAlive) or item.last > 0
 
 
 @pytest.mark.parametrize(
