@@ -21,7 +21,7 @@ class Mutant:
     @property
     def shape(self) -> Shape:
         """A small day with nothing but faults that ask for the safeguard."""
-        return Shape(accounts=_ACCOUNTS, faults=_FAULTS, choice=self.choice)
+        return Shape(accounts=_ACCOUNTS, faults=_FAULTS, is_short=True, choice=self.choice)
 
     def tells(self, reasons: Iterable[str]) -> str | None:
         """Return the first reason that names what went wrong without it, None when there is none."""
