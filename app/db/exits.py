@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.baskets import leg_time_is_over
+from app.db.books import NOT_PLACED
 from app.db.exit_rules import STOPPED
 from app.db.legs import same_leg
 from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderEventRow, OrderRow, SignalRow
@@ -39,6 +40,17 @@ _CANCELABLE = (
 
 
 @dataclass(frozen=True, slots=True)
+class Refusals:
+    """Say how many exits of a leg were refused since one was filled, and when the last of them ended."""
+
+    count: int = 0
+    last: datetime | None = None
+
+
+NO_REFUSALS = Refusals()
+
+
+@dataclass(frozen=True, slots=True)
 class LegWork:
     """Pair a part of a locked leg with its live exit order, if any.
 
@@ -49,7 +61,7 @@ class LegWork:
     part: int
     held: Leg
     live: OrderRow | None
-    last_ended: datetime | None
+    refusals: Refusals
     unproven_since: datetime | None = None
 
     @property
@@ -61,10 +73,10 @@ class LegWork:
         """Whether a new exit should wait: the last one was just refused, or the books may show one."""
         if self.unproven_since is not None and wall - self.unproven_since < _BOOKS_PATIENCE:
             return True
-        if self.last_ended is None:
+        if self.refusals.last is None:
             return False
-        wait_s = _BACK_OFF_S[min(self.leg.exit_attempts, len(_BACK_OFF_S)) - 1]
-        return (wall - self.last_ended).total_seconds() < wait_s
+        wait_s = _BACK_OFF_S[self.refusals.count - 1]
+        return (wall - self.refusals.last).total_seconds() < wait_s
 
 
 def accounts_with_session(session: Session, spec: dict[str, Any]) -> list[AccountId]:
@@ -125,9 +137,9 @@ def _parts(
     held = held_at_broker(leg.net_qty, missing_qty=leg.missing_qty)
     exits = {part: live_exit_of(order, wall) for part, order in live.items()}
     shares = exit_shares(held, exits, most=most)
-    last_ended = _last_refusal(session, leg) if shares.keys() - live.keys() else None
+    refusals = _refusals(session, leg) if shares.keys() - live.keys() else NO_REFUSALS
     for part, share in shares.items():
-        yield LegWork(leg, part, replace(whole, net_qty=share), live.get(part), last_ended)
+        yield LegWork(leg, part, replace(whole, net_qty=share), live.get(part), refusals)
 
 
 def _lock_free_orders(session: Session, order_ids: list[int]) -> set[int]:
@@ -140,23 +152,27 @@ def _lock_free_orders(session: Session, order_ids: list[int]) -> set[int]:
     return {row.id for row in session.scalars(statement)}
 
 
-def _last_refusal(session: Session, leg: LegRow) -> datetime | None:
+def _refusals(session: Session, leg: LegRow) -> Refusals:
+    """Look at a leg's last exits. One that never arrived was refused by nobody: the next need not wait."""
     if leg.exit_attempts == 0:
-        return None
+        return NO_REFUSALS
     statement = (
-        select(OrderRow.ended_wall)
+        select(OrderRow.status, OrderRow.ended_wall)
         .where(
             OrderRow.deployment_id == leg.deployment_id,
             OrderRow.day == leg.day,
             OrderRow.instrument_id == leg.instrument_id,
             OrderRow.role != OrderRole.ENTRY,
-            OrderRow.status.in_((OrderStatus.REJECTED, OrderStatus.CANCELED)),
+            OrderRow.status.in_((OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.FILLED)),
+            ~OrderRow.reject_reason.startswith(NOT_PLACED),
             ~_was_withdrawn(),
         )
         .order_by(OrderRow.id.desc())
-        .limit(1)
+        .limit(len(_BACK_OFF_S))
     )
-    return session.scalar(statement)
+    ended = takewhile(lambda row: row.status != OrderStatus.FILLED, session.execute(statement))
+    walls = [row.ended_wall for row in ended]
+    return Refusals(len(walls), walls[0]) if walls else NO_REFUSALS
 
 
 def _was_withdrawn() -> ColumnElement[bool]:
