@@ -3,16 +3,31 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, cast, func, or_, select, text, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    DateTime,
+    Float,
+    Select,
+    bindparam,
+    cast,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from app.db.legs import lock_legs, same_leg
 from app.db.models import OPEN_BASKET, LegRow, OrderRow, SignalRow
 from app.db.orders import move_order
-from app.db.shards import in_shard
+from app.db.shards import Shard, is_in, shard_of
 from app.db.views import AnyRow
 from app.domain.baskets import Basket, BasketLeg, BasketResult, Part, Settlement, settle
 from app.domain.numbers import ZERO
@@ -59,7 +74,7 @@ class Settled:
     legs: int
 
 
-def leg_time_is_over(wall: datetime) -> ColumnElement[bool]:
+def leg_time_is_over(wall: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Return the condition that an order was sent longer ago than its signal, if any, lets a leg take."""
     timeout_s = func.coalesce(SignalRow.leg_timeout_s, LEG_TIMEOUT_S)
     timeout = func.make_interval(0, 0, 0, 0, 0, 0, cast(timeout_s, Float))
@@ -95,16 +110,22 @@ def settle_baskets(session: Session, spec: Mapping[str, Any], *, now: datetime, 
 
 def _open_signals(session: Session, spec: Mapping[str, Any], wall: datetime) -> Sequence[int]:
     """Return the open signals about which there may be something to decide, latest first."""
-    statement = (
+    found = session.scalars(_to_decide(shard_of(spec)), {"wall": wall})
+    return [signal_id for signal_id in found if signal_id is not None]
+
+
+@cache
+def _to_decide(shard: Shard) -> Select[int | None]:
+    return (
         select(OrderRow.signal_id)
         .join(SignalRow, SignalRow.id == OrderRow.signal_id)
         .outerjoin(LegRow, same_leg())
         .where(
             text(f"({OPEN_BASKET})"),
-            in_shard(OrderRow.account_id, spec),
+            is_in(shard, OrderRow.account_id),
             or_(
                 OrderRow.status.in_([s.value for s in TERMINAL]),
-                leg_time_is_over(wall),
+                leg_time_is_over(bindparam("wall", type_=DateTime(timezone=True))),
                 LegRow.exit_reason.is_not(None),
             ),
         )
@@ -112,13 +133,14 @@ def _open_signals(session: Session, spec: Mapping[str, Any], wall: datetime) -> 
         .order_by(OrderRow.signal_id.desc())
         .limit(_MOST_AT_ONCE)
     )
-    return [signal_id for signal_id in session.scalars(statement) if signal_id is not None]
 
 
 def _load(
     session: Session, signal_ids: Collection[int], wall: datetime
 ) -> Iterable[tuple[int, Basket, dict[int, LegKey]]]:
     """Return each basket with the keys of its legs by index. One statement, so one snapshot."""
+    if not signal_ids:
+        return
     statement = (
         select(*_COLUMNS)
         .join(SignalRow, SignalRow.id == OrderRow.signal_id)
@@ -126,7 +148,7 @@ def _load(
         .where(OrderRow.signal_id.in_(signal_ids), OrderRow.role == OrderRole.ENTRY)
         .order_by(OrderRow.signal_id, OrderRow.leg, OrderRow.part)
     )
-    rows = session.execute(statement).all() if signal_ids else []
+    rows = session.execute(statement).all()
     for signal_id, of_signal in groupby(rows, key=lambda row: row.signal_id):
         together = list(of_signal)
         by_leg = {leg: list(parts) for leg, parts in groupby(together, key=lambda row: row.leg)}

@@ -3,16 +3,30 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, and_, exists, false, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Select,
+    Subquery,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session, aliased
 
 from app.db.baskets import leg_time_is_over, load_baskets
 from app.db.loss_locks import orders_of_locked
 from app.db.models import AccountRow, OrderRow, SignalRow, UserRow
 from app.db.orders import OPEN_STATUSES
-from app.db.shards import in_shard
+from app.db.shards import Shard, is_in, shard_of
 from app.db.views import AnyRow
 from app.domain.accounts import TradingState, strictest
 from app.domain.baskets import Basket
@@ -54,8 +68,14 @@ def waiting_entries(
     Accounts passed over cannot send now; only what is over is returned of theirs. The same goes for legs
     whose hedges still work: they would take the look of others.
     """
-    waiting = _first_of_each_account(spec, now=now, passing_over=passing_over)
-    statement = (
+    asked = {"now": now, "passing_over": passing_over}
+    return _with_baskets(session, session.execute(_waiting(shard_of(spec)), asked).all(), wall)
+
+
+@cache
+def _waiting(shard: Shard) -> Select[OrderRow, AccountRow, str, str]:
+    waiting = _first_of_each_account(shard)
+    return (
         select(OrderRow, AccountRow, UserRow.trading_state, SignalRow.when_unfilled)
         .join(AccountRow, AccountRow.id == OrderRow.account_id)
         .join(UserRow, UserRow.id == OrderRow.user_id)
@@ -66,21 +86,26 @@ def waiting_entries(
         .limit(_CLAIM_LIMIT)
         .with_for_update(of=OrderRow)
     )
-    return _with_baskets(session, session.execute(statement).all(), wall)
 
 
 def entries_to_chase(
     session: Session, spec: Mapping[str, Any], *, now: datetime, wall: datetime
 ) -> list[WaitingEntry]:
     """Lock and return the entries that rest at the broker and may follow the market now."""
+    asked = {"now": now, "wall": wall, "resting_since": wall - timedelta(seconds=CHASE_AFTER_S)}
+    return _with_baskets(session, session.execute(_to_chase(shard_of(spec)), asked).all(), wall)
+
+
+@cache
+def _to_chase(shard: Shard) -> Select[OrderRow, AccountRow, str, str]:
     resting_since = func.coalesce(OrderRow.changed_wall, OrderRow.submitted_wall)
-    statement = (
+    return (
         select(OrderRow, AccountRow, UserRow.trading_state, SignalRow.when_unfilled)
         .join(AccountRow, AccountRow.id == OrderRow.account_id)
         .join(UserRow, UserRow.id == OrderRow.user_id)
         .join(SignalRow, SignalRow.id == OrderRow.signal_id)
         .where(
-            in_shard(OrderRow.account_id, spec),
+            is_in(shard, OrderRow.account_id),
             or_(
                 and_(SignalRow.when_unfilled == WhenUnfilled.CHASE, OrderRow.chase_step < CHASE_STEPS),
                 and_(SignalRow.when_unfilled == WhenUnfilled.CONVERT, OrderRow.chase_step == 0),
@@ -89,18 +114,19 @@ def entries_to_chase(
             OrderRow.order_type == OrderType.LIMIT,
             OrderRow.status.in_((OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)),
             OrderRow.broker_order_id.is_not(None),
-            OrderRow.valid_until >= now,
-            resting_since < wall - timedelta(seconds=CHASE_AFTER_S),
-            ~leg_time_is_over(wall),
+            OrderRow.valid_until >= bindparam("now"),
+            resting_since < bindparam("resting_since"),
+            ~leg_time_is_over(bindparam("wall", type_=DateTime(timezone=True))),
         )
         .order_by(OrderRow.id)
         .limit(_CLAIM_LIMIT)
         .with_for_update(of=OrderRow, skip_locked=True)
     )
-    return _with_baskets(session, session.execute(statement).all(), wall)
 
 
 def _with_baskets(session: Session, rows: Sequence[AnyRow], wall: datetime) -> list[WaitingEntry]:
+    if not rows:
+        return []
     # Read after the locks: what was decided about the legs before is seen, what comes later waits for us.
     signal_ids = {order.signal_id for order, *_ in rows if order.signal_id is not None}
     baskets = load_baskets(session, signal_ids, wall=wall)
@@ -121,10 +147,9 @@ def _with_baskets(session: Session, rows: Sequence[AnyRow], wall: datetime) -> l
     ]
 
 
-def _first_of_each_account(
-    spec: Mapping[str, Any], *, now: datetime, passing_over: Sequence[AccountId]
-) -> Subquery:
-    is_over = func.coalesce(OrderRow.valid_until < now, false())
+def _first_of_each_account(shard: Shard) -> Subquery:
+    is_over = func.coalesce(OrderRow.valid_until < bindparam("now"), false())
+    passing_over = bindparam("passing_over", expanding=True, type_=BigInteger)
     may_leave = and_(OrderRow.account_id.not_in(passing_over), ~_waits_for_hedge())
     place = func.row_number().over(partition_by=(OrderRow.account_id, is_over), order_by=OrderRow.id)
     return (
@@ -132,7 +157,7 @@ def _first_of_each_account(
         .where(
             OrderRow.role == OrderRole.ENTRY,
             OrderRow.status == OrderStatus.INITIALIZED,
-            in_shard(OrderRow.account_id, spec),
+            is_in(shard, OrderRow.account_id),
             or_(is_over, may_leave),
         )
         .subquery()

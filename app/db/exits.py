@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from itertools import groupby, takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, DateTime, Select, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.baskets import leg_time_is_over
@@ -16,7 +17,7 @@ from app.db.exit_rules import STOPPED
 from app.db.legs import same_leg
 from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderEventRow, OrderRow, SignalRow
 from app.db.orders import OPEN_STATUSES, leg_of
-from app.db.shards import in_shard
+from app.db.shards import Shard, in_shard, is_in, shard_of
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey, client_order_id
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
@@ -97,25 +98,7 @@ def legs_to_mind(
 
     `most_of` gives the largest order that the venue takes, None without a limit.
     """
-    live_exit = and_(
-        OrderRow.deployment_id == LegRow.deployment_id,
-        OrderRow.day == LegRow.day,
-        OrderRow.instrument_id == LegRow.instrument_id,
-        OrderRow.role != OrderRole.ENTRY,
-        OrderRow.status.in_(OPEN_STATUSES),
-    )
-    statement = (
-        select(LegRow, OrderRow, AccountRow.unproven_since)
-        .join(AccountRow, AccountRow.id == LegRow.account_id)
-        .outerjoin(OrderRow, live_exit)
-        .where(
-            in_shard(LegRow.account_id, spec),
-            or_(LegRow.net_qty != 0, OrderRow.id.is_not(None)),
-        )
-        .order_by(LegRow.account_id, LegRow.deployment_id, LegRow.instrument_id, LegRow.day)
-        .with_for_update(of=LegRow)
-    )
-    rows = session.execute(statement).all()
+    rows = session.execute(_to_mind(shard_of(spec))).all()
     # Lock the orders too (account, order, position is the lock order of writers that start at the order,
     # so this one never waits: it skips an order that somebody is writing and takes the leg next time).
     locked = _lock_free_orders(session, [order.id for _, order, _ in rows if order is not None])
@@ -128,6 +111,28 @@ def legs_to_mind(
             parts = _parts(session, leg, orders, most=most_of(leg), wall=wall)
             work += (replace(part, unproven_since=unproven_since) for part in parts)
     return work
+
+
+@cache
+def _to_mind(shard: Shard) -> Select[LegRow, OrderRow, datetime | None]:
+    live_exit = and_(
+        OrderRow.deployment_id == LegRow.deployment_id,
+        OrderRow.day == LegRow.day,
+        OrderRow.instrument_id == LegRow.instrument_id,
+        OrderRow.role != OrderRole.ENTRY,
+        OrderRow.status.in_(OPEN_STATUSES),
+    )
+    return (
+        select(LegRow, OrderRow, AccountRow.unproven_since)
+        .join(AccountRow, AccountRow.id == LegRow.account_id)
+        .outerjoin(OrderRow, live_exit)
+        .where(
+            is_in(shard, LegRow.account_id),
+            or_(LegRow.net_qty != 0, OrderRow.id.is_not(None)),
+        )
+        .order_by(LegRow.account_id, LegRow.deployment_id, LegRow.instrument_id, LegRow.day)
+        .with_for_update(of=LegRow)
+    )
 
 
 def _parts(
@@ -143,6 +148,8 @@ def _parts(
 
 
 def _lock_free_orders(session: Session, order_ids: list[int]) -> set[int]:
+    if not order_ids:
+        return set()
     statement = (
         select(OrderRow)
         .where(OrderRow.id.in_(order_ids))
@@ -225,22 +232,28 @@ def entries_to_cancel(
     that brought no end, because it was lost or because the order has ended and its books do not tell yet,
     is not asked for again if it was asked for after `asked_before`.
     """
-    statement = (
+    asked = {"wall": wall, "asked_before": asked_before}
+    return session.scalars(_to_cancel(shard_of(spec)), asked).all()
+
+
+@cache
+def _to_cancel(shard: Shard) -> Select[OrderRow]:
+    is_late = leg_time_is_over(bindparam("wall", type_=DateTime(timezone=True)))
+    return (
         select(OrderRow)
         .join(LegRow, same_leg())
         .outerjoin(SignalRow, SignalRow.id == OrderRow.signal_id)
         .where(
-            in_shard(OrderRow.account_id, spec),
-            or_(LegRow.exit_reason.is_not(None), leg_time_is_over(wall)),
+            is_in(shard, OrderRow.account_id),
+            or_(LegRow.exit_reason.is_not(None), is_late),
             OrderRow.role == OrderRole.ENTRY,
             OrderRow.status.in_(_CANCELABLE),
             OrderRow.broker_order_id.is_not(None),
-            or_(OrderRow.changed_wall.is_(None), OrderRow.changed_wall < asked_before),
+            or_(OrderRow.changed_wall.is_(None), OrderRow.changed_wall < bindparam("asked_before")),
         )
         .order_by(OrderRow.id)
         .with_for_update(of=OrderRow, skip_locked=True)
     )
-    return session.scalars(statement).all()
 
 
 def live_exit_of(row: OrderRow, wall: datetime) -> LiveExit:

@@ -9,13 +9,28 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.db.models import AccountRow
 from app.domain.accounts import BrokerCode
 
+Shard = tuple[int, int, tuple[str, ...]]
+"""A run's share as a value: of, shard, brokers. Statements that lanes ask many times a second are kept by it,
+because to build one costs more than to ask it."""
+
+
+def shard_of(spec: Mapping[str, Any]) -> Shard:
+    """Return the share that a run's `spec` names."""
+    return spec["of"], spec["shard"], tuple(sorted(map(str, spec["brokers"])))
+
+
+def is_in(shard: Shard, account_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """Return the condition on the column that names a row's account, as `in_shard` does."""
+    of, number, brokers = shard
+    return and_(account_id % of == number, at_brokers(account_id, brokers))
+
 
 def in_shard(account_id: InstrumentedAttribute[int], spec: Mapping[str, Any]) -> ColumnElement[bool]:
     """Return the condition on the column that names a row's account.
 
     `spec` of the run: `shard` is the remainder of the account's id divided by `of`, `brokers` their codes.
     """
-    return and_(account_id % spec["of"] == spec["shard"], at_brokers(account_id, spec["brokers"]))
+    return is_in(shard_of(spec), account_id)
 
 
 def at_brokers(

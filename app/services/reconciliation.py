@@ -43,6 +43,7 @@ from app.domain.reconciliation import (
     weigh_differences,
 )
 from app.domain.reports import OrderReport, PositionReport, Read
+from app.services.book_memory import BookMemory
 from app.services.execution import Execution
 
 log = structlog.get_logger()
@@ -63,10 +64,20 @@ class Reconciliation:
         self._clock = clock
         self._execution = execution
         self._compared: dict[AccountId, Comparison] = {}
+        self._settled = BookMemory[OrderReport](clock)
+
+    def doubt(self, account_id: AccountId) -> None:
+        """Apply the account's next book as a whole: its ledger may lack what it once had."""
+        self._settled.forget(account_id)
 
     def apply_book(self, account_id: AccountId, read: _Reads, *, source: str) -> Sequence[OrderReport]:
         """Apply a read of the orders, ours and others'; return the reports that are not ours."""
-        foreign = self._execution.apply_reports(account_id, read.data, source=source)
+        news = self._settled.news(account_id, read.data)
+        foreign = self._execution.apply_reports(account_id, news, source=source)
+        strange = {report.broker_order_id for report in foreign}
+        self._settled.note(
+            account_id, (r for r in news if r.status.is_terminal and r.broker_order_id not in strange)
+        )
         if foreign:
             with self._database.begin() as session:
                 self._note_foreign(session, account_id, foreign, read)

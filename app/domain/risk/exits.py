@@ -177,7 +177,7 @@ def next_exit_step(
         wanted = None if wants_flat else stop
         return _first_exit(leg, instrument, tick=tick, stop=wanted, is_leaving=wants_flat, means=means)
     if live.status is OrderStatus.SUBMITTED:
-        return _watch_unanswered(live, tick)
+        return _watch_unanswered(live, tick, _level_of(leg, live, stop, instrument))
     rest_s = MOVE_AFTER_S if means.changes_in_place else REPLACE_AFTER_S
     step = _next_change(leg, live, instrument, tick=tick, stop=stop, wants_flat=wants_flat, rest_s=rest_s)
     return CancelExit() if isinstance(step, ChangeExit) and not means.changes_in_place else step
@@ -208,11 +208,20 @@ def _next_change(
     return _follow_stop(leg, live, instrument, tick=tick, stop=stop, quantity=quantity, rest_s=rest_s)
 
 
-def _watch_unanswered(live: LiveExit, tick: Tick | None) -> WatchExit | AwaitExit | None:
-    """Watch the price of a stop that the venue does not answer for, until the books say what became of it."""
-    if live.trigger_price is None or tick is None or live.age_s < WATCH_AFTER_S:
+def _watch_unanswered(
+    live: LiveExit, tick: Tick | None, level: Decimal | None
+) -> WatchExit | AwaitExit | None:
+    """Watch the price of an exit that the venue does not answer for, until the books say what became of it."""
+    if level is None or tick is None or live.age_s < WATCH_AFTER_S:
         return None
-    return AwaitExit() if _has_passed(tick, live.side, live.trigger_price) else WatchExit()
+    return AwaitExit() if _has_passed(tick, live.side, level) else WatchExit()
+
+
+def _level_of(leg: Leg, live: LiveExit, stop: WantedStop | None, instrument: Instrument) -> Decimal | None:
+    """Return where the leg's stop stands: on its way out it is still the one that was wished with the entry."""
+    if live.trigger_price is not None or stop is None:
+        return live.trigger_price
+    return _stop_terms(leg, stop, instrument)[0]
 
 
 def _withdraw(live: LiveExit | None) -> CancelExit | None:

@@ -34,7 +34,8 @@ from app.domain.ids import AccountId, BrokerOrderId
 from app.domain.orders import OrderRole
 from app.domain.ports import BrokerGateway, Clock
 from app.domain.reconciliation import Patience, Resolution, count_miss, proof_after, resolve_unknown
-from app.domain.reports import OrderReport, Read
+from app.domain.reports import FillReport, OrderReport, Read
+from app.services.book_memory import BookMemory
 from app.services.breakers import Breakers, Gate
 from app.services.evidence import BookRead, Evidence
 from app.services.execution import Execution
@@ -80,6 +81,7 @@ class BooksRun:
         self._news = news
         self._evidence = Evidence(clock)
         self._reconciliation = Reconciliation(database, clock, execution)
+        self._trades = BookMemory[FillReport](clock)
         self._heard: queue.SimpleQueue[Witness | None] = queue.SimpleQueue()
         self._read_at: dict[AccountId, float] = {}
         self._busy: set[AccountId] = set()
@@ -165,6 +167,9 @@ class BooksRun:
 
     def _sync(self, account_id: AccountId, day: date, doubted_since: datetime | None) -> None:
         gateway = self._gateways.get(account_id)
+        if doubted_since is not None:
+            self._reconciliation.doubt(account_id)
+            self._trades.forget(account_id)
         try:
             self._note_doubt(account_id, doubted_since, is_clean=self._sync_orders(gateway, account_id, day))
             self._sync_fills(gateway, account_id, day)
@@ -174,9 +179,11 @@ class BooksRun:
 
     def _sync_fills(self, gateway: BrokerGateway, account_id: AccountId, day: date) -> None:
         fills = gateway.request_fills()
+        news = self._trades.news(account_id, fills.data)
         with self._database.begin() as session:
-            save_broker_trades(session, account_id, day, fills.data)
+            save_broker_trades(session, account_id, day, news)
             self._evidence.note_trades(session, account_id, fills)
+        self._trades.note(account_id, news)
         asked = self._clock.wall()
         positions = gateway.request_positions()
         self._reconciliation.compare_positions(

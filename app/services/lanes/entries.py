@@ -47,7 +47,7 @@ from app.services.runs import Lease
 
 log = structlog.get_logger()
 
-_POLL_S = 0.25
+_POLL_S = 0.5
 _CALLS_PER_BROKER = 48
 # Not more than an adapter has connections for orders: a claimed order must not wait for one.
 _CALLS_PER_ACCOUNT = 4

@@ -315,9 +315,12 @@ def test_a_stop_that_nobody_answers_for_is_watched_until_the_market_reaches_it(
     assert step(SHORT, unanswered(age_s=age_s), last=last) == expected
 
 
-def test_a_way_out_that_nobody_answers_for_cannot_be_watched() -> None:
+def test_a_way_out_that_nobody_answers_for_is_watched_by_the_stop_of_the_entry() -> None:
     chase = unanswered(order_type=OrderType.LIMIT, trigger_price=None)
-    assert step(SHORT, chase, wants_flat=True) is None
+    assert step(SHORT, chase, wants_flat=True) == WatchExit()
+    assert step(SHORT, chase, last="125", wants_flat=True) == AwaitExit()
+    assert step(SHORT, chase, last="120", moved_to=Decimal(119), wants_flat=True) == AwaitExit()
+    assert step(SHORT, chase, stop=None, wants_flat=True) is None, "it never had one"
 
 
 HALF = replace(SHORT, net_qty=Decimal(-35))
