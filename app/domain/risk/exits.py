@@ -211,14 +211,14 @@ def _next_change(
 def _watch_unanswered(
     live: LiveExit, tick: Tick | None, level: Decimal | None
 ) -> WatchExit | AwaitExit | None:
-    """Watch the price of an exit that the venue does not answer for, until the books say what became of it."""
+    """Watch the price of an exit that the venue does not answer for, until the books tell its fate."""
     if level is None or tick is None or live.age_s < WATCH_AFTER_S:
         return None
     return AwaitExit() if _has_passed(tick, live.side, level) else WatchExit()
 
 
 def _level_of(leg: Leg, live: LiveExit, stop: WantedStop | None, instrument: Instrument) -> Decimal | None:
-    """Return where the leg's stop stands: on its way out it is still the one that was wished with the entry."""
+    """Return where the leg's stop stands; on its way out it is still the one wished with the entry."""
     if live.trigger_price is not None or stop is None:
         return live.trigger_price
     return _stop_terms(leg, stop, instrument)[0]

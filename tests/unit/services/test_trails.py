@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.db.exit_rules import take_exit_terms
-from app.db.exits import LegWork
+from app.db.exits import NO_REFUSALS, LegWork
 from app.db.models import LegRow, OrderRow
 from app.db.orders import leg_of
 from app.domain.errors import NotFoundError
@@ -65,7 +65,7 @@ class Desk:
 
     def see(self, *legs: LegRow, mark: Tick | None) -> None:
         marks: Mapping[InstrumentId, Tick] = {} if mark is None else {mark.instrument_id: mark}
-        work = [LegWork(leg, part, leg_of(leg), None, None) for leg in legs for part in (0, 1)]
+        work = [LegWork(leg, part, leg_of(leg), None, NO_REFUSALS) for leg in legs for part in (0, 1)]
         self.trails.advance(NO_SESSION, work, marks)
 
 
@@ -172,7 +172,7 @@ class OneRange:
 def test_many_legs_read_one_true_range_once_a_pass() -> None:
     terms = ExitTerms(trail=Trail(distance=ranges(2), true_range=TrueRange(bars=14, minutes=5)))
     legs, session = [short(terms), short(terms)], OneRange()
-    work = [LegWork(leg, 0, leg_of(leg), None, None) for leg in legs]
+    work = [LegWork(leg, 0, leg_of(leg), None, NO_REFUSALS) for leg in legs]
     Desk().trails.advance(cast("Session", session), work, {CALL.instrument_id: tick("90")})
 
     assert [state_of(leg).stop_px for leg in legs] == [Decimal(98)] * 2
