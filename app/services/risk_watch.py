@@ -5,6 +5,7 @@ remembers is which rule was broken one sample ago: a successor needs one sample 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from app.db.loss_locks import note_flat
 from app.db.models import LossLockRow
 from app.db.risk_book import EquityPoint, RiskBook, last_points, read_risk_book, save_points
 from app.db.session import Database
+from app.domain.charges import ChargeSum
 from app.domain.ids import InstrumentId
 from app.domain.markets import Market
 from app.domain.numbers import ZERO
@@ -28,6 +30,7 @@ from app.domain.risk.losses import LossRules, Standing, judge
 from app.domain.risk.scopes import LimitScope, ScopeKey
 from app.infra.marks import FeedInstant, read_feed_instant, read_marks
 from app.infra.names import WATCH_CURSOR_KEY, RunKind, run_name
+from app.services.costs import Costs, LegId, WatchedCosts
 from app.services.loss_locks import close_scope, exit_reason, lock_scope, name_of
 from app.services.loss_rules import read_rules
 from app.services.news import News
@@ -58,6 +61,7 @@ class RiskWatch:
         clock: Clock,
         valkey: Redis,
         news: News,
+        costs: Costs,
         market: Market,
     ) -> None:
         self._settings = settings
@@ -67,6 +71,8 @@ class RiskWatch:
         self._news = news
         self._market = market
         self._alarms = WatchAlarms(database, clock, market)
+        self._costs = WatchedCosts(costs, clock)
+        self._charges: Mapping[LegId, ChargeSum] = {}
         self._day: date | None = None
         self._standings: dict[ScopeKey, Standing] = {}
         self._points: dict[ScopeKey, EquityPoint] = {}
@@ -128,6 +134,7 @@ class RiskWatch:
     def _read(self, day: date) -> RiskBook:
         with self._database.begin() as session:
             book = read_risk_book(session, self._market, day)
+            self._charges = self._costs.of_legs(session, book.legs, day)
             if day != self._day:
                 self._points = last_points(session, self._market, day)
                 self._standings = {key: Standing(peak=p.peak) for key, p in self._points.items()}
@@ -154,7 +161,7 @@ class RiskWatch:
         is_fresh = feed is not None and moment.wall - feed.last_wall <= patience
         marks = read_marks(self._valkey, sorted(held)) if held and is_fresh else {}
         todays = {str(i): t.last for i, t in marks.items() if self._market.day_of(t.ts_event) == moment.day}
-        return value_scopes(book.legs, todays, self._market.currency)
+        return value_scopes(book.legs, todays, self._charges, self._market.currency)
 
     def _judge(
         self, values: Values, rules: Rules, *, feed: FeedInstant | None, now: datetime
@@ -182,8 +189,10 @@ class RiskWatch:
             point = EquityPoint(
                 key=key,
                 minute=minute,
-                realized=value.realized,
-                unrealized=value.unrealized,
+                realized=value.pnl.realized,
+                unrealized=value.pnl.unrealized,
+                charges=value.pnl.charges,
+                is_estimated=value.pnl.is_estimated,
                 peak=self._standings[key].peak,
             )
             if _is_due(point, self._points.get(key), is_watched=key in rules):
@@ -216,8 +225,7 @@ class RiskWatch:
         with self._database.begin() as session:
             check_fence(session, lease.name, fence=lease.fence)
             if value.is_flat:
-                total = value.realized + value.unrealized
-                note_flat(session, lock.id, at=moment.now, wall=moment.wall, value=total)
+                note_flat(session, lock.id, at=moment.now, wall=moment.wall, value=value.pnl.net)
             else:
                 close_scope(session, key, reason=reason, market=self._market, moment=moment)
         if value.is_flat:
@@ -239,5 +247,4 @@ def _is_due(point: EquityPoint, last: EquityPoint | None, *, is_watched: bool) -
         return True
     if is_watched and point.peak > last.peak:
         return True
-    before = (last.realized, last.unrealized, last.peak)
-    return point.minute != last.minute and (point.realized, point.unrealized, point.peak) != before
+    return point.minute != last.minute and replace(point, minute=last.minute) != last

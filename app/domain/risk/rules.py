@@ -280,12 +280,13 @@ def order_rate(case: Case) -> Refusal | None:
 
 
 def daily_loss(case: Case) -> Refusal | None:
-    """Refuse once the account has lost its limit of the day, open positions included."""
-    limit = case.limits.max_daily_loss
-    total = case.state.realized_pnl + case.state.unrealized_pnl
-    if total > -limit:
+    """Refuse once the account has lost its limit of the day, open positions and charges included."""
+    limit, pnl = case.limits.max_daily_loss, case.state.pnl
+    if pnl.net > -limit:
         return None
-    return case.refuse(DenialCode.DAILY_LOSS, f"expected a loss under {limit:f} rupees, got {-total:f}")
+    return case.refuse(
+        DenialCode.DAILY_LOSS, f"expected a loss under {limit:f}, got {pnl.formula} = {pnl.net:f}"
+    )
 
 
 def reduce_only(intent: OrderIntent, state: RiskState) -> Refusal | None:

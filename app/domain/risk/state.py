@@ -11,6 +11,7 @@ from app.domain.instruments import Instrument
 from app.domain.markets import Money
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderIntent, Side
+from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.trades import EndedTrade
 
 
@@ -77,7 +78,7 @@ class RiskState:
     account's orders of the day; `unknown_instruments` have an order whose outcome is not proven (I3).
     `entries_today` counts the entry orders of the trading date that were not denied. `live_exits` are
     exit orders that may trade at the venue now, stops that were not hit left out. `ended_trades`, oldest
-    first, are only there when the limits look back.
+    first, are only there when the limits look back. `pnl` is the account's of the date, after charges.
     `capital` is what a person says that the account has, None where nobody did.
     """
 
@@ -86,8 +87,7 @@ class RiskState:
     tenant_state: TradingState
     entries_open_at: datetime | None
     entries_close_at: datetime | None
-    realized_pnl: Decimal
-    unrealized_pnl: Decimal
+    pnl: NetPnl
     entries_this_second: int
     quotes: Mapping[InstrumentId, Quote] = field(default_factory=dict)
     live_entries: tuple[LiveEntry, ...] = ()

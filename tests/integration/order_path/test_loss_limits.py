@@ -76,6 +76,7 @@ def watched(desk: Desk) -> Iterator[Watched]:
             clock=parts.clock,
             valkey=parts.valkey,
             news=parts.news,
+            costs=parts.costs,
             market=NSE,
         )
         yield Watched(desk, lease, watch)

@@ -15,6 +15,7 @@ from app.domain.ids import DeploymentId, SignalKey
 from app.domain.orders import OrderIntent, OrderRole, Side
 from app.domain.risk.gate import Approved, Denied, evaluate
 from app.domain.risk.limits import RiskLimits
+from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.rules import DenialCode
 from app.domain.risk.state import OpenPosition, RiskState
 from tests.builders import CALL, NOW, OPEN, PUT, SQUARE_OFF, at_ease, holding, intent, option, quote
@@ -218,10 +219,15 @@ def test_denies_more_entries_in_a_second_than_the_limit() -> None:
 
 
 def test_denies_entries_at_the_daily_loss() -> None:
-    state = replace(at_ease(), realized_pnl=Decimal(-20_000), unrealized_pnl=Decimal("-4999.99"))
+    state = replace(
+        at_ease(), pnl=NetPnl(realized=Decimal(-20_000), unrealized=Decimal("-4960.99"), charges=Decimal(39))
+    )
 
     assert denial(intent(), state) is None
-    assert denial(intent(), replace(state, unrealized_pnl=Decimal(-5_000))) is DenialCode.DAILY_LOSS
+    assert (
+        denial(intent(), replace(state, pnl=replace(state.pnl, charges=Decimal("39.01"))))
+        is DenialCode.DAILY_LOSS
+    )
 
 
 def _everything_forbidden() -> RiskState:
@@ -231,8 +237,7 @@ def _everything_forbidden() -> RiskState:
         tenant_state=TradingState.HALTED,
         entries_open_at=None,
         entries_close_at=None,
-        realized_pnl=Decimal(-(10**9)),
-        unrealized_pnl=Decimal(0),
+        pnl=NetPnl(realized=Decimal(-(10**9))),
         entries_this_second=10**6,
         unknown_instruments=frozenset({CALL.instrument_id}),
         known_ids=frozenset({intent().client_order_id}),

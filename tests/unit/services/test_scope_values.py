@@ -33,6 +33,8 @@ def leg(
 ) -> WatchedLeg:
     """A leg that was sold, of one deployment per account."""
     return WatchedLeg(
+        account_id=AccountId(account),
+        deployment_id=DeploymentId(account),
         covered_by=covering(
             broker=BrokerCode.KOTAK_NEO,
             user_id=UserId(user),
@@ -52,9 +54,9 @@ def leg(
 def test_a_leg_counts_in_every_scope_that_covers_it() -> None:
     legs = [leg(), leg(account=2), leg(account=3, user=2, net=0, cash="-500")]
 
-    values = value_scopes(legs, {CALL: Decimal(110)}, INR)
+    values = value_scopes(legs, {CALL: Decimal(110)}, {}, INR)
 
-    pnls = {key: (int(value.realized), int(value.unrealized)) for key, value in values.items()}
+    pnls = {key: (int(value.pnl.realized), int(value.pnl.unrealized)) for key, value in values.items()}
     assert pnls[LimitScope.ACCOUNT, "1"] == pnls[LimitScope.DEPLOYMENT, "1"] == (0, -750)
     assert pnls[LimitScope.USER, "1"] == (0, -1500)
     assert pnls[LimitScope.USER, "2"] == pnls[LimitScope.ACCOUNT, "3"] == (-500, 0)
@@ -62,14 +64,14 @@ def test_a_leg_counts_in_every_scope_that_covers_it() -> None:
 
 
 def test_a_leg_in_another_currency_is_never_added_to_the_sum() -> None:
-    value = value_scopes([leg(), leg(currency="JPY")], {CALL: Decimal(110)}, INR)[LimitScope.ACCOUNT, "1"]
+    value = value_scopes([leg(), leg(currency="JPY")], {CALL: Decimal(110)}, {}, INR)[LimitScope.ACCOUNT, "1"]
 
-    assert (value.unrealized, value.unpriced) == (Decimal(-750), [CALL])
+    assert (value.pnl.unrealized, value.unpriced) == (Decimal(-750), [CALL])
     assert value.sample(published=PUBLISHED, now=NOW) is None
 
 
 def test_a_sum_without_a_price_is_no_sample_and_names_what_it_lacks() -> None:
-    values = value_scopes([leg(), leg(PUT), leg(account=2)], {CALL: Decimal(110)}, INR)
+    values = value_scopes([leg(), leg(PUT), leg(account=2)], {CALL: Decimal(110)}, {}, INR)
 
     lame, whole = values[LimitScope.ACCOUNT, "1"], values[LimitScope.ACCOUNT, "2"]
     assert lame.unpriced == [PUT]
@@ -81,7 +83,7 @@ def test_a_sum_without_a_price_is_no_sample_and_names_what_it_lacks() -> None:
 
 
 def test_what_is_not_held_needs_no_price() -> None:
-    value = value_scopes([leg(net=0, cash="-500")], {}, INR)[LimitScope.ACCOUNT, "1"]
+    value = value_scopes([leg(net=0, cash="-500")], {}, {}, INR)[LimitScope.ACCOUNT, "1"]
 
     sample = value.sample(published=None, now=NOW)
 
@@ -91,7 +93,7 @@ def test_what_is_not_held_needs_no_price() -> None:
 
 def test_flat_means_that_nothing_is_held_and_nothing_can_come() -> None:
     def is_flat(one: WatchedLeg) -> bool:
-        return value_scopes([one], {}, INR)[LimitScope.ACCOUNT, "1"].is_flat
+        return value_scopes([one], {}, {}, INR)[LimitScope.ACCOUNT, "1"].is_flat
 
     assert is_flat(leg(net=0, cash="1"))
     assert not is_flat(leg())
