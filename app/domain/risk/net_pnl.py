@@ -40,11 +40,7 @@ class NetPnl:
     @property
     def formula(self) -> str:
         """The sum in numbers, and how the charges are known where the broker did not tell them."""
-        known = "".join(
-            [
-                " estimated" if self.estimated else "",
-                f" without those of {self.uncharged} orders" if self.uncharged else "",
-            ]
-        )
-        how = f" ({known.strip()})" if known else ""
+        known = ["estimated"] if self.estimated else []
+        known += [f"without those of {self.uncharged} orders"] if self.uncharged else []
+        how = f" ({', '.join(known)})" if known else ""
         return f"realized {self.realized:f} + unrealized {self.unrealized:f} - charges {self.charges:f}{how}"

@@ -3,19 +3,25 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from app.db.risk_book import RiskBook, WatchedLeg
 from app.domain.accounts import BrokerCode
+from app.domain.charges import Charge, ChargeLine, ChargeSum, add_charges, modeled, reported
 from app.domain.ids import AccountId, DeploymentId, UserId
-from app.domain.markets import INR, USD
+from app.domain.markets import INR, USD, Currency
 from app.domain.risk.combined import CombinedRules
 from app.domain.risk.losses import LossRules
+from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.scopes import LimitScope, ScopeKey, covering
 from app.services.loss_rules import read_rules
-from app.services.scope_values import ScopeValue, value_scopes
+from app.services.scope_values import ScopeValue, net_of_accounts, value_scopes
 
 CALL, PUT = "NIFTY-26000-CE.NSE", "NIFTY-26000-PE.NSE"
 NOW = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
 PUBLISHED = NOW - timedelta(seconds=1)
+marks = st.integers(1, 300)
 TENANT: ScopeKey = (LimitScope.TENANT, "")
 
 
@@ -80,6 +86,53 @@ def test_a_sum_without_a_price_is_no_sample_and_names_what_it_lacks() -> None:
     sample = whole.sample(published=PUBLISHED, now=NOW)
     assert sample is not None
     assert (sample.as_of, sample.pnl) == (PUBLISHED, Decimal(-750))
+
+
+def test_a_scope_earns_what_its_charges_leave_and_says_how_they_are_known() -> None:
+    legs = [leg(), leg(PUT, net=0, cash="500"), leg(account=2)]
+    charges = {
+        (1, CALL): modeled([line("12.5")]),
+        (1, PUT): add_charges([reported([line("-3", charge=Charge.FUNDING)]), ChargeSum(uncharged=1)]),
+        (2, CALL): reported([line("4", currency=USD)]),
+    }
+
+    values = value_scopes(legs, {CALL: Decimal(110)}, charges, INR)
+
+    assert values[LimitScope.ACCOUNT, "1"].pnl == NetPnl(
+        realized=Decimal(500),
+        unrealized=Decimal(-750),
+        charges=Decimal("9.5"),
+        estimated=1,
+        uncharged=1,
+    )
+    sample = values[LimitScope.ACCOUNT, "1"].sample(published=PUBLISHED, now=NOW)
+    assert sample is not None
+    assert sample.pnl == Decimal("-259.5")
+    assert values[LimitScope.ACCOUNT, "2"].pnl == NetPnl(unrealized=Decimal(-750)), "dollars are no rupees"
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-9, 9), st.integers(0, 9)), max_size=6), marks)
+def test_the_gate_sums_an_account_exactly_as_the_watch_does(
+    held: list[tuple[int, int, int]], mark: int
+) -> None:
+    legs = [leg(f"I{n}.NSE", net=net, cash=str(cash)) for n, (net, cash, _) in enumerate(held)]
+    charges = {(1, f"I{n}.NSE"): modeled([line(str(paid))]) for n, (_, _, paid) in enumerate(held) if paid}
+    prices = {one.instrument_id: Decimal(mark) for one in legs}
+
+    watched = value_scopes(legs, prices, charges, INR)
+    judged = net_of_accounts(legs, prices, charges, INR)
+
+    assert judged == {AccountId(1): watched[LimitScope.ACCOUNT, "1"].pnl for _ in held[:1]}
+
+
+def test_the_gate_counts_what_has_no_price_at_its_entry_price() -> None:
+    judged = net_of_accounts([leg(), leg(PUT, sold_at="40")], {CALL: Decimal(101)}, {}, INR)
+
+    assert judged == {AccountId(1): NetPnl(unrealized=Decimal(-75))}
+
+
+def line(amount: str, *, charge: Charge = Charge.STT, currency: Currency = INR) -> ChargeLine:
+    return ChargeLine(charge=charge, amount=Decimal(amount), currency=currency)
 
 
 def test_what_is_not_held_needs_no_price() -> None:
