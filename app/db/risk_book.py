@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Text, and_, delete, exists, literal_column, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
@@ -205,6 +205,18 @@ def save_points(session: Session, market: Market, day: date, points: Iterable[Eq
     values = {name: statement.excluded[name] for name in names}
     keys = ["venue", "day", "scope", "target", "minute"]
     session.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
+
+
+def delete_points(session: Session, market: Market, *, before: date, most: int) -> int:
+    """Delete points of a market's trading dates before a date, the given number at most; return how many."""
+    old = (
+        select(literal_column("ctid", Text))
+        .select_from(EquityPointRow)
+        .where(EquityPointRow.venue == market.venue, EquityPointRow.day < before)
+        .limit(most)
+    )
+    gone = delete(EquityPointRow).where(literal_column("ctid").in_(old)).returning(EquityPointRow.minute)
+    return len(session.scalars(gone).all())
 
 
 def _point(row: EquityPointRow) -> EquityPoint:
