@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, Text, and_, delete, exists, literal_column, or_, select
+from sqlalchemy import ColumnElement, Text, and_, delete, exists, literal_column, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,6 @@ from app.domain.ids import AccountId, DeploymentId, UserId
 from app.domain.markets import Market
 from app.domain.numbers import ZERO
 from app.domain.orders import TERMINAL, OrderRole
-from app.domain.risk.combined import COMBINED_NAMES
 from app.domain.risk.scopes import LimitScope, ScopeKey, covering
 
 
@@ -57,8 +56,8 @@ class RiskBook:
     legs: Sequence[WatchedLeg]
     limits: Mapping[ScopeKey, Mapping[str, object]]
     """Each scope's own limits, as stored."""
-    combined: Mapping[ScopeKey, Mapping[str, object]]
-    """Settings of the deployments that have combined rules."""
+    initial: Mapping[ScopeKey, Mapping[str, object]]
+    """The sets that deployments were added with, of those that have any."""
     locks: Sequence[LossLockRow]
 
 
@@ -89,7 +88,7 @@ def read_risk_book(session: Session, market: Market, day: date) -> RiskBook:
     return RiskBook(
         legs=watched_legs(session, day, AccountRow.broker.in_(sorted(market.brokers))),
         limits=current_limits(session),
-        combined=_combined(session, market),
+        initial=_initial(session, market),
         locks=locks_of_day(session, market, day),
     )
 
@@ -149,12 +148,11 @@ def _leg(row: AnyRow) -> WatchedLeg:
     )
 
 
-def _combined(session: Session, market: Market) -> dict[ScopeKey, Mapping[str, object]]:
-    names: ColumnElement[bool] = or_(*(DeploymentRow.limits.has_key(name) for name in sorted(COMBINED_NAMES)))
+def _initial(session: Session, market: Market) -> dict[ScopeKey, Mapping[str, object]]:
     statement = (
         select(DeploymentRow.id, DeploymentRow.limits)
         .join(AccountRow, AccountRow.id == DeploymentRow.account_id)
-        .where(AccountRow.broker.in_(sorted(market.brokers)), names)
+        .where(AccountRow.broker.in_(sorted(market.brokers)), DeploymentRow.limits != {})
     )
     return {(LimitScope.DEPLOYMENT, str(i)): limits for i, limits in session.execute(statement)}
 

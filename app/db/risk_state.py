@@ -17,14 +17,14 @@ from app.domain.account_settings import AccountSettings
 from app.domain.accounts import BrokerCode, TradingState, strictest
 from app.domain.errors import InvalidInputError
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey
-from app.domain.markets import Money, market_of
+from app.domain.markets import Currency, Money, market_of
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.state import LiveEntry, OpenPosition, Quote, RiskState
 
-NetPnls = Callable[[Session, Sequence[WatchedLeg]], Mapping[AccountId, NetPnl]]
-"""Return what the accounts of these legs have earned or lost; one that is not named has neither."""
+NetPnls = Callable[[Session, Sequence[WatchedLeg]], Mapping[AccountId, Mapping[Currency, NetPnl]]]
+"""Return what the accounts of these legs earned or lost by currency; one that is not named did neither."""
 _ONE_SECOND = timedelta(seconds=1)
 _STOP_TYPES = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
 
@@ -54,7 +54,7 @@ def lock_risk_states(
     """
     lock_accounts(session, AccountRow.id.in_(account_ids))
     statement = (
-        select(AccountRow.id, AccountRow.trading_state, UserRow.trading_state)
+        select(AccountRow.id, AccountRow.broker, AccountRow.trading_state, UserRow.trading_state)
         .join(UserRow, UserRow.id == AccountRow.user_id)
         .where(AccountRow.id.in_(account_ids))
     )
@@ -71,7 +71,8 @@ def lock_risk_states(
             _state_under_lock(TradingState(account_state), is_locked=account_id in locked),
             TradingState(user_state),
             legs=[leg for leg in legs if leg.account_id == account_id],
-            pnl=pnls.get(AccountId(account_id), NetPnl()),
+            currency=market_of(BrokerCode(broker)).currency,
+            pnls=pnls.get(AccountId(account_id), {}),
             orders=orders.get(account_id, []),
             recent=recent.get(account_id, 0),
             spent=lost.get(account_id, set()),
@@ -79,7 +80,7 @@ def lock_risk_states(
             quotes=quotes,
             capital=capitals.get(AccountId(account_id)),
         )
-        for account_id, account_state, user_state in states
+        for account_id, broker, account_state, user_state in states
     }
 
 
@@ -116,7 +117,8 @@ def _state(  # noqa: PLR0913  what one account is judged by
     user_state: TradingState,
     *,
     legs: Sequence[WatchedLeg],
-    pnl: NetPnl,
+    currency: Currency,
+    pnls: Mapping[Currency, NetPnl],
     orders: Sequence[OrderRow],
     recent: int,
     spent: Collection[ClientOrderId],
@@ -131,7 +133,8 @@ def _state(  # noqa: PLR0913  what one account is judged by
         tenant_state=TradingState.ACTIVE,
         entries_open_at=window.opens_at,
         entries_close_at=window.closes_at,
-        pnl=pnl,
+        pnl=pnls.get(currency, NetPnl()),
+        pnls=pnls,
         entries_this_second=recent,
         quotes=quotes,
         live_entries=tuple(_live_entry(o) for o in live if o.role == OrderRole.ENTRY),

@@ -16,13 +16,17 @@ from app.domain.risk.scopes import ScopeKey
 from app.services.costs import LegId
 from app.services.pnl import LegPnl, net_of, value_legs
 
+WatchKey = tuple[ScopeKey, Currency]
+"""A scope and the currency of one of its sums."""
+_Pair = tuple[WatchedLeg, LegPnl]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeValue:
-    """Hold a scope's sums in its market's currency, and what they cost.
+    """Hold a scope's sums in one currency, and what they cost.
 
-    `unpriced` are the held instruments without a fresh mark: with one of them the sums are no sample.
-    `is_flat` says that nothing is held and that no entry is under way.
+    `unpriced` are the held instruments of this currency without a fresh mark: with one of them the sums are
+    no sample. `is_flat` says that the scope holds nothing in any currency, and that no entry is under way.
     """
 
     pnl: NetPnl = field(default_factory=NetPnl)
@@ -47,16 +51,16 @@ def value_scopes(
     marks: Mapping[str, Decimal],
     charges: Mapping[LegId, ChargeSum],
     currency: Currency,
-) -> dict[ScopeKey, ScopeValue]:
-    """Return the sums of every scope that has a leg, in a market's currency; `marks` are the fresh prices.
+) -> dict[WatchKey, ScopeValue]:
+    """Return the sums of every scope that has a leg; `marks` are the fresh prices.
 
-    A leg in another currency has no price in this one, so sums with it are no samples.
+    One sum in the market's currency, and one in each other that something is quoted in: no two are added.
     """
-    groups: dict[ScopeKey, list[tuple[WatchedLeg, LegPnl]]] = defaultdict(list)
-    for leg, value in zip(legs, value_legs(legs, marks, charges), strict=True):
-        for key in leg.covered_by:
-            groups[key].append((leg, value))
-    return {key: _sum_of(pairs, currency) for key, pairs in groups.items()}
+    groups: dict[ScopeKey, list[_Pair]] = defaultdict(list)
+    for pair in zip(legs, value_legs(legs, marks, charges), strict=True):
+        for key in pair[0].covered_by:
+            groups[key].append(pair)
+    return {(key, of): _sum_of(pairs, of) for key, pairs in groups.items() for of in _in(pairs, currency)}
 
 
 def net_of_accounts(
@@ -64,26 +68,31 @@ def net_of_accounts(
     marks: Mapping[str, Decimal],
     charges: Mapping[LegId, ChargeSum],
     currency: Currency,
-) -> dict[AccountId, NetPnl]:
-    """Return what each account earned or lost; a position without a mark counts at its entry price."""
+) -> dict[AccountId, dict[Currency, NetPnl]]:
+    """Return what each account earned or lost, by currency as `value_scopes` sums it up.
+
+    A position without a mark counts at its entry price.
+    """
     accounts: dict[AccountId, list[WatchedLeg]] = defaultdict(list)
     for leg in legs:
         accounts[leg.account_id].append(leg)
-    return {
-        account_id: net_of(
-            value_legs(own, {leg.instrument_id: leg.entry_px for leg in own} | dict(marks), charges), currency
-        )
-        for account_id, own in accounts.items()
-    }
+    found = {}
+    for account_id, own in accounts.items():
+        known = {leg.instrument_id: leg.entry_px for leg in own} | dict(marks)
+        pairs = list(zip(own, value_legs(own, known, charges), strict=True))
+        found[account_id] = {of: _sum_of(pairs, of).pnl for of in _in(pairs, currency)}
+    return found
 
 
-def _sum_of(pairs: Sequence[tuple[WatchedLeg, LegPnl]], currency: Currency) -> ScopeValue:
-    unpriced = {
-        leg.instrument_id for leg, value in pairs if value.currency != currency or value.total is None
-    }
+def _in(pairs: Iterable[_Pair], currency: Currency) -> set[Currency]:
+    return {currency, *(value.currency for _, value in pairs)}
+
+
+def _sum_of(pairs: Sequence[_Pair], currency: Currency) -> ScopeValue:
+    own = [(leg, value) for leg, value in pairs if value.currency == currency]
     return ScopeValue(
         pnl=net_of((value for _, value in pairs), currency),
-        unpriced=sorted(unpriced),
-        holds=any(leg.net_qty != 0 for leg, _ in pairs),
+        unpriced=sorted({leg.instrument_id for leg, value in own if value.total is None}),
+        holds=any(leg.net_qty != 0 for leg, _ in own),
         is_flat=not any(leg.is_open or leg.has_live_entry for leg, _ in pairs),
     )

@@ -26,7 +26,7 @@ from app.db.trades import load_ended_trades
 from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey
 from app.domain.instruments import Venue
-from app.domain.markets import MARKETS, Market
+from app.domain.markets import MARKETS, Currency, Market
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderEventKind, OrderIntent, OrderStatus, ProtectionTerms
 from app.domain.ports import Clock
@@ -146,7 +146,7 @@ class Trading:
 
     def _net_pnls(
         self, session: Session, legs: Sequence[WatchedLeg], *, market: MarketView, venue: Market, day: date
-    ) -> dict[AccountId, NetPnl]:
+    ) -> dict[AccountId, dict[Currency, NetPnl]]:
         """Return what the accounts of these legs earned or lost: the sum that the watch on losses judges."""
         of = {leg.deployment_id for leg in legs if leg.net_qty != 0 or leg.cash != 0}
         if not of:

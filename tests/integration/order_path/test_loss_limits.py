@@ -23,7 +23,7 @@ from app.domain.calendar_rules import ONE_DAY
 from app.domain.commands import ControlAction, ControlScope
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.errors import ConflictError
-from app.domain.markets import NSE
+from app.domain.markets import INR, NSE
 from app.domain.orders import OrderRole, OrderStatus
 from app.domain.risk.breaches import Breach, LossRule
 from app.domain.risk.rules import DenialCode
@@ -38,7 +38,7 @@ from app.services.limits import set_limits
 from app.services.risk_control import ControlTarget, Moment
 from app.services.risk_watch import RiskWatch
 from app.services.runs import Lease
-from app.services.watch_alarms import WatchAlarms
+from app.services.watch_alarms import Causes, WatchAlarms
 from tests.integration.order_path.desk import TODAY, Desk
 
 ADMIN = Actor(name="asha", role=Role.ADMIN, origin="test")
@@ -185,7 +185,7 @@ def test_an_entry_that_waits_when_its_scope_is_locked_never_leaves(desk: Desk) -
         desk.record(desk.straddle("entry"), loop)
     breach = Breach(rule=LossRule.MAX_DAILY_LOSS, limit=Decimal(1), value=Decimal(-1), formula="")
     with desk.database.begin() as session:
-        add_lock(session, account(bad), breach, market=NSE, day=TODAY, now=desk.clock.now())
+        add_lock(session, account(bad), breach, currency=INR, market=NSE, day=TODAY, now=desk.clock.now())
     with desk.running(RunKind.ENTRIES):
         desk.wait_for(lambda: desk.count_orders(account_id=bad.account_id, status=OrderStatus.CANCELED) == 2)
         desk.wait_for(lambda: len(desk.broker.get("orders")) == 2)
@@ -377,7 +377,7 @@ def test_a_limit_that_cannot_be_watched_calls_a_person_until_it_can(desk: Desk) 
     def open_after(seconds: float, *, lacks: Sequence[str]) -> frozenset[str]:
         clock.seconds = seconds
         blind = {key: lacks} if lacks else {}
-        alarms.align(blind=blind, unreadable={}, stuck=(), moment=moment)
+        alarms.align(Causes(blind=blind, unlimited={}, unreadable={}, stuck=()), moment)
         with desk.database.begin() as session:
             return open_alarm_subjects(session, "loss_watch_blind")
 

@@ -39,7 +39,7 @@ def net_at_entry(desk: Desk, account_id: AccountId) -> NetPnl:
     with desk.database.begin() as session:
         legs = watched_legs(session, TODAY, AccountRow.id == account_id)
         charges = desk.parts.costs.of_day(session, EVERYBODY, day=TODAY, in_known_currencies=True)
-    return net_of_accounts(legs, {}, charges, INR)[account_id]
+    return net_of_accounts(legs, {}, charges, INR)[account_id][INR]
 
 
 def book_cost(desk: Desk, account_id: AccountId, amount: str, *, is_estimated: bool = False) -> None:

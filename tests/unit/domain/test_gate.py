@@ -12,6 +12,7 @@ from mypy import api as mypy_api
 from app.domain.accounts import TradingState
 from app.domain.errors import InvariantError
 from app.domain.ids import DeploymentId, SignalKey
+from app.domain.markets import INR, USD, USDT, Currency
 from app.domain.orders import OrderIntent, OrderRole, Side
 from app.domain.risk.gate import Approved, Denied, evaluate
 from app.domain.risk.limits import RiskLimits
@@ -218,6 +219,18 @@ def test_denies_more_entries_in_a_second_than_the_limit() -> None:
     assert denial(intent(), replace(at_ease(), entries_this_second=8)) is DenialCode.ORDER_RATE
 
 
+def test_a_daily_loss_that_names_its_currency_judges_that_sum_and_no_other() -> None:
+    lost = NetPnl(realized=Decimal(-50))
+    limits = RiskLimits(daily_losses=((Currency("JPY"), Decimal(7000)), (USDT, Decimal(50))))
+
+    assert denial(intent(), replace(at_ease(), pnls={USD: lost}), limits=limits) is None
+    assert denial(intent(), replace(at_ease(), pnl=lost, pnls={INR: lost}), limits=limits) is None
+    at_the_limit = replace(at_ease(), pnls={USDT: lost, INR: NetPnl(realized=Decimal(9000))})
+    assert denial(intent(), at_the_limit, limits=limits) is DenialCode.DAILY_LOSS
+    just_above = replace(at_ease(), pnls={USDT: replace(lost, charges=Decimal("-0.01"))})
+    assert denial(intent(), just_above, limits=limits) is None
+
+
 def test_denies_entries_at_the_daily_loss() -> None:
     state = replace(
         at_ease(), pnl=NetPnl(realized=Decimal(-20_000), unrealized=Decimal("-4960.99"), charges=Decimal(39))
@@ -303,6 +316,7 @@ def test_only_the_gate_can_approve() -> None:
 
 _SNIPPET = """
 from app.domain.orders import OrderIntent
+from app.domain.markets import INR, USD, USDT, Currency
 from app.domain.risk.gate import Approved, Denied, evaluate
 from app.domain.risk.limits import RiskLimits
 from app.domain.risk.state import RiskState
