@@ -45,8 +45,9 @@ from app.domain.ports import Clock
 LegId = tuple[int, str]
 """Deployment and instrument."""
 _REMEMBERED: Final = 50_000
-_WHOLE_LOOK_S: Final = 15.0
+_KNOWN_FOR_S: Final = 15.0
 _EVERYBODY: Final = DataScope(user_id=None)
+_LegState = tuple[date, Decimal, Decimal, Decimal]
 _Fees = Mapping[tuple[int, str], list[AnyRow]]
 
 
@@ -177,37 +178,53 @@ def _step(currency: Currency) -> Decimal:
     return RUPEE_STEP if currency == INR else COIN_STEP
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Hold what a leg was charged, and how it and the clock stood when that was reckoned."""
+
+    state: _LegState
+    at: float
+    charged: ChargeSum
+
+
 class WatchedCosts:
-    """Keep the charges of one market's trading date for a watcher that asks every second. One thread.
+    """Know the charges of legs for who asks all the time: the watch on losses, and the gate at every entry.
 
     A fill changes its leg in the same transaction, so only deployments with a changed leg are reckoned anew;
-    fees, bookings and agreements that come later are found by a whole look each `_WHOLE_LOOK_S`.
+    fees, bookings and agreements that come later are found when what is known is `_KNOWN_FOR_S` old. What was
+    never entered costs nothing and asks nothing. Safe in threads: at worst something is reckoned twice.
     """
 
     def __init__(self, costs: Costs, clock: Clock) -> None:
         self._costs = costs
         self._clock = clock
-        self._day: date | None = None
-        self._seen: dict[LegId, tuple[Decimal, Decimal]] = {}
-        self._charges: dict[LegId, ChargeSum] = {}
-        self._whole_at = float("-inf")
+        self._known: dict[LegId, _Known] = {}
 
-    def of_legs(self, session: Session, legs: Iterable[WatchedLeg], day: date) -> Mapping[LegId, ChargeSum]:
-        """Return the charges of these legs of the trading date."""
-        now = self._clock.monotonic()
-        shown: dict[LegId, tuple[Decimal, Decimal]] = {
-            (leg.deployment_id, leg.instrument_id): (leg.net_qty, leg.cash) for leg in legs
+    def of_legs(self, session: Session, legs: Iterable[WatchedLeg], day: date) -> dict[LegId, ChargeSum]:
+        """Return the charges of these legs of a trading date, in currencies that a limit can add up."""
+        now, known = self._clock.monotonic(), self._known
+        entered = {
+            (leg.deployment_id, leg.instrument_id): _state_of(leg, day) for leg in legs if leg.entry_px
         }
-        is_whole = day != self._day or now - self._whole_at >= _WHOLE_LOOK_S
-        of = {leg[0] for leg, state in shown.items() if is_whole or self._seen.get(leg) != state}
-        found = (
-            self._costs.of_day(session, _EVERYBODY, day=day, deployments=of, in_known_currencies=True)
-            if of
-            else {}
-        )
-        kept = {} if is_whole else self._charges
-        self._charges = {**kept, **found}
-        self._seen, self._day = shown, day
-        if is_whole:
-            self._whole_at = now
-        return self._charges
+        stale = {leg[0] for leg, state in entered.items() if not _holds(known.get(leg), state, now)}
+        if stale:
+            found = self._costs.of_day(
+                session, _EVERYBODY, day=day, deployments=stale, in_known_currencies=True
+            )
+            fresh = {
+                leg: _Known(state, now, found.get(leg, ChargeSum()))
+                for leg, state in entered.items()
+                if leg[0] in stale
+            }
+            # One assignment: who reads at the same time sees all of the old or all of the new.
+            kept = known if len(known) < _REMEMBERED else {leg: known[leg] for leg in entered if leg in known}
+            known = self._known = {**kept, **fresh}
+        return {leg: known[leg].charged for leg in entered}
+
+
+def _state_of(leg: WatchedLeg, day: date) -> _LegState:
+    return day, leg.net_qty, leg.cash, leg.entry_px
+
+
+def _holds(known: _Known | None, state: _LegState, now: float) -> bool:
+    return known is not None and known.state == state and now - known.at < _KNOWN_FOR_S

@@ -20,7 +20,6 @@ from app.db.loss_locks import locked_deployments
 from app.db.models import LegRow, OrderEventRow, OrderRow, SignalRow
 from app.db.risk_book import WatchedLeg
 from app.db.risk_state import EntryWindow, lock_risk_states
-from app.db.scope import DataScope
 from app.db.session import Database
 from app.db.trades import load_ended_trades
 from app.domain.deployments import DeploymentState
@@ -40,7 +39,7 @@ from app.domain.strategy import MarketView
 from app.engine.engine import decide
 from app.engine.state import quotes_for
 from app.infra.names import RunKind, run_name
-from app.services.costs import Costs
+from app.services.costs import Costs, WatchedCosts
 from app.services.loops.ports import Lease, RecordResult, Wish
 from app.services.news import News, order_news
 from app.services.scope_values import net_of_accounts
@@ -49,7 +48,6 @@ log = structlog.get_logger()
 
 EntryWindows = Callable[[Market, date], EntryWindow]
 _UNREADABLE = "limits_unreadable"
-_EVERYBODY = DataScope(user_id=None)
 LimitsInForce = Mapping[DeploymentId, RiskLimits]
 
 
@@ -69,7 +67,7 @@ class Trading:
         self._database = database
         self._clock = clock
         self._news = news
-        self._costs = costs
+        self._costs = WatchedCosts(costs, clock)
         self._windows = windows
 
     def record(self, wishes: Sequence[Wish], *, market: MarketView, lease: Lease) -> RecordResult:
@@ -148,10 +146,7 @@ class Trading:
         self, session: Session, legs: Sequence[WatchedLeg], *, market: MarketView, venue: Market, day: date
     ) -> dict[AccountId, dict[Currency, NetPnl]]:
         """Return what the accounts of these legs earned or lost: the sum that the watch on losses judges."""
-        of = {leg.deployment_id for leg in legs if leg.net_qty != 0 or leg.cash != 0}
-        if not of:
-            return {}  # nothing has filled: at the bell nobody waits for an empty sum
-        charges = self._costs.of_day(session, _EVERYBODY, day=day, deployments=of, in_known_currencies=True)
+        charges = self._costs.of_legs(session, legs, day)
         held = {InstrumentId(leg.instrument_id) for leg in legs if leg.net_qty != 0}
         marks = {str(i): tick.last for i in held if (tick := market.tick(i)) is not None}
         return net_of_accounts(legs, marks, charges, venue.currency)
