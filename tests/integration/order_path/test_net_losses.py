@@ -3,22 +3,27 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import select, update
 
+from app.db.alarms import open_alarm_subjects
 from app.db.bookings import book
-from app.db.models import AccountRow, EquityPointRow
+from app.db.models import AccountRow, DeploymentRow, EquityPointRow, InstrumentRow, LegRow
 from app.db.risk_book import watched_legs
 from app.db.scope import DataScope
 from app.domain.bookings import Booking
 from app.domain.charges import Charge
+from app.domain.errors import ConflictError
 from app.domain.ids import AccountId, InstrumentId
 from app.domain.instruments import OptionRight
-from app.domain.markets import INR, Money
+from app.domain.markets import INR, Currency, Money
 from app.domain.orders import OrderStatus
 from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.rules import DenialCode
+from app.domain.risk.scopes import LimitScope
 from app.infra.names import RunKind
 from app.services.loops.ports import Wish
+from app.services.loss_locks import unlock
 from app.services.runs import Lease
 from app.services.scope_values import net_of_accounts
 from tests.integration.order_path.desk import TODAY, Desk
@@ -138,3 +143,70 @@ def _record_at_entry_prices(desk: Desk, lease: Lease, key: str) -> None:
     ticks = {i: replace(tick, last=paid[i]) for i, tick in market.ticks.items()}
     wishes = [Wish(deployment=d, signal=signal, ts_event=desk.clock.now()) for d in desk.deployments]
     desk.parts.trading.record(wishes, market=replace(market, ticks=ticks), lease=lease)
+
+
+def test_a_deployment_is_closed_at_the_loss_that_it_was_added_with_and_its_account_goes_on(
+    desk: Desk,
+) -> None:
+    one = desk.deployments[0]
+    beside = desk.deploy_beside(one)
+    with desk.database.begin() as session:
+        own = update(DeploymentRow).where(DeploymentRow.id == one.deployment_id)
+        session.execute(own.values(limits={"max_lots": 5, "max_daily_loss": "100"}))
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop, watched(desk) as risk:
+        hold_straddles(desk, loop, [one, beside])
+        risk.look()
+        risk.look()
+        (lock,) = locks(desk)
+        assert (lock.scope, lock.target) == ("DEPLOYMENT", str(one.deployment_id))
+        desk.wait_for(lambda: all(leg.net_qty == 0 for leg in desk.legs(deployment_id=one.deployment_id)))
+        with desk.database.begin() as session:
+            # What the way out cost depends on the market: let it have cost more than the limit.
+            legs = update(LegRow).where(LegRow.deployment_id == one.deployment_id)
+            session.execute(legs.values(cash=-60))
+        risk.look()
+        with desk.database.begin() as session, pytest.raises(ConflictError, match="does not lift the limit"):
+            key = (LimitScope.DEPLOYMENT, str(one.deployment_id))
+            unlock(session, key, by="asha", origin="test", reason="we agreed", now=desk.clock.now())
+
+    kept = desk.legs(deployment_id=beside.deployment_id)
+    assert all(leg.net_qty < 0 and leg.exit_reason is None for leg in kept)
+
+
+def test_another_currency_is_watched_by_the_limit_that_names_it_and_said_to_be_unlimited_before(
+    desk: Desk,
+) -> None:
+    foreign = desk.deployments[0]
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop, watched(desk) as risk:
+        hold_straddles(desk, loop, [foreign])
+        yen = desk.legs()[0].instrument_id
+        with desk.database.begin() as session:
+            listed = update(InstrumentRow).where(InstrumentRow.instrument_id == yen)
+            session.execute(listed.values(currency="JPY"))
+        limit(desk, account(foreign), max_daily_loss="100000")
+        risk.look(prices="1.2")
+        risk.look(prices="1.2")
+        assert locks(desk) == []
+        assert _unlimited(desk) == {f"account:{foreign.account_id} NSE"}
+
+        limit(desk, account(foreign), version=1, max_daily_loss="100000", max_daily_loss_JPY="100")
+        risk.look(prices="1.2")
+        risk.look(prices="1.2")
+
+        (lock,) = locks(desk)
+        assert (lock.scope, lock.rule, lock.currency) == ("ACCOUNT", "MAX_DAILY_LOSS", "JPY")
+        assert _unlimited(desk) == set()
+        desk.wait_for(lambda: all(leg.net_qty == 0 for leg in desk.legs()))
+        risk.look()
+        (lock,) = locks(desk)
+        with desk.database.begin() as session:
+            legs = watched_legs(session, TODAY, AccountRow.id == foreign.account_id)
+            charges = desk.parts.costs.of_day(session, EVERYBODY, day=TODAY, in_known_currencies=True)
+        sums = net_of_accounts(legs, {}, charges, INR)[foreign.account_id]
+        assert sums.keys() == {INR, "JPY"}
+        assert lock.flat_value == sums[Currency("JPY")].net, "what was left of the currency that broke it"
+
+
+def _unlimited(desk: Desk) -> frozenset[str]:
+    with desk.database.begin() as session:
+        return open_alarm_subjects(session, "loss_currency_unlimited")
