@@ -165,9 +165,9 @@ def test_a_deployment_is_closed_at_the_loss_that_it_was_added_with_and_its_accou
             legs = update(LegRow).where(LegRow.deployment_id == one.deployment_id)
             session.execute(legs.values(cash=-60))
         risk.look()
+        key, now = (LimitScope.DEPLOYMENT, str(one.deployment_id)), desk.clock.now()
         with desk.database.begin() as session, pytest.raises(ConflictError, match="does not lift the limit"):
-            key = (LimitScope.DEPLOYMENT, str(one.deployment_id))
-            unlock(session, key, by="asha", origin="test", reason="we agreed", now=desk.clock.now())
+            unlock(session, key, by="asha", origin="test", reason="we agreed", now=now)
 
     kept = desk.legs(deployment_id=beside.deployment_id)
     assert all(leg.net_qty < 0 and leg.exit_reason is None for leg in kept)
