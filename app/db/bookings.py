@@ -11,6 +11,7 @@ from sqlalchemy import Case, and_, case, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from app.db.instruments import option_terms
 from app.db.locks import lock_accounts
 from app.db.models import (
     AccountRow,
@@ -28,7 +29,7 @@ from app.domain.accounts import BrokerCode
 from app.domain.bookings import Booking
 from app.domain.charges import Charge
 from app.domain.ids import AccountId, BrokerOrderId, DeploymentId, InstrumentId
-from app.domain.instruments import OptionRight, OptionTerms
+from app.domain.instruments import OptionTerms
 from app.domain.numbers import ZERO
 from app.domain.orders import Side
 
@@ -172,44 +173,34 @@ def exercised_legs(
     )
     listed = and_(InstrumentRow.as_of == LegRow.day, InstrumentRow.instrument_id == LegRow.instrument_id)
     statement = (
-        select(
-            LegRow.account_id,
-            LegRow.deployment_id,
-            LegRow.instrument_id,
-            LegRow.net_qty,
-            InstrumentRow.underlying,
-            InstrumentRow.strike,
-            InstrumentRow.option_right,
-            InstrumentRow.currency,
-            last_close.label("settlement"),
-        )
+        select(LegRow, InstrumentRow, last_close)
         .join(InstrumentRow, listed)
         .where(
             LegRow.day == day,
             LegRow.net_qty > 0,
             at_brokers(LegRow.account_id, brokers),
             InstrumentRow.expiry == day,
-            InstrumentRow.strike.is_not(None),
         )
         .order_by(LegRow.account_id, LegRow.deployment_id, LegRow.instrument_id)
     )
-    return [
-        ExercisedLeg(
-            account_id=AccountId(row.account_id),
-            deployment_id=DeploymentId(row.deployment_id),
-            instrument_id=InstrumentId(row.instrument_id),
-            terms=OptionTerms(
-                underlying=InstrumentId(row.underlying),
-                expiry=day,
-                strike=row.strike,
-                right=OptionRight(row.option_right),
-            ),
-            currency=row.currency,
-            net_qty=row.net_qty,
-            settlement=row.settlement,
-        )
-        for row in session.execute(statement)
-    ]
+    found = []
+    for leg, listing, settlement in session.execute(statement):
+        terms = option_terms(listing)
+        if terms is not None:
+            found.append(_exercised(leg, terms, currency=listing.currency, settlement=settlement))
+    return found
+
+
+def _exercised(leg: LegRow, terms: OptionTerms, *, currency: str, settlement: Decimal | None) -> ExercisedLeg:
+    return ExercisedLeg(
+        account_id=AccountId(leg.account_id),
+        deployment_id=DeploymentId(leg.deployment_id),
+        instrument_id=InstrumentId(leg.instrument_id),
+        terms=terms,
+        currency=currency,
+        net_qty=leg.net_qty,
+        settlement=settlement,
+    )
 
 
 def deployment_of_order(

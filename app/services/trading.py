@@ -86,13 +86,10 @@ class Trading:
         with self._database.begin() as session:
             check_fence(session, lease.name, fence=lease.fence)
             account_ids = sorted({w.deployment.account_id for w in wishes})
+            net_pnls = partial(self._net_pnls, market=market, venue=venue, day=day)
+            window = self._windows(venue, day)
             states = lock_risk_states(
-                session,
-                account_ids,
-                day=day,
-                window=self._windows(venue, day),
-                quotes=quotes,
-                net_pnls=partial(self._net_pnls, market=market, venue=venue, day=day),
+                session, account_ids, day=day, window=window, quotes=quotes, net_pnls=net_pnls
             )
             # Read after the locks: a limit that was changed while we waited for them binds this order.
             limits = self._limits_in_force(session, wishes)
