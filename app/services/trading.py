@@ -33,7 +33,7 @@ from app.domain.risk.gate import Approved, Denied
 from app.domain.risk.limits import RiskLimits
 from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.rules import is_outdated
-from app.domain.risk.state import Quote
+from app.domain.risk.state import Quote, RiskState
 from app.domain.signals import Signal, SignalKind
 from app.domain.strategy import MarketView
 from app.engine.engine import decide
@@ -93,9 +93,7 @@ class Trading:
             )
             # Read after the locks: a limit that was changed while we waited for them binds this order.
             limits = self._limits_in_force(session, wishes)
-            if any(own.looks_back for own in limits.values()):
-                trades = load_ended_trades(session, account_ids, day)
-                states = {a: replace(s, ended_trades=trades.get(a, ())) for a, s in states.items()}
+            states = _looking_back(session, states, limits, day)
             wishes = [w for w in wishes if _can_be_judged(w, limits, quotes)]
             running = _states_of_now(session, wishes, day)
             for wish in wishes:
@@ -258,6 +256,16 @@ def _states_of_now(
     ids = {w.deployment.deployment_id for w in wishes}
     locked = locked_deployments(session, ids, day)
     return {**states_of_deployments(session, ids), **dict.fromkeys(locked, DeploymentState.PAUSED)}
+
+
+def _looking_back(
+    session: Session, states: Mapping[AccountId, RiskState], limits: LimitsInForce, day: date
+) -> dict[AccountId, RiskState]:
+    """Add the trades that ended today where a limit asks for them."""
+    if not any(own.looks_back for own in limits.values()):
+        return dict(states)
+    trades = load_ended_trades(session, sorted(states), day)
+    return {a: replace(s, ended_trades=trades.get(a, ())) for a, s in states.items()}
 
 
 def _can_be_judged(wish: Wish, limits: LimitsInForce, quotes: Mapping[InstrumentId, Quote]) -> bool:
