@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     """How long a breaker stays open at first; it doubles up to a minute while the broker goes on failing."""
     reconcile_period_s: float = Field(default=5.0, gt=0)
     risk_watch_period_s: float = Field(default=1.0, gt=0, le=5)
+    equity_kept_days: int = Field(default=400, ge=2)
+    """How many days the course of profit and loss is kept, today included."""
     lease_ttl_s: float = Field(default=3.0, gt=0.2)
     run_length_s: float = Field(default=900.0, gt=1)
     users_per_shard: int = Field(default=50, ge=1)

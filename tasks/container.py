@@ -15,12 +15,14 @@ from app.config import Settings, load_settings
 from app.db.risk_state import EntryWindow
 from app.db.session import Database
 from app.domain.accounts import BrokerCode
+from app.domain.charges import RateBook
 from app.domain.instruments import Venue
 from app.domain.markets import MARKETS, Market
 from app.domain.phases import Phase
 from app.domain.ports import BrokerAdapter, Clock
 from app.infra.breaker_store import BreakerStore
 from app.infra.calendars import load_calendar
+from app.infra.charge_tables import load_charges
 from app.infra.clock import open_clock
 from app.infra.engines.engines import Engines, ensure_engines
 from app.infra.rate_limit import OrderBudget
@@ -28,6 +30,7 @@ from app.infra.streams import connect, connect_impatient
 from app.infra.vault import Vault
 from app.services.book_audit import BookAuditor
 from app.services.breakers import Breakers
+from app.services.costs import Costs
 from app.services.credentials import open_vault
 from app.services.execution import Execution
 from app.services.gateways import Gateways
@@ -232,12 +235,23 @@ class Container:
         )
 
     @cached_property
+    def rates(self) -> RateBook:
+        """The dated rates of charges."""
+        return load_charges()
+
+    @cached_property
+    def costs(self) -> Costs:
+        """What a day costs."""
+        return Costs(self.rates)
+
+    @cached_property
     def trading(self) -> Trading:
         """Recording decisions."""
         return Trading(
             database=self.database,
             clock=self.clock,
             news=self.news,
+            costs=self.costs,
             windows=self._entry_window,
         )
 

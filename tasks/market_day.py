@@ -9,6 +9,7 @@ from app.domain.ids import AccountId
 from app.domain.instruments import Venue
 from app.domain.phases import Phase
 from app.infra.names import QueueName, TaskName, queue_of
+from app.services.holding_costs import book_exercises
 from app.services.market_day import MarketDay
 from tasks.celery import celery_app
 from tasks.container import container
@@ -22,6 +23,8 @@ def run_phase(day: str, phase: str, venue: str = Venue.NSE) -> None:
     if not market_day.begin(on, step):
         return
     summary = start_logins(market_day, on) if step is Phase.LOGIN else market_day.run(on, step)
+    if step is Phase.CLOSE:
+        summary |= book_exercises_at_close(market_day, on)
     market_day.finish(on, step, summary)
 
 
@@ -48,6 +51,18 @@ def retry_logins() -> None:
         for batch in market_day.login_batches(day):
             container().logins.log_in(day, batch)
         market_day.after_logins(day)
+
+
+def book_exercises_at_close(market_day: MarketDay, day: date) -> dict[str, Any]:
+    """Book the tax on what was held into its expiry; nothing on the days when everything was closed."""
+    parts, trading = container(), market_day.session_of(day)
+    if trading is None:
+        return {}
+    with parts.database.begin() as session:
+        booked = book_exercises(
+            session, parts.rates, trading, market=market_day.market, day=day, now=parts.clock.now()
+        )
+    return {"exercises": booked} if booked else {}
 
 
 def start_logins(market_day: MarketDay, day: date) -> dict[str, Any]:

@@ -159,6 +159,7 @@ def _run_risk(parts: Container, lease: Lease) -> dict[str, Any]:
         clock=parts.clock,
         valkey=parts.impatient_valkey,
         news=parts.news,
+        costs=parts.costs,
         market=_market_day(parts, lease).market,
     )
     return watch.run(lease)

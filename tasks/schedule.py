@@ -32,6 +32,7 @@ _JOBS: Mapping[TaskName, float] = {
     TaskName.SUPERVISE: 0.5,
     TaskName.RETRY_LOGINS: 2.0,
     TaskName.AUDIT: 60.0,
+    TaskName.TIDY: 3600.0,
 }
 
 

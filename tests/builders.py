@@ -37,6 +37,7 @@ from app.domain.orders import (
     TimeInForce,
 )
 from app.domain.reports import OrderReport
+from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.state import OpenPosition, Quote, RiskState
 from app.domain.signals import Signal, SignalKind, SignalLeg
 
@@ -245,8 +246,7 @@ def at_ease() -> RiskState:
         tenant_state=TradingState.ACTIVE,
         entries_open_at=OPEN,
         entries_close_at=SQUARE_OFF,
-        realized_pnl=Decimal(0),
-        unrealized_pnl=Decimal(0),
+        pnl=NetPnl(),
         entries_this_second=0,
         quotes={CALL.instrument_id: quote(), PUT.instrument_id: quote("95", instrument=PUT)},
     )

@@ -33,7 +33,7 @@ def list_loss_locks(parts: PartsDep, caller: CallerDep, day: Day = None) -> list
 def list_account_equity(
     parts: PartsDep, caller: CallerDep, account_id: int, day: Day = None
 ) -> list[EquityPoint]:
-    """Return an account's profit and loss, minute by minute where it changed, before charges."""
+    """Return an account's profit and loss, minute by minute where it changed, with its charges."""
     with parts.database.begin() as session:
         broker = broker_of_account(session, caller.scope, AccountId(account_id))
         key = (LimitScope.ACCOUNT, str(account_id))
@@ -44,7 +44,7 @@ def list_account_equity(
 def list_deployment_equity(
     parts: PartsDep, caller: CallerDep, deployment_id: int, day: Day = None
 ) -> list[EquityPoint]:
-    """Return a deployment's profit and loss, minute by minute where it changed, before charges."""
+    """Return a deployment's profit and loss, minute by minute where it changed, with its charges."""
     with parts.database.begin() as session:
         broker = broker_of_deployment(session, caller.scope, DeploymentId(deployment_id))
         key = (LimitScope.DEPLOYMENT, str(deployment_id))

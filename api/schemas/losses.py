@@ -12,7 +12,8 @@ from app.domain.risk.scopes import LimitScope
 class LossLock(Shown):
     """Show why a scope was closed and locked for a trading date, when it was flat, and who unlocked it.
 
-    `value` broke `limit` by the `formula`, before charges; `flat_value` is the profit or loss that was left.
+    `value` broke `limit` by the `formula`, which names the charges and whether they are estimated; profit and
+    loss counts after charges. `flat_value` is what was left of it.
     """
 
     id: int
@@ -34,9 +35,16 @@ class LossLock(Shown):
 
 
 class EquityPoint(Shown):
-    """Show profit and loss in one minute, before charges; `peak` is the highest of the day so far."""
+    """Show profit and loss in one minute: `net` is realized and unrealized less charges.
+
+    Loss limits judge `net`; `peak` is its highest of the day so far. `is_estimated`: some of the charges were
+    reckoned from rates or have none, the others are the broker's word.
+    """
 
     minute: datetime
     realized: DecimalStr
     unrealized: DecimalStr
+    charges: DecimalStr
+    net: DecimalStr
+    is_estimated: bool
     peak: DecimalStr

@@ -57,11 +57,12 @@ def _to_instrument(row: InstrumentRow) -> Instrument:
         min_notional=row.min_notional,
         contract_size=row.contract_size,
         currency=row.currency,
-        option=_terms(row),
+        option=option_terms(row),
     )
 
 
-def _terms(row: InstrumentRow) -> OptionTerms | None:
+def option_terms(row: InstrumentRow) -> OptionTerms | None:
+    """Return what an option is on, None for anything else."""
     if row.underlying is None or row.expiry is None or row.strike is None or row.option_right is None:
         return None
     return OptionTerms(

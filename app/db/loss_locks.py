@@ -12,7 +12,7 @@ from app.db.models import AccountRow, DeploymentRow, LossLockRow, OrderRow
 from app.db.scope import DataScope
 from app.domain.ids import AccountId, DeploymentId
 from app.domain.instruments import Venue
-from app.domain.markets import MARKETS, Market
+from app.domain.markets import MARKETS, Currency, Market
 from app.domain.risk.breaches import Breach
 from app.domain.risk.scopes import LimitScope, ScopeKey
 
@@ -93,9 +93,16 @@ def orders_of_locked(session: Session, order_ids: Collection[int]) -> frozenset[
 
 
 def add_lock(
-    session: Session, key: ScopeKey, breach: Breach, *, market: Market, day: date, now: datetime
+    session: Session,
+    key: ScopeKey,
+    breach: Breach,
+    *,
+    currency: Currency,
+    market: Market,
+    day: date,
+    now: datetime,
 ) -> int | None:
-    """Lock a scope for a trading date of a market; None when it is locked already."""
+    """Lock a scope for a market's trading date, for what it lost in a currency; None when it is already."""
     scope, target = key
     row = insert(LossLockRow).values(
         venue=market.venue,
@@ -105,7 +112,7 @@ def add_lock(
         rule=breach.rule,
         limit=breach.limit,
         value=breach.value,
-        currency=market.currency,
+        currency=currency,
         formula=breach.formula,
         breached_at=now,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Text, and_, delete, exists, literal_column, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,6 @@ from app.domain.ids import AccountId, DeploymentId, UserId
 from app.domain.markets import Market
 from app.domain.numbers import ZERO
 from app.domain.orders import TERMINAL, OrderRole
-from app.domain.risk.combined import COMBINED_NAMES
 from app.domain.risk.scopes import LimitScope, ScopeKey, covering
 
 
@@ -38,6 +37,8 @@ class WatchedLeg:
     holds something of it; `has_live_entry` that more may come.
     """
 
+    account_id: AccountId
+    deployment_id: DeploymentId
     covered_by: tuple[ScopeKey, ...]
     instrument_id: str
     currency: str | None
@@ -55,33 +56,45 @@ class RiskBook:
     legs: Sequence[WatchedLeg]
     limits: Mapping[ScopeKey, Mapping[str, object]]
     """Each scope's own limits, as stored."""
-    combined: Mapping[ScopeKey, Mapping[str, object]]
-    """Settings of the deployments that have combined rules."""
+    initial: Mapping[ScopeKey, Mapping[str, object]]
+    """The sets that deployments were added with, of those that have any."""
     locks: Sequence[LossLockRow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquityPoint:
-    """Show a scope's profit and loss in one minute; `peak` is the highest confirmed of the day so far."""
+    """Show a scope's profit and loss in one minute; `peak` is the highest confirmed of the day so far.
+
+    `realized` and `unrealized` are before charges, `peak` after them. `is_estimated` says that some of the
+    charges were reckoned by us or are missing.
+    """
 
     key: ScopeKey
     minute: datetime
     realized: Decimal
     unrealized: Decimal
+    charges: Decimal
+    is_estimated: bool
     peak: Decimal
+
+    @property
+    def net(self) -> Decimal:
+        """What is left after charges."""
+        return self.realized + self.unrealized - self.charges
 
 
 def read_risk_book(session: Session, market: Market, day: date) -> RiskBook:
     """Return the legs of a market's trading date with everything that they are judged by."""
     return RiskBook(
-        legs=_legs(session, market, day),
+        legs=watched_legs(session, day, AccountRow.broker.in_(sorted(market.brokers))),
         limits=current_limits(session),
-        combined=_combined(session, market),
+        initial=_initial(session, market),
         locks=locks_of_day(session, market, day),
     )
 
 
-def _legs(session: Session, market: Market, day: date) -> list[WatchedLeg]:
+def watched_legs(session: Session, day: date, accounts: ColumnElement[bool]) -> list[WatchedLeg]:
+    """Return the legs of a trading date whose accounts meet a condition."""
     live_entry = exists().where(
         OrderRow.account_id == LegRow.account_id,
         OrderRow.deployment_id == LegRow.deployment_id,
@@ -110,13 +123,15 @@ def _legs(session: Session, market: Market, day: date) -> list[WatchedLeg]:
             InstrumentRow,
             and_(InstrumentRow.as_of == LegRow.day, InstrumentRow.instrument_id == LegRow.instrument_id),
         )
-        .where(LegRow.day == day, AccountRow.broker.in_(sorted(market.brokers)))
+        .where(LegRow.day == day, accounts)
     )
     return [_leg(row) for row in session.execute(statement)]
 
 
 def _leg(row: AnyRow) -> WatchedLeg:
     return WatchedLeg(
+        account_id=AccountId(row.account_id),
+        deployment_id=DeploymentId(row.deployment_id),
         covered_by=covering(
             broker=BrokerCode(row.broker),
             user_id=UserId(row.user_id),
@@ -133,12 +148,11 @@ def _leg(row: AnyRow) -> WatchedLeg:
     )
 
 
-def _combined(session: Session, market: Market) -> dict[ScopeKey, Mapping[str, object]]:
-    names: ColumnElement[bool] = or_(*(DeploymentRow.limits.has_key(name) for name in sorted(COMBINED_NAMES)))
+def _initial(session: Session, market: Market) -> dict[ScopeKey, Mapping[str, object]]:
     statement = (
         select(DeploymentRow.id, DeploymentRow.limits)
         .join(AccountRow, AccountRow.id == DeploymentRow.account_id)
-        .where(AccountRow.broker.in_(sorted(market.brokers)), names)
+        .where(AccountRow.broker.in_(sorted(market.brokers)), DeploymentRow.limits != {})
     )
     return {(LimitScope.DEPLOYMENT, str(i)): limits for i, limits in session.execute(statement)}
 
@@ -176,6 +190,8 @@ def save_points(session: Session, market: Market, day: date, points: Iterable[Eq
             "minute": point.minute,
             "realized": point.realized,
             "unrealized": point.unrealized,
+            "charges": point.charges,
+            "is_estimated": point.is_estimated,
             "peak": point.peak,
         }
         for point in points
@@ -183,9 +199,22 @@ def save_points(session: Session, market: Market, day: date, points: Iterable[Eq
     if not rows:
         return
     statement = insert(EquityPointRow)
-    values = {name: statement.excluded[name] for name in ("realized", "unrealized", "peak")}
+    names = ("realized", "unrealized", "charges", "is_estimated", "peak")
+    values = {name: statement.excluded[name] for name in names}
     keys = ["venue", "day", "scope", "target", "minute"]
     session.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
+
+
+def delete_points(session: Session, market: Market, *, before: date, most: int) -> int:
+    """Delete points of a market's trading dates before a date, the given number at most; return how many."""
+    old = (
+        select(literal_column("ctid", Text))
+        .select_from(EquityPointRow)
+        .where(EquityPointRow.venue == market.venue, EquityPointRow.day < before)
+        .limit(most)
+    )
+    gone = delete(EquityPointRow).where(literal_column("ctid").in_(old)).returning(EquityPointRow.minute)
+    return len(session.scalars(gone).all())
 
 
 def _point(row: EquityPointRow) -> EquityPoint:
@@ -194,5 +223,7 @@ def _point(row: EquityPointRow) -> EquityPoint:
         minute=row.minute,
         realized=row.realized,
         unrealized=row.unrealized,
+        charges=row.charges,
+        is_estimated=row.is_estimated,
         peak=row.peak,
     )

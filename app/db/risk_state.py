@@ -1,9 +1,8 @@
 """Load what the risk gate looks at, for many accounts in a few queries. Callers hold the transaction."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -11,18 +10,21 @@ from sqlalchemy.orm import Session
 from app.db.locks import lock_accounts
 from app.db.loss_locks import locked_accounts
 from app.db.lost_orders import lost_ids
-from app.db.models import AccountRow, LegRow, OrderRow, UserRow
-from app.db.orders import OPEN_STATUSES, leg_of
+from app.db.models import AccountRow, OrderRow, UserRow
+from app.db.orders import OPEN_STATUSES
+from app.db.risk_book import WatchedLeg, watched_legs
 from app.domain.account_settings import AccountSettings
 from app.domain.accounts import BrokerCode, TradingState, strictest
 from app.domain.errors import InvalidInputError
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey
-from app.domain.markets import Money, market_of
+from app.domain.markets import Currency, Money, market_of
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderRole, OrderStatus, OrderType, Side
-from app.domain.positions import realized_pnl, unrealized_pnl
+from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.state import LiveEntry, OpenPosition, Quote, RiskState
 
+NetPnls = Callable[[Session, Sequence[WatchedLeg]], Mapping[AccountId, Mapping[Currency, NetPnl]]]
+"""Return what the accounts of these legs earned or lost by currency; one that is not named did neither."""
 _ONE_SECOND = timedelta(seconds=1)
 _STOP_TYPES = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
 
@@ -42,6 +44,7 @@ def lock_risk_states(
     day: date,
     window: EntryWindow,
     quotes: Mapping[InstrumentId, Quote],
+    net_pnls: NetPnls,
 ) -> dict[AccountId, RiskState]:
     """Lock the accounts, in id order, and return the state that their next order is judged by.
 
@@ -51,12 +54,13 @@ def lock_risk_states(
     """
     lock_accounts(session, AccountRow.id.in_(account_ids))
     statement = (
-        select(AccountRow.id, AccountRow.trading_state, UserRow.trading_state)
+        select(AccountRow.id, AccountRow.broker, AccountRow.trading_state, UserRow.trading_state)
         .join(UserRow, UserRow.id == AccountRow.user_id)
         .where(AccountRow.id.in_(account_ids))
     )
     states = session.execute(statement).all()
-    legs = _legs(session, account_ids, day)
+    legs = watched_legs(session, day, AccountRow.id.in_(account_ids))
+    pnls = net_pnls(session, legs)
     orders = _orders(session, account_ids, day)
     recent = _recent_entries(session, account_ids)
     lost = lost_ids(session, account_ids)
@@ -66,7 +70,9 @@ def lock_risk_states(
         AccountId(account_id): _state(
             _state_under_lock(TradingState(account_state), is_locked=account_id in locked),
             TradingState(user_state),
-            legs=legs.get(account_id, []),
+            legs=[leg for leg in legs if leg.account_id == account_id],
+            currency=market_of(BrokerCode(broker)).currency,
+            pnls=pnls.get(AccountId(account_id), {}),
             orders=orders.get(account_id, []),
             recent=recent.get(account_id, 0),
             spent=lost.get(account_id, set()),
@@ -74,19 +80,12 @@ def lock_risk_states(
             quotes=quotes,
             capital=capitals.get(AccountId(account_id)),
         )
-        for account_id, account_state, user_state in states
+        for account_id, broker, account_state, user_state in states
     }
 
 
 def _state_under_lock(state: TradingState, *, is_locked: bool) -> TradingState:
     return strictest(state, TradingState.REDUCING) if is_locked else state
-
-
-def _legs(session: Session, account_ids: Sequence[AccountId], day: date) -> dict[int, list[LegRow]]:
-    found: dict[int, list[LegRow]] = {}
-    for leg in session.scalars(select(LegRow).where(LegRow.account_id.in_(account_ids), LegRow.day == day)):
-        found.setdefault(leg.account_id, []).append(leg)
-    return found
 
 
 def _orders(session: Session, account_ids: Sequence[AccountId], day: date) -> dict[int, list[OrderRow]]:
@@ -117,7 +116,9 @@ def _state(  # noqa: PLR0913  what one account is judged by
     account_state: TradingState,
     user_state: TradingState,
     *,
-    legs: Sequence[LegRow],
+    legs: Sequence[WatchedLeg],
+    currency: Currency,
+    pnls: Mapping[Currency, NetPnl],
     orders: Sequence[OrderRow],
     recent: int,
     spent: Collection[ClientOrderId],
@@ -125,7 +126,6 @@ def _state(  # noqa: PLR0913  what one account is judged by
     quotes: Mapping[InstrumentId, Quote],
     capital: Money | None,
 ) -> RiskState:
-    values = [(row, leg_of(row), _mark(row, quotes)) for row in legs]
     live = [o for o in orders if o.status in OPEN_STATUSES]
     return RiskState(
         account_state=account_state,
@@ -133,12 +133,12 @@ def _state(  # noqa: PLR0913  what one account is judged by
         tenant_state=TradingState.ACTIVE,
         entries_open_at=window.opens_at,
         entries_close_at=window.closes_at,
-        realized_pnl=sum((realized_pnl(leg) for _, leg, _ in values), ZERO),
-        unrealized_pnl=sum((unrealized_pnl(leg, mark) for _, leg, mark in values), ZERO),
+        pnl=pnls.get(currency, NetPnl()),
+        pnls=pnls,
         entries_this_second=recent,
         quotes=quotes,
         live_entries=tuple(_live_entry(o) for o in live if o.role == OrderRole.ENTRY),
-        positions=tuple(_position(row, mark) for row, _, mark in values),
+        positions=tuple(_position(leg, quotes) for leg in legs),
         known_ids=frozenset((*spent, *(ClientOrderId(o.client_order_id) for o in orders))),
         unknown_instruments=frozenset(InstrumentId(o.instrument_id) for o in live if o.is_unknown),
         entries_today=sum(o.role == OrderRole.ENTRY and o.denial_code is None for o in orders),
@@ -171,13 +171,6 @@ def _capitals(session: Session, account_ids: Sequence[AccountId]) -> dict[Accoun
     return found
 
 
-def _mark(row: LegRow, quotes: Mapping[InstrumentId, Quote]) -> Decimal:
-    quote = quotes.get(InstrumentId(row.instrument_id))
-    if quote is None or quote.last is None:
-        return leg_of(row).entry_px
-    return quote.last
-
-
 def _live_entry(order: OrderRow) -> LiveEntry:
     return LiveEntry(
         deployment_id=DeploymentId(order.deployment_id),
@@ -191,10 +184,12 @@ def _live_entry(order: OrderRow) -> LiveEntry:
     )
 
 
-def _position(row: LegRow, mark: Decimal) -> OpenPosition:
+def _position(leg: WatchedLeg, quotes: Mapping[InstrumentId, Quote]) -> OpenPosition:
+    instrument_id = InstrumentId(leg.instrument_id)
+    quote = quotes.get(instrument_id)
     return OpenPosition(
-        deployment_id=DeploymentId(row.deployment_id),
-        instrument_id=InstrumentId(row.instrument_id),
-        net_qty=row.net_qty,
-        price=mark,
+        deployment_id=leg.deployment_id,
+        instrument_id=instrument_id,
+        net_qty=leg.net_qty,
+        price=leg.entry_px if quote is None or quote.last is None else quote.last,
     )

@@ -36,6 +36,8 @@ class Charge(StrEnum):
     GST = "gst"
     TRADE_FEE = "trade_fee"
     COMMISSION = "commission"
+    FUNDING = "funding"
+    SWAP = "swap"
 
 
 _TAXED = frozenset({Charge.BROKERAGE, Charge.TRANSACTION, Charge.IPFT, Charge.SEBI})
@@ -285,10 +287,10 @@ def product_of(kind: InstrumentKind) -> Product:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeSum:
-    """Add up the charges of many orders: by charge and currency, and how they are known.
+    """Add up the charges of many orders and of holding: by charge and currency, and how they are known.
 
-    `modeled` and `reported` count executed orders, `uncharged` those of which no table tells the rates:
-    their charges are missing in the sum.
+    `modeled` and `reported` count executed orders and bookings, `uncharged` the orders of which no table
+    tells the rates: their charges are missing in the sum. A negative amount was earned.
     """
 
     amounts: Mapping[tuple[Currency, Charge], Decimal] = field(default_factory=dict)
@@ -308,7 +310,7 @@ class ChargeSum:
 
 
 def modeled(lines: Iterable[ChargeLine]) -> ChargeSum:
-    """Return the sum of one order whose charges were reckoned from rates."""
+    """Return the sum of one order or booking whose charges were reckoned from rates."""
     given = tuple(lines)
     return ChargeSum(
         amounts=_amounts(given),
@@ -318,7 +320,7 @@ def modeled(lines: Iterable[ChargeLine]) -> ChargeSum:
 
 
 def reported(lines: Iterable[ChargeLine]) -> ChargeSum:
-    """Return the sum of one order whose charges the broker told itself."""
+    """Return the sum of one order or booking whose charges the broker told itself."""
     return ChargeSum(amounts=_amounts(lines), reported=1)
 
 

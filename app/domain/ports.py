@@ -16,6 +16,7 @@ from app.domain.reports import (
     Balance,
     FeedAlive,
     FillReport,
+    FundingReport,
     Gap,
     OrderReport,
     PositionReport,
@@ -166,6 +167,17 @@ class QuoteSource(Protocol):
 
     def request_quote(self, instrument: Instrument, *, timeout_s: float) -> Tick | None:
         """Read the price of one instrument now; None before its first trade. Raises BrokerError."""
+
+
+@runtime_checkable
+class FundingSource(Protocol):
+    """Be a gateway whose broker tells what it took and gave for holding positions between fills."""
+
+    def request_fundings(self) -> Sequence[FundingReport]:
+        """Read today's fundings, and those of the hour before; none where the account has no such thing.
+
+        Raises BrokerError.
+        """
 
 
 class MarketFeed(Protocol):

@@ -93,7 +93,8 @@ class OrderReport:
 class FillReport:
     """Tell one fill. `trade_id` is unique per account and day; `fee` is None where the broker does not tell.
 
-    A negative fee is money that the broker gave (a rebate).
+    A negative fee is money that the broker gave (a rebate). `swap` is what it took with this fill for having
+    held the position overnight (negative: gave), None where there is none or it does not tell.
     """
 
     trade_id: TradeId
@@ -104,6 +105,20 @@ class FillReport:
     price: Decimal
     ts_event: datetime
     fee: Money | None = None
+    swap: Money | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingReport:
+    """Tell what the broker took (negative: gave) for holding a position at a funding.
+
+    `ref` is unique among the fundings of the account.
+    """
+
+    ref: str
+    broker_symbol: str
+    taken: Money
+    ts_event: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ class TaskName(StrEnum):
     SUPERVISE = "control.supervise"
     RETRY_LOGINS = "control.retry_logins"
     AUDIT = "control.audit"
+    TIDY = "control.tidy"
     RUN_LOOPS = "loops.run"
     RUN_ENTRIES = "orders.run"
     RUN_EXITS = "exits.run"

@@ -29,6 +29,7 @@ TASK_QUEUES = {
     TaskName.SUPERVISE: QueueName.CONTROL,
     TaskName.RETRY_LOGINS: QueueName.CONTROL,
     TaskName.AUDIT: QueueName.CONTROL,
+    TaskName.TIDY: QueueName.CONTROL,
     TaskName.LOGIN_BATCH: QueueName.LOGIN,
     TaskName.LOGIN_REPORT: QueueName.CONTROL,
     TaskName.RUN_BOOKS: QueueName.BOOKS,

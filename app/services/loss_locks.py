@@ -21,10 +21,11 @@ from app.domain.accounts import BrokerCode
 from app.domain.errors import ConflictError
 from app.domain.ids import AccountId, DeploymentId, UserId
 from app.domain.instruments import Venue
-from app.domain.markets import MARKETS, Market
+from app.domain.markets import MARKETS, Currency, Market
 from app.domain.risk.breaches import Breach, LossRule
-from app.domain.risk.limits import number_of, parse_limits
+from app.domain.risk.limits import LimitSet
 from app.domain.risk.scopes import LimitScope, ScopeKey
+from app.services.loss_rules import loss_limits, own_limits
 from app.services.risk_control import FlattenResult, Moment
 
 LOCKED = "loss_lock"
@@ -48,15 +49,15 @@ def days_of(now: datetime) -> dict[Venue, date]:
 
 
 def lock_scope(
-    session: Session, key: ScopeKey, breach: Breach, *, market: Market, moment: Moment
+    session: Session, key: ScopeKey, breach: Breach, *, currency: Currency, market: Market, moment: Moment
 ) -> FlattenResult | None:
-    """Lock a scope, cancel its unsent entries and ask for its exits, in the caller's transaction.
+    """Lock a scope for what it lost in a currency, cancel its unsent entries and ask for its exits.
 
-    Its accounts are held first: an entry is decided before the lock, and then canceled or closed here, or
-    after it, and then denied. Returns None when the scope is locked already.
+    In the caller's transaction. Its accounts are held first: an entry is decided before the lock, and then
+    canceled or closed here, or after it, and then denied. Returns None when the scope is locked already.
     """
     await_decisions(session, reach_of(key, market))
-    lock_id = add_lock(session, key, breach, market=market, day=moment.day, now=moment.now)
+    lock_id = add_lock(session, key, breach, currency=currency, market=market, day=moment.day, now=moment.now)
     if lock_id is None:
         return None
     done = close_scope(session, key, reason=exit_reason(breach.rule), market=market, moment=moment)
@@ -82,7 +83,7 @@ def lock_scope(
             "day": moment.day.isoformat(),
             "limit": str(breach.limit),
             "value": str(breach.value),
-            "currency": market.currency,
+            "currency": currency,
             "entries_canceled": done.entries_canceled,
             "exits_requested": done.exits_requested,
         },
@@ -126,7 +127,7 @@ def unlock(session: Session, key: ScopeKey, *, by: str, origin: str, reason: str
             does not lift: somebody must raise the limit first.
     """
     locks = locks_in_force(session, key, days_of(now))
-    limits = current_limits(session, [key]).get(key, {})
+    limits = own_limits(current_limits(session, [key]).get(key, {}), _initial(session, key))
     for lock in locks:
         _demand_room(lock, key, limits)
     ids = [lock.id for lock in locks]
@@ -145,10 +146,17 @@ def unlock(session: Session, key: ScopeKey, *, by: str, origin: str, reason: str
     return ids
 
 
-def _demand_room(lock: LossLockRow, key: ScopeKey, limits: Mapping[str, object]) -> None:
+def _initial(session: Session, key: ScopeKey) -> Mapping[str, object]:
+    scope, target = key
+    if scope is not LimitScope.DEPLOYMENT:
+        return {}
+    return get_deployment_for_staff(session, DeploymentId(int(target))).limits
+
+
+def _demand_room(lock: LossLockRow, key: ScopeKey, limits: LimitSet) -> None:
     if lock.flat_value is None:
         raise ConflictError(f"expected {name_of(key)} flat before it is unlocked, its exits are under way")
-    limit = number_of(parse_limits(limits), "max_daily_loss")
+    limit = loss_limits(key, limits, MARKETS[Venue(lock.venue)].currency).get(Currency(lock.currency))
     if lock.rule == LossRule.MAX_DAILY_LOSS and limit is not None and lock.flat_value <= -limit:
         raise ConflictError(
             f"expected a max_daily_loss of {name_of(key)} above {-lock.flat_value:f} {lock.currency}, it is "

@@ -1,43 +1,72 @@
-"""Find out by which rules each scope's profit and loss is watched."""
+"""Find out by which rules each scope's profit and loss is watched, in which currency."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from decimal import Decimal
 
 from app.db.risk_book import RiskBook
 from app.domain.errors import InvalidInputError
 from app.domain.markets import INR, Currency
 from app.domain.risk.combined import CombinedRules
-from app.domain.risk.limits import number_of, parse_limits
+from app.domain.risk.limits import (
+    DAILY_LOSS,
+    LimitSet,
+    daily_losses,
+    number_of,
+    parse_initial_limits,
+    parse_limits,
+)
 from app.domain.risk.losses import LossRules
-from app.domain.risk.scopes import LimitScope, ScopeKey
+from app.domain.risk.scopes import LimitScope, ScopeKey, strictest
+from app.services.scope_values import WatchKey
 
 _IN_RUPEES = frozenset({LimitScope.TENANT, LimitScope.USER})
-"""Scopes that span markets: their limits are rupees and watch the markets that settle in rupees."""
+"""Scopes that span markets: their limits are rupees where they name no currency."""
 
 
-def read_rules(book: RiskBook, currency: Currency) -> tuple[dict[ScopeKey, LossRules], dict[ScopeKey, str]]:
-    """Return the rules of the scopes that have any, and why those of others cannot be read.
+def read_rules(book: RiskBook, currency: Currency) -> tuple[dict[WatchKey, LossRules], dict[ScopeKey, str]]:
+    """Return the rules of the scopes that have any in a market, and why those of others cannot be read.
 
     A scope is closed by a limit that it names itself: what a wider one names is judged on the wider sum.
+    Drawdown and combined rules are in the market's currency.
     """
-    rules: dict[ScopeKey, LossRules] = {}
+    rules: dict[WatchKey, LossRules] = {}
     unreadable: dict[ScopeKey, str] = {}
-    for key in book.limits.keys() | book.combined.keys():
-        if key[0] in _IN_RUPEES and currency != INR:
-            continue
+    for key in book.limits.keys() | book.initial.keys():
         try:
-            found = _rules(book.limits.get(key, {}), book.combined.get(key, {}))
+            own = own_limits(book.limits.get(key, {}), book.initial.get(key, {}))
+            combined = CombinedRules.from_mapping(book.initial.get(key, {}))
         except InvalidInputError as e:
             unreadable[key] = str(e)
             continue
-        if not found.is_empty:
-            rules[key] = found
+        losses = loss_limits(key, own, currency)
+        for of in {currency, *losses}:
+            found = LossRules(max_daily_loss=losses.get(of))
+            if of == currency and _counts_in(key, currency):
+                drawdown = number_of(own, "max_drawdown")
+                found = LossRules(max_daily_loss=losses.get(of), max_drawdown=drawdown, combined=combined)
+            if not found.is_empty:
+                rules[key, of] = found
     return rules, unreadable
 
 
-def _rules(limits: Mapping[str, object], settings: Mapping[str, object]) -> LossRules:
-    own = parse_limits(limits)
-    rules = LossRules(
-        max_daily_loss=number_of(own, "max_daily_loss"), max_drawdown=number_of(own, "max_drawdown")
-    )
-    return replace(rules, combined=CombinedRules.from_mapping(settings))
+def own_limits(newest: Mapping[str, object], initial: Mapping[str, object]) -> LimitSet:
+    """Return what a scope names itself: its newest set and, of a deployment, the set that it was added with.
+
+    Raises:
+        InvalidInputError: a set cannot be read.
+    """
+    return strictest([parse_initial_limits(initial), parse_limits(newest)])
+
+
+def loss_limits(key: ScopeKey, own: LimitSet, currency: Currency) -> dict[Currency, Decimal]:
+    """Return by currency at which loss of the day a scope is closed in a market of some currency."""
+    losses = daily_losses(own)
+    plain = number_of(own, DAILY_LOSS)
+    if plain is not None and _counts_in(key, currency):
+        losses[currency] = min(plain, losses.get(currency, plain))
+    return losses
+
+
+def _counts_in(key: ScopeKey, currency: Currency) -> bool:
+    """Whether limits of a scope that name no currency are in this one."""
+    return currency == INR or key[0] not in _IN_RUPEES

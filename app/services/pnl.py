@@ -11,6 +11,7 @@ from app.domain.charges import Charge, ChargeSum, add_charges
 from app.domain.ids import InstrumentId
 from app.domain.markets import INR, Currency, currency_of
 from app.domain.numbers import ZERO
+from app.domain.risk.net_pnl import NetPnl
 from app.services.costs import LegId
 
 
@@ -133,13 +134,39 @@ def value_leg(leg: Leg, marks: Mapping[str, Decimal], charged: ChargeSum = NO_CH
     )
 
 
+class PlacedLeg(Leg, Protocol):
+    """A leg that says whose it is."""
+
+    @property
+    def deployment_id(self) -> int: ...
+
+
 def value_legs(
-    legs: Iterable[AnyRow], marks: Mapping[str, Decimal], charges: Mapping[LegId, ChargeSum]
+    legs: Iterable[AnyRow] | Iterable[PlacedLeg],
+    marks: Mapping[str, Decimal],
+    charges: Mapping[LegId, ChargeSum],
 ) -> list[LegPnl]:
     """Value rows of legs, each with its charges."""
     return [
         value_leg(leg, marks, charges.get((leg.deployment_id, leg.instrument_id), NO_CHARGES)) for leg in legs
     ]
+
+
+def net_of(values: Iterable[LegPnl], currency: Currency) -> NetPnl:
+    """Return what legs earned or lost in one currency after charges: the number that loss limits judge.
+
+    A leg of another currency, or without a price, adds its charges in this currency and nothing else: callers
+    say what they take such a sum for.
+    """
+    given = list(values)
+    priced = [(v.realized, v.unrealized) for v in given if v.currency == currency]
+    return NetPnl(
+        realized=sum((realized for realized, _ in priced if realized is not None), ZERO),
+        unrealized=sum((unrealized for _, unrealized in priced if unrealized is not None), ZERO),
+        charges=sum((value.charged.total(currency) for value in given), ZERO),
+        estimated=sum(value.charged.modeled for value in given),
+        uncharged=sum(value.charged.uncharged for value in given),
+    )
 
 
 def add_up(values: Iterable[LegPnl]) -> list[PnlSum]:

@@ -5,6 +5,7 @@ remembers is which rule was broken one sample ago: a successor needs one sample 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -19,8 +20,9 @@ from app.db.loss_locks import note_flat
 from app.db.models import LossLockRow
 from app.db.risk_book import EquityPoint, RiskBook, last_points, read_risk_book, save_points
 from app.db.session import Database
+from app.domain.charges import ChargeSum
 from app.domain.ids import InstrumentId
-from app.domain.markets import Market
+from app.domain.markets import Currency, Market
 from app.domain.numbers import ZERO
 from app.domain.ports import Clock
 from app.domain.risk.breaches import Breach, LossRule
@@ -28,13 +30,14 @@ from app.domain.risk.losses import LossRules, Standing, judge
 from app.domain.risk.scopes import LimitScope, ScopeKey
 from app.infra.marks import FeedInstant, read_feed_instant, read_marks
 from app.infra.names import WATCH_CURSOR_KEY, RunKind, run_name
+from app.services.costs import Costs, LegId, WatchedCosts
 from app.services.loss_locks import close_scope, exit_reason, lock_scope, name_of
 from app.services.loss_rules import read_rules
 from app.services.news import News
 from app.services.risk_control import Moment
 from app.services.runs import Lease
-from app.services.scope_values import ScopeValue, value_scopes
-from app.services.watch_alarms import WatchAlarms
+from app.services.scope_values import ScopeValue, WatchKey, value_scopes
+from app.services.watch_alarms import Causes, WatchAlarms
 
 log = structlog.get_logger()
 
@@ -43,8 +46,8 @@ _PRICES_WITHIN = timedelta(seconds=60)
 _CURVES = frozenset({LimitScope.ACCOUNT, LimitScope.DEPLOYMENT})
 """Scopes whose course is kept whether or not a limit watches them."""
 
-Values = Mapping[ScopeKey, ScopeValue]
-Rules = Mapping[ScopeKey, LossRules]
+Values = Mapping[WatchKey, ScopeValue]
+Rules = Mapping[WatchKey, LossRules]
 
 
 class RiskWatch:
@@ -58,6 +61,7 @@ class RiskWatch:
         clock: Clock,
         valkey: Redis,
         news: News,
+        costs: Costs,
         market: Market,
     ) -> None:
         self._settings = settings
@@ -67,8 +71,10 @@ class RiskWatch:
         self._news = news
         self._market = market
         self._alarms = WatchAlarms(database, clock, market)
+        self._costs = WatchedCosts(costs, clock)
+        self._charges: Mapping[LegId, ChargeSum] = {}
         self._day: date | None = None
-        self._standings: dict[ScopeKey, Standing] = {}
+        self._standings: dict[WatchKey, Standing] = {}
         self._points: dict[ScopeKey, EquityPoint] = {}
         self._judged: datetime | None = None
         self._looked = float("-inf")
@@ -116,21 +122,29 @@ class RiskWatch:
         breaches = self._judge(values, rules, feed=feed, now=now)
         self._keep_course(lease, values, rules, moment)
         in_force = {_key(lock): lock for lock in book.locks if lock.unlocked_at is None}
-        for key, breach in breaches.items():
+        for (key, currency), breach in breaches.items():
             if key not in in_force:
-                self._lock(lease, key, breach, moment)
+                self._lock(lease, key, breach, currency=currency, moment=moment)
         for key, lock in in_force.items():
-            self._follow(lease, lock, values.get(key, ScopeValue()), moment)
-        blind = {key: values[key].unpriced for key in rules if key in values and values[key].unpriced}
+            value = values.get((key, Currency(lock.currency)), ScopeValue())
+            self._follow(lease, lock, value, moment)
         stuck = [lock for lock in in_force.values() if lock.flat_at is None]
-        self._alarms.align(blind=blind, unreadable=unreadable, stuck=stuck, moment=moment)
+        causes = Causes(
+            blind=_blind(values, rules),
+            unlimited=_unlimited(values, rules, self._market.currency),
+            unreadable=unreadable,
+            stuck=stuck,
+        )
+        self._alarms.align(causes, moment)
 
     def _read(self, day: date) -> RiskBook:
         with self._database.begin() as session:
             book = read_risk_book(session, self._market, day)
+            self._charges = self._costs.of_legs(session, book.legs, day)
             if day != self._day:
                 self._points = last_points(session, self._market, day)
-                self._standings = {key: Standing(peak=p.peak) for key, p in self._points.items()}
+                own = self._market.currency
+                self._standings = {(key, own): Standing(peak=p.peak) for key, p in self._points.items()}
                 self._day = day
         for lock in book.locks:
             self._count_anew(lock)
@@ -138,11 +152,12 @@ class RiskWatch:
 
     def _count_anew(self, lock: LossLockRow) -> None:
         """Let the peak of an unlocked scope begin at what was left; one kept since then stays."""
-        key, at = _key(lock), lock.unlocked_at
+        key, at = (_key(lock), Currency(lock.currency)), lock.unlocked_at
         known = self._standings.get(key, Standing())
         if at is None or (known.since is not None and known.since >= at):
             return
-        base, point = lock.flat_value or ZERO, self._points.get(key)
+        is_own = lock.currency == self._market.currency
+        base, point = lock.flat_value or ZERO, self._points.get(key[0]) if is_own else None
         is_newer = known.last is None and point is not None and point.minute >= at
         peak = known.peak if is_newer else base
         self._standings[key] = Standing(peak=peak, base=base, since=at)
@@ -154,11 +169,11 @@ class RiskWatch:
         is_fresh = feed is not None and moment.wall - feed.last_wall <= patience
         marks = read_marks(self._valkey, sorted(held)) if held and is_fresh else {}
         todays = {str(i): t.last for i, t in marks.items() if self._market.day_of(t.ts_event) == moment.day}
-        return value_scopes(book.legs, todays, self._market.currency)
+        return value_scopes(book.legs, todays, self._charges, self._market.currency)
 
     def _judge(
         self, values: Values, rules: Rules, *, feed: FeedInstant | None, now: datetime
-    ) -> dict[ScopeKey, Breach]:
+    ) -> dict[WatchKey, Breach]:
         breaches = {}
         for key, value in values.items():
             sample = value.sample(published=None if feed is None else feed.last_ts, now=now)
@@ -170,23 +185,27 @@ class RiskWatch:
                 breaches[key] = breach
         # The widest scope first: what it closes has no need of being closed for itself.
         widest = list(LimitScope)
-        return dict(sorted(breaches.items(), key=lambda found: widest.index(found[0][0])))
+        return dict(sorted(breaches.items(), key=lambda found: widest.index(found[0][0][0])))
 
     def _keep_course(self, lease: Lease, values: Values, rules: Rules, moment: Moment) -> None:
         """Write a point of each scope per minute where it changed, and a risen peak of a watched one now."""
         minute = moment.now.replace(second=0, microsecond=0)
         due = []
-        for key, value in values.items():
-            if value.unpriced or not (key[0] in _CURVES or key in rules):
+        own = self._market.currency
+        for (key, currency), value in values.items():
+            is_watched = (key, own) in rules
+            if currency != own or value.unpriced or not (key[0] in _CURVES or is_watched):
                 continue
             point = EquityPoint(
                 key=key,
                 minute=minute,
-                realized=value.realized,
-                unrealized=value.unrealized,
-                peak=self._standings[key].peak,
+                realized=value.pnl.realized,
+                unrealized=value.pnl.unrealized,
+                charges=value.pnl.charges,
+                is_estimated=value.pnl.is_estimated,
+                peak=self._standings[key, own].peak,
             )
-            if _is_due(point, self._points.get(key), is_watched=key in rules):
+            if _is_due(point, self._points.get(key), is_watched=is_watched):
                 due.append(point)
         if not due:
             return
@@ -195,10 +214,12 @@ class RiskWatch:
             save_points(session, self._market, moment.day, due)
         self._points |= {point.key: point for point in due}
 
-    def _lock(self, lease: Lease, key: ScopeKey, breach: Breach, moment: Moment) -> None:
+    def _lock(
+        self, lease: Lease, key: ScopeKey, breach: Breach, *, currency: Currency, moment: Moment
+    ) -> None:
         with self._database.begin() as session:
             check_fence(session, lease.name, fence=lease.fence)
-            done = lock_scope(session, key, breach, market=self._market, moment=moment)
+            done = lock_scope(session, key, breach, currency=currency, market=self._market, moment=moment)
         if done is None:
             return
         log.error("loss_lock", scope=name_of(key), rule=breach.rule, formula=breach.formula)
@@ -216,8 +237,7 @@ class RiskWatch:
         with self._database.begin() as session:
             check_fence(session, lease.name, fence=lease.fence)
             if value.is_flat:
-                total = value.realized + value.unrealized
-                note_flat(session, lock.id, at=moment.now, wall=moment.wall, value=total)
+                note_flat(session, lock.id, at=moment.now, wall=moment.wall, value=value.pnl.net)
             else:
                 close_scope(session, key, reason=reason, market=self._market, moment=moment)
         if value.is_flat:
@@ -234,10 +254,27 @@ def _key(lock: LossLockRow) -> ScopeKey:
     return LimitScope(lock.scope), lock.target
 
 
+def _blind(values: Values, rules: Rules) -> dict[ScopeKey, set[str]]:
+    """Return what has no price of the scopes with a limit on it."""
+    blind: dict[ScopeKey, set[str]] = {}
+    for watched in rules.keys() & values.keys():
+        if values[watched].unpriced:
+            blind.setdefault(watched[0], set()).update(values[watched].unpriced)
+    return blind
+
+
+def _unlimited(values: Values, rules: Rules, own: Currency) -> dict[ScopeKey, set[Currency]]:
+    """Return in which currencies scopes with a limit hold something that none of their limits names."""
+    unlimited: dict[ScopeKey, set[Currency]] = {}
+    for (key, currency), value in values.items():
+        if value.holds and (key, own) in rules and (key, currency) not in rules:
+            unlimited.setdefault(key, set()).add(currency)
+    return unlimited
+
+
 def _is_due(point: EquityPoint, last: EquityPoint | None, *, is_watched: bool) -> bool:
     if last is None:
         return True
     if is_watched and point.peak > last.peak:
         return True
-    before = (last.realized, last.unrealized, last.peak)
-    return point.minute != last.minute and (point.realized, point.unrealized, point.peak) != before
+    return point.minute != last.minute and replace(point, minute=last.minute) != last

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,27 +18,31 @@ from app.db.legs import lock_legs
 from app.db.limits import limits_of_deployments
 from app.db.loss_locks import locked_deployments
 from app.db.models import LegRow, OrderEventRow, OrderRow, SignalRow
+from app.db.risk_book import WatchedLeg
 from app.db.risk_state import EntryWindow, lock_risk_states
 from app.db.session import Database
 from app.db.trades import load_ended_trades
 from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey
 from app.domain.instruments import Venue
-from app.domain.markets import MARKETS, Market
+from app.domain.markets import MARKETS, Currency, Market
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderEventKind, OrderIntent, OrderStatus, ProtectionTerms
 from app.domain.ports import Clock
 from app.domain.risk.gate import Approved, Denied
 from app.domain.risk.limits import RiskLimits
+from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.rules import is_outdated
-from app.domain.risk.state import Quote
+from app.domain.risk.state import Quote, RiskState
 from app.domain.signals import Signal, SignalKind
 from app.domain.strategy import MarketView
 from app.engine.engine import decide
 from app.engine.state import quotes_for
 from app.infra.names import RunKind, run_name
+from app.services.costs import Costs, WatchedCosts
 from app.services.loops.ports import Lease, RecordResult, Wish
 from app.services.news import News, order_news
+from app.services.scope_values import net_of_accounts
 
 log = structlog.get_logger()
 
@@ -55,12 +60,14 @@ class Trading:
         database: Database,
         clock: Clock,
         news: News,
+        costs: Costs,
         windows: EntryWindows,
     ) -> None:
         """Args: windows: when entries may leave on a day."""
         self._database = database
         self._clock = clock
         self._news = news
+        self._costs = WatchedCosts(costs, clock)
         self._windows = windows
 
     def record(self, wishes: Sequence[Wish], *, market: MarketView, lease: Lease) -> RecordResult:
@@ -79,13 +86,14 @@ class Trading:
         with self._database.begin() as session:
             check_fence(session, lease.name, fence=lease.fence)
             account_ids = sorted({w.deployment.account_id for w in wishes})
+            net_pnls = partial(self._net_pnls, market=market, venue=venue, day=day)
             window = self._windows(venue, day)
-            states = lock_risk_states(session, account_ids, day=day, window=window, quotes=quotes)
+            states = lock_risk_states(
+                session, account_ids, day=day, window=window, quotes=quotes, net_pnls=net_pnls
+            )
             # Read after the locks: a limit that was changed while we waited for them binds this order.
             limits = self._limits_in_force(session, wishes)
-            if any(own.looks_back for own in limits.values()):
-                trades = load_ended_trades(session, account_ids, day)
-                states = {a: replace(s, ended_trades=trades.get(a, ())) for a, s in states.items()}
+            states = _looking_back(session, states, limits, day)
             wishes = [w for w in wishes if _can_be_judged(w, limits, quotes)]
             running = _states_of_now(session, wishes, day)
             for wish in wishes:
@@ -128,6 +136,15 @@ class Trading:
             elif subject in alarmed:
                 clear_alarm(session, _UNREADABLE, subject=subject, now=now)
         return limits
+
+    def _net_pnls(
+        self, session: Session, legs: Sequence[WatchedLeg], *, market: MarketView, venue: Market, day: date
+    ) -> dict[AccountId, dict[Currency, NetPnl]]:
+        """Return what the accounts of these legs earned or lost: the sum that the watch on losses judges."""
+        charges = self._costs.of_legs(session, legs, day)
+        held = {InstrumentId(leg.instrument_id) for leg in legs if leg.net_qty != 0}
+        marks = {str(i): tick.last for i in held if (tick := market.tick(i)) is not None}
+        return net_of_accounts(legs, marks, charges, venue.currency)
 
     def _age(self, market: MarketView, instrument_id: InstrumentId) -> timedelta | None:
         tick = market.tick(instrument_id)
@@ -239,6 +256,16 @@ def _states_of_now(
     ids = {w.deployment.deployment_id for w in wishes}
     locked = locked_deployments(session, ids, day)
     return {**states_of_deployments(session, ids), **dict.fromkeys(locked, DeploymentState.PAUSED)}
+
+
+def _looking_back(
+    session: Session, states: Mapping[AccountId, RiskState], limits: LimitsInForce, day: date
+) -> dict[AccountId, RiskState]:
+    """Add the trades that ended today where a limit asks for them."""
+    if not any(own.looks_back for own in limits.values()):
+        return dict(states)
+    trades = load_ended_trades(session, sorted(states), day)
+    return {a: replace(s, ended_trades=trades.get(a, ())) for a, s in states.items()}
 
 
 def _can_be_judged(wish: Wish, limits: LimitsInForce, quotes: Mapping[InstrumentId, Quote]) -> bool:

@@ -1,23 +1,40 @@
 """Call a person when a loss limit cannot be watched, or when what it closed does not become flat."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from app.db.alarms import clear_alarm, open_alarm_subjects, raise_alarm
 from app.db.models import LossLockRow
 from app.db.session import Database
-from app.domain.markets import Market
+from app.domain.markets import Currency, Market
 from app.domain.ports import Clock
 from app.domain.risk.scopes import LimitScope, ScopeKey
 from app.services.loss_locks import name_of
 from app.services.risk_control import Moment
 
 BLIND, UNREADABLE, NOT_FLAT = "loss_watch_blind", "loss_limits_unreadable", "loss_lock_not_flat"
+UNLIMITED = "loss_currency_unlimited"
 _BLIND_FOR_S = 30.0
 _FLAT_WITHIN = timedelta(seconds=60)
 
 _Alarm = tuple[str, str]
 """Code and subject."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Causes:
+    """Hold what a look found that a person must know.
+
+    `blind` are scopes with a limit and no sample, with the instruments that lack a fresh price; `unlimited`
+    scopes with a limit that hold something in currencies which it does not name; `unreadable` scopes whose
+    limits cannot be read, and why; `stuck` the locks whose scope is not flat.
+    """
+
+    blind: Mapping[ScopeKey, Collection[str]]
+    unlimited: Mapping[ScopeKey, Collection[Currency]]
+    unreadable: Mapping[ScopeKey, str]
+    stuck: Sequence[LossLockRow]
 
 
 class WatchAlarms:
@@ -30,38 +47,34 @@ class WatchAlarms:
         self._open: set[_Alarm] | None = None
         self._blind_since: dict[ScopeKey, float] = {}
 
-    def align(
-        self,
-        *,
-        blind: Mapping[ScopeKey, Sequence[str]],
-        unreadable: Mapping[ScopeKey, str],
-        stuck: Sequence[LossLockRow],
-        moment: Moment,
-    ) -> None:
-        """Let the open alarms be those for which there is a cause now.
-
-        Args:
-            blind: scopes with a limit and no sample, with the instruments that lack a fresh price.
-            unreadable: scopes whose limits cannot be read, and why.
-            stuck: locks whose scope is not flat.
-            moment: when.
-        """
+    def align(self, causes: Causes, moment: Moment) -> None:
+        """Let the open alarms be those for which there is a cause now."""
         wanted = {
-            **self._of_blind(blind),
-            **{(UNREADABLE, self._subject(key)): why for key, why in unreadable.items()},
-            **self._of_stuck(stuck, moment),
+            **self._of_blind(causes.blind),
+            **self._of_unlimited(causes.unlimited),
+            **{(UNREADABLE, self._subject(key)): why for key, why in causes.unreadable.items()},
+            **self._of_stuck(causes.stuck, moment),
         }
         if self._open is None or wanted.keys() != self._open:
             self._write(wanted, moment)
 
-    def _of_blind(self, blind: Mapping[ScopeKey, Sequence[str]]) -> dict[_Alarm, str]:
+    def _of_unlimited(self, unlimited: Mapping[ScopeKey, Collection[Currency]]) -> dict[_Alarm, str]:
+        return {
+            (UNLIMITED, self._subject(key)): (
+                f"what it holds in {', '.join(sorted(currencies))} counts for no loss limit: set "
+                f"{', '.join(f'max_daily_loss_{currency}' for currency in sorted(currencies))}"
+            )
+            for key, currencies in unlimited.items()
+        }
+
+    def _of_blind(self, blind: Mapping[ScopeKey, Collection[str]]) -> dict[_Alarm, str]:
         now = self._clock.monotonic()
         self._blind_since = {key: self._blind_since.get(key, now) for key in blind}
         return {
             (
                 BLIND,
                 self._subject(key),
-            ): f"its loss limit is not watched, no fresh price of {', '.join(blind[key])}"
+            ): f"its loss limit is not watched, no fresh price of {', '.join(sorted(blind[key]))}"
             for key, since in self._blind_since.items()
             if now - since >= _BLIND_FOR_S
         }
@@ -85,7 +98,7 @@ class WatchAlarms:
             if known is None:
                 known = {
                     (code, subject)
-                    for code in (BLIND, UNREADABLE, NOT_FLAT)
+                    for code in (BLIND, UNLIMITED, UNREADABLE, NOT_FLAT)
                     for subject in open_alarm_subjects(session, code)
                     if subject.endswith(f" {self._market.venue}")
                 }

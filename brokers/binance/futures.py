@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from app.domain.ids import BrokerOrderId
 from app.domain.ports import OrderRequest
-from app.domain.reports import Balance, FillReport, OrderReport, PositionReport
+from app.domain.reports import Balance, FillReport, FundingReport, OrderReport, PositionReport
 from brokers.binance import algo, mapping
 from brokers.binance.budget import Limits
 from brokers.binance.egress import Lane
@@ -23,6 +23,9 @@ _ORDERS = Listing(method="futures_get_all_orders", weight=5, id_field="orderId",
 _ALGOS = Listing(method="futures_get_all_algo_orders", weight=5, id_field="algoId", cursor="algoId")
 _TRADES = Listing(method="futures_account_trades", weight=5, id_field="id", cursor="fromId")
 _ALL_OPEN_WEIGHT = 40
+_INCOME_WEIGHT = 30
+# A symbol has 24 fundings a day at most, and an account few symbols.
+_MOST_FUNDINGS = 1000
 
 
 class AlgoNames:
@@ -159,6 +162,12 @@ class FuturesBooks:
     def positions(self, fills: Sequence[FillReport]) -> tuple[PositionReport, ...]:  # noqa: ARG002
         """Read net positions; the fills are not needed."""
         return mapping.futures_positions(self._reader.rows("futures_position_information", 5))
+
+    def fundings(self, since_ms: int) -> tuple[FundingReport, ...]:
+        """Read what was taken and given for holding since a time."""
+        wanted = {"incomeType": mapping.FUNDING, "startTime": since_ms, "limit": _MOST_FUNDINGS}
+        rows = self._reader.rows("futures_income_history", _INCOME_WEIGHT, wanted)
+        return tuple(mapping.funding(row) for row in rows)
 
     def balance(self) -> Balance:
         """Read the account's money."""

@@ -16,6 +16,7 @@ from app.domain.reports import (
     Balance,
     FaultClass,
     FillReport,
+    FundingReport,
     OrderReport,
     Outcome,
     PositionReport,
@@ -186,6 +187,9 @@ class BinanceGateway:
     def request_balance(self) -> Read[Balance]:
         as_of = self._clock.now()
         return Read(data=self._books.balance(), as_of=as_of, clean=True)
+
+    def request_fundings(self) -> Sequence[FundingReport]:
+        return self._books.fundings(self._since_ms(_LOOK_BACK))
 
     def request_quote(self, instrument: Instrument, *, timeout_s: float) -> Tick | None:
         cost = Cost(weight=_QUOTE_WEIGHT, urgency=Urgency.EXIT)

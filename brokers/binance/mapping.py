@@ -11,7 +11,7 @@ from app.domain.market_data import Tick
 from app.domain.markets import Currency, Money
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderStatus, Side
-from app.domain.reports import Balance, FillReport, OrderReport, PositionReport
+from app.domain.reports import Balance, FillReport, FundingReport, OrderReport, PositionReport
 from brokers.binance.refs import OrderRef
 from brokers.binance.values import (
     Row,
@@ -57,6 +57,8 @@ ORDER_TYPES = _SPOT_STOPS | {
     "TRAILING_STOP_MARKET",
     "LIQUIDATION",
 }
+FUNDING = "FUNDING_FEE"
+_FUNDINGS = frozenset({FUNDING})
 _POSITION_SIDES = frozenset({"BOTH", "LONG", "SHORT"})
 # Within one millisecond an order is first new and then ended: the rank keeps that order in the version.
 _RANKS = {
@@ -180,6 +182,18 @@ def _fee(row: Row) -> Money | None:
     if "commission" not in row:
         return None
     return Money(amount=number(row, "commission"), currency=Currency(text(row, "commissionAsset")))
+
+
+def funding(row: Row) -> FundingReport:
+    """Return one row of the income history as a funding; Binance writes what it takes with a minus."""
+    one_of(row, "incomeType", _FUNDINGS)
+    income = Money(amount=number(row, "income"), currency=Currency(text(row, "asset")))
+    return FundingReport(
+        ref=str(whole(row, "tranId")),
+        broker_symbol=symbol(row, "symbol"),
+        taken=Money(amount=-income.amount, currency=income.currency),
+        ts_event=moment(milliseconds(row, "time")),
+    )
 
 
 def bought_today(fills: Iterable[FillReport]) -> tuple[PositionReport, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.domain.ports import OrderRequest
-from app.domain.reports import Balance, FillReport, OrderReport, PositionReport
+from app.domain.reports import Balance, FillReport, FundingReport, OrderReport, PositionReport
 from brokers.binance import mapping
 from brokers.binance.budget import Limits
 from brokers.binance.egress import Lane
@@ -74,6 +74,10 @@ class SpotBooks:
     def positions(self, fills: Sequence[FillReport]) -> tuple[PositionReport, ...]:
         """Return what today's fills leave."""
         return mapping.bought_today(fills)
+
+    def fundings(self, since_ms: int) -> tuple[FundingReport, ...]:  # noqa: ARG002  # futures need it
+        """Return none: who holds coins pays nothing for it."""
+        return ()
 
     def balance(self) -> Balance:
         """Read the account's money."""

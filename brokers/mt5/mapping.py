@@ -156,6 +156,7 @@ def fill_report(
         price=positive(row, "price"),
         ts_event=clock.to_utc(whole(row, "time_msc")),
         fee=None if currency is None or "commission" not in row else _fee(row, currency),
+        swap=None if currency is None else _swap(row, currency),
     )
 
 
@@ -171,6 +172,12 @@ def _fee(row: Row, currency: Currency) -> Money:
     """Return commission and fee of a deal; the terminal writes what it takes with a minus."""
     taken = number(row, "commission") + (number(row, "fee") if "fee" in row else 0)
     return Money(amount=-taken, currency=currency)
+
+
+def _swap(row: Row, currency: Currency) -> Money | None:
+    """Return what a closing deal took for the nights, None where there were none or it is not told."""
+    given = number(row, "swap") if "swap" in row else Decimal(0)
+    return Money(amount=-given, currency=currency) if given else None
 
 
 def average_prices(fills: Iterable[FillReport]) -> dict[BrokerOrderId, Decimal]:

@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.charges import (
+    COIN_STEP,
     RUPEE_STEP,
     AccountTerms,
     Execution,
     Product,
     charges_of,
 )
+from app.domain.financing import share_out
 from app.domain.instruments import Venue
 from app.domain.markets import INR
 from app.domain.orders import Side
@@ -66,3 +68,20 @@ def test_slices_cost_what_the_whole_costs(
         summed = sum((line.amount for line in slices if line.charge is charge), Decimal(0))
         # Each slice is rounded once, and so is the whole.
         assert abs(summed - whole.get(charge, Decimal(0))) <= RUPEE_STEP / 2 * (len(parts) + 1)
+
+
+amounts = st.integers(-(10**10), 10**10).map(lambda n: Decimal(n) / 10**8)
+quantities = st.integers(-(10**6), 10**6).map(lambda n: Decimal(n) / 1000)
+
+
+@given(amounts, st.dictionaries(st.integers(1, 9), quantities, max_size=6))
+def test_what_is_shared_out_adds_up_to_the_last_digit(taken: Decimal, held: dict[int, Decimal]) -> None:
+    parts = share_out(taken, held, step=COIN_STEP)
+
+    net = sum(held.values(), Decimal(0))
+    assert bool(parts) == (net != 0)
+    assert sum(parts.values(), Decimal(0)) == (taken if net else 0)
+    assert parts.keys() <= {who for who, quantity in held.items() if quantity}
+    for who, amount in parts.items():
+        # Each part is rounded once; the largest holder takes what the others' roundings leave.
+        assert abs(amount - taken * held[who] / net) <= COIN_STEP / 2 * len(parts)

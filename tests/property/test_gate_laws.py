@@ -12,6 +12,7 @@ from app.domain.ids import ClientOrderId, DeploymentId, SignalKey, client_order_
 from app.domain.orders import OrderIntent, OrderRole, Side
 from app.domain.risk.gate import ENTRY_RULES, Approved, Denied, evaluate
 from app.domain.risk.limits import RiskLimits
+from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.rules import Case
 from app.domain.risk.scopes import limits_in_force, loosened, strictest
 from app.domain.risk.state import RiskState
@@ -75,8 +76,11 @@ def states(draw: st.DrawFn) -> RiskState:
         tenant_state=draw(trading_states),
         entries_open_at=draw(st.sampled_from([None, OPEN, NOW + timedelta(seconds=1)])),
         entries_close_at=draw(st.sampled_from([None, SQUARE_OFF, NOW])),
-        realized_pnl=Decimal(draw(st.integers(-(10**6), 10**6))),
-        unrealized_pnl=Decimal(draw(st.integers(-(10**6), 10**6))),
+        pnl=NetPnl(
+            realized=Decimal(draw(st.integers(-(10**6), 10**6))),
+            unrealized=Decimal(draw(st.integers(-(10**6), 10**6))),
+            charges=Decimal(draw(st.integers(-(10**3), 10**4))),
+        ),
         entries_this_second=draw(st.integers(0, 12)),
         quotes=draw(
             st.sampled_from(
@@ -105,8 +109,7 @@ def easy_states(draw: st.DrawFn) -> RiskState:
         entries_this_second=0,
         entries_today=0,
         ended_trades=(),
-        realized_pnl=Decimal(0),
-        unrealized_pnl=Decimal(0),
+        pnl=NetPnl(),
         unknown_instruments=frozenset(),
         quotes={i.instrument_id: quote(instrument=i) for i in (CALL, PUT)},
     )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from app.domain.risk.breaches import LossRule
 from app.domain.risk.combined import CombinedRules
 from app.domain.risk.losses import LossRules, Sample, Standing, judge
+from app.domain.risk.net_pnl import NetPnl
 
 AT = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
 paise = st.integers(-1_000_000, 1_000_000).map(lambda n: Decimal(n) / 100)
@@ -43,7 +44,7 @@ def standings(rules: LossRules, course: Sequence[Decimal]) -> list[tuple[Standin
     """Judge one sample a second."""
     standing, found = Standing(), []
     for number, pnl in enumerate(course):
-        sample = Sample(as_of=AT + timedelta(seconds=number), realized=Decimal(0), unrealized=pnl)
+        sample = Sample(as_of=AT + timedelta(seconds=number), net=NetPnl(unrealized=pnl))
         standing, breach = judge(standing, sample, rules)
         found.append((standing, None if breach is None else breach.rule))
     return found

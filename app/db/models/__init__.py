@@ -24,6 +24,7 @@ from app.db.models.people import (
 from app.db.models.risk import EquityPointRow, LossLockRow
 from app.db.models.trading import (
     OPEN_BASKET,
+    BookingRow,
     BrokerTradeRow,
     ExternalFillRow,
     FillRow,
@@ -42,6 +43,7 @@ __all__ = [
     "AuditRow",
     "BarRow",
     "Base",
+    "BookingRow",
     "BrokerSessionRow",
     "BrokerTradeRow",
     "CommandRow",

@@ -67,10 +67,10 @@ class LossLockRow(Base):
 
 
 class EquityPointRow(Base):
-    """Hold a scope's profit and loss of a trading date in one minute (platform time), before charges.
+    """Hold a scope's profit and loss of a trading date in one minute (platform time) and its charges.
 
-    It is written when it differs from the last one. `peak` is the highest confirmed so far that day; it
-    survives the watch.
+    It is written when it differs from the last one. `peak` is the highest confirmed so far that day, after
+    charges; it survives the watch.
     """
 
     __tablename__ = "equity_points"
@@ -83,4 +83,6 @@ class EquityPointRow(Base):
     minute: Mapped[datetime] = mapped_column(primary_key=True)
     realized: Mapped[Decimal]
     unrealized: Mapped[Decimal]
+    charges: Mapped[Decimal] = mapped_column(server_default="0")
+    is_estimated: Mapped[bool] = mapped_column(server_default="false")
     peak: Mapped[Decimal]

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Stamped, one_of
 from app.domain.baskets import BasketResult
+from app.domain.charges import Charge
 from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
 from app.domain.signals import SignalKind, WhenUnfilled
 from app.domain.unknown_orders import EvidenceSource
@@ -244,6 +245,38 @@ class BrokerTradeRow(Base):
     ts_event: Mapped[datetime]
     fee: Mapped[Decimal | None]
     fee_currency: Mapped[str | None]
+
+
+class BookingRow(Base):
+    """Book what holding a position brought or cost, once per event and holder; append-only.
+
+    The key is made of what happened, so that a repeated report collides: `ref` names the event among the
+    account's of its charge, `part` counts the holders whom it was shared out to. `amount` is what was taken
+    (negative: given). Without a `deployment_id` it belongs to nobody of ours. `is_estimated` amounts were
+    reckoned by us, the others are the broker's word.
+    """
+
+    __tablename__ = "bookings"
+    __table_args__ = (
+        one_of("charge", Charge),
+        CheckConstraint("deployment_id IS NULL OR instrument_id IS NOT NULL", name="booked_to_a_leg"),
+    )
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    charge: Mapped[str] = mapped_column(primary_key=True)
+    ref: Mapped[str] = mapped_column(primary_key=True)
+    part: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    deployment_id: Mapped[int | None] = mapped_column(ForeignKey("deployments.id"))
+    instrument_id: Mapped[str | None]
+    day: Mapped[date] = mapped_column(index=True)
+    amount: Mapped[Decimal]
+    currency: Mapped[str]
+    is_estimated: Mapped[bool]
+    formula: Mapped[str]
+    ts_event: Mapped[datetime]
+    ts_init: Mapped[datetime]
+    wall: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class LostOrderRow(Base):

@@ -106,7 +106,7 @@ class CombinedRules:
 
 
 def _breach(rule: LossRule, limit: Decimal, pnl: Decimal, comparison: str) -> Breach:
-    return Breach(rule=rule, limit=limit, value=pnl, formula=f"profit and loss {pnl:f} {comparison}")
+    return Breach(rule=rule, limit=limit, value=pnl, formula=f"net profit and loss {pnl:f} {comparison}")
 
 
 def _amount(name: str, value: object) -> Decimal:

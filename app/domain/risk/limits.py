@@ -9,6 +9,7 @@ from typing import Final
 from app.domain.errors import InvalidInputError
 from app.domain.ids import InstrumentId
 from app.domain.instruments import underlying_of
+from app.domain.markets import Currency
 from app.domain.numbers import parse_exact, plain
 from app.domain.risk.combined import COMBINED_NAMES
 
@@ -19,6 +20,7 @@ LimitSet = Mapping[str, LimitValue]
 """The limits that one scope sets, by name, as exact values."""
 
 ALLOWED, DENIED = "allowed_symbols", "denied_symbols"
+DAILY_LOSS: Final = "max_daily_loss"
 SYMBOL_LISTS: Final = frozenset({ALLOWED, DENIED})
 LONGER_IS_STRICTER: Final = frozenset({"cooldown_s", "protection_window_s", "protection_pause_s"})
 """Names whose larger value binds more; of all other numbers the smaller one does."""
@@ -34,6 +36,7 @@ _WHOLE_NUMBERS = frozenset(
         "low_profit_trades",
     }
 )
+_OF_A_CURRENCY = re.compile(f"{DAILY_LOSS}_([A-Z][A-Z0-9]{{1,9}})")
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9&._-]{0,63}")
 
 
@@ -53,7 +56,8 @@ class RiskLimits:
         max_entries_per_second: entry orders of the account in one second (venue: 10 for everything).
         max_orders_per_day: entry orders of the account on a trading date, slices counted one by one.
         max_tick_age_s: real seconds that the last price may be old.
-        max_daily_loss: realized plus unrealized loss of the account at which entries stop.
+        max_daily_loss: realized plus unrealized loss of the account, with its charges, at which entries stop.
+        daily_losses: the same for the account's sums in the currencies that they name.
         max_drawdown: fall from the day's peak of profit and loss at which a scope is closed.
         max_open_positions: instruments that the account may hold or be entering at a time.
         max_open_orders: entry orders of the account that may be live at a time.
@@ -80,6 +84,7 @@ class RiskLimits:
     max_orders_per_day: Decimal | None = None
     max_tick_age_s: Decimal = Decimal(5)
     max_daily_loss: Decimal = Decimal(25_000)
+    daily_losses: tuple[tuple[Currency, Decimal], ...] = ()
     max_drawdown: Decimal | None = None
     max_open_positions: Decimal = Decimal(10)
     max_open_orders: Decimal | None = None
@@ -98,10 +103,12 @@ class RiskLimits:
             value: LimitValue | None = getattr(self, field.name)
             if not isinstance(value, Decimal):
                 continue
-            if not value.is_finite() or value <= 0:
-                raise InvalidInputError(f"{field.name}: expected a positive number, got {value}")
+            _demand_positive(field.name, value)
             if field.name in _WHOLE_NUMBERS and value != value.to_integral_value():
                 raise InvalidInputError(f"{field.name}: expected a whole number, got {value}")
+
+        for currency, value in self.daily_losses:
+            _demand_positive(f"{DAILY_LOSS}_{currency}", value)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, object]) -> "RiskLimits":
@@ -112,12 +119,20 @@ class RiskLimits:
         Raises:
             InvalidInputError: an unknown name, or a value that is not exact (text or whole number).
         """
-        return cls(**parse_initial_limits(values))  # type: ignore[arg-type]  # the names carry the types
+        return cls.of(parse_initial_limits(values))
+
+    @classmethod
+    def of(cls, values: LimitSet) -> "RiskLimits":
+        """Return the limits of a set of exact values; what it does not name keeps its default."""
+        losses = daily_losses(values)
+        plain_values = {name: value for name, value in values.items() if _currency_in(name) is None}
+        return cls(**plain_values, daily_losses=tuple(sorted(losses.items())))  # type: ignore[arg-type]  # the names carry the types
 
     @property
     def named(self) -> LimitSet:
         """What is limited, by name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {name: getattr(self, name) for name in _NAMES}
+        values |= {f"{DAILY_LOSS}_{currency}": limit for currency, limit in self.daily_losses}
         return {name: value for name, value in values.items() if value not in (None, (), frozenset())}
 
     @property
@@ -135,18 +150,22 @@ class RiskLimits:
         )
 
 
+_NAMES: Final = frozenset(field.name for field in fields(RiskLimits)) - {"daily_losses"}
+"""What a set may name, currencies aside."""
+
+
 def parse_limits(values: Mapping[str, object]) -> dict[str, LimitValue]:
     """Return the named limits as exact values, and no others: one scope's own, partial set.
 
     Raises:
         InvalidInputError: an unknown name, a value that is not exact, or one that no limit may have.
     """
-    known = sorted(field.name for field in fields(RiskLimits))
-    unknown = sorted(set(values) - set(known))
+    unknown = sorted(name for name in values if name not in _NAMES and _currency_in(name) is None)
     if unknown:
-        raise InvalidInputError(f"limits: expected names out of {', '.join(known)}, got {', '.join(unknown)}")
+        known = ", ".join(sorted([*_NAMES, f"{DAILY_LOSS}_<CURRENCY>"]))
+        raise InvalidInputError(f"limits: expected names out of {known}, got {', '.join(unknown)}")
     parsed = {name: _parse(name, value) for name, value in values.items()}
-    RiskLimits(**parsed)  # type: ignore[arg-type]  # the names carry the types
+    RiskLimits.of(parsed)
     return parsed
 
 
@@ -157,6 +176,16 @@ def parse_initial_limits(values: Mapping[str, object]) -> dict[str, LimitValue]:
         InvalidInputError: see `parse_limits`.
     """
     return parse_limits({name: value for name, value in values.items() if name not in COMBINED_NAMES})
+
+
+def daily_losses(values: LimitSet) -> dict[Currency, Decimal]:
+    """Return the daily losses of a set that name their currency, like `max_daily_loss_USDT`."""
+    found = {}
+    for name, value in values.items():
+        currency = _currency_in(name)
+        if currency is not None and isinstance(value, Decimal):
+            found[currency] = value
+    return found
 
 
 def number_of(values: LimitSet, name: str) -> Decimal | None:
@@ -174,6 +203,16 @@ def is_named(instrument_id: InstrumentId, symbols: Symbols) -> bool:
     """Whether a list names an instrument or its underlying, with or without the venue."""
     ids = {str(instrument_id), str(underlying_of(instrument_id))}
     return not symbols.isdisjoint(ids | {name.rpartition(".")[0] for name in ids})
+
+
+def _currency_in(name: str) -> Currency | None:
+    found = _OF_A_CURRENCY.fullmatch(name)
+    return None if found is None else Currency(found[1])
+
+
+def _demand_positive(name: str, value: Decimal) -> None:
+    if not value.is_finite() or value <= 0:
+        raise InvalidInputError(f"{name}: expected a positive number, got {value}")
 
 
 def _parse(name: str, value: object) -> LimitValue:

@@ -1,8 +1,8 @@
 """Judge the profit and loss of a scope by its limits: two samples in a row decide, never one.
 
-For a scope (deployment, account, user, broker, tenant), all in one currency and before charges:
+For a scope (deployment, account, user, broker, tenant), all in one currency:
 
-    pnl      = realized + unrealized, over the legs of the trading date, open ones at the latest mark
+    pnl      = realized + unrealized - charges, over the legs of the date, open ones at the latest mark
     peak     = highest profit of the date that two samples in a row reached, at least 0
     daily loss is broken when  pnl <= -max_daily_loss
     drawdown is broken when    peak - pnl >= max_drawdown
@@ -20,6 +20,7 @@ from decimal import Decimal
 from app.domain.numbers import ZERO
 from app.domain.risk.breaches import Breach, LossRule
 from app.domain.risk.combined import CombinedRules
+from app.domain.risk.net_pnl import NetPnl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +28,12 @@ class Sample:
     """Value a scope at one moment of the market; every open leg had a mark, from a feed that was alive."""
 
     as_of: datetime
-    realized: Decimal
-    unrealized: Decimal
+    net: NetPnl
 
     @property
     def pnl(self) -> Decimal:
-        """The whole profit or loss."""
-        return self.realized + self.unrealized
+        """The whole profit or loss, after charges."""
+        return self.net.net
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class LossRules:
 
     def breaches(self, sample: Sample, *, peak: Decimal, base: Decimal = ZERO) -> Iterator[Breach]:
         """Yield what a sample breaks, the gravest rule first; see the module for the formulas."""
-        pnl, parts = sample.pnl, f"realized {sample.realized:f} + unrealized {sample.unrealized:f}"
+        pnl, parts = sample.pnl, sample.net.formula
         if self.max_daily_loss is not None and pnl <= -self.max_daily_loss:
             yield Breach(
                 rule=LossRule.MAX_DAILY_LOSS,

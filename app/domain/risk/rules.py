@@ -13,6 +13,7 @@ from enum import StrEnum
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderIntent
 from app.domain.risk.limits import RiskLimits
+from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.state import Quote, RiskState
 
 
@@ -280,12 +281,17 @@ def order_rate(case: Case) -> Refusal | None:
 
 
 def daily_loss(case: Case) -> Refusal | None:
-    """Refuse once the account has lost its limit of the day, open positions included."""
-    limit = case.limits.max_daily_loss
-    total = case.state.realized_pnl + case.state.unrealized_pnl
-    if total > -limit:
-        return None
-    return case.refuse(DenialCode.DAILY_LOSS, f"expected a loss under {limit:f} rupees, got {-total:f}")
+    """Refuse once the account has lost its limit of the day, open positions and charges included."""
+    judged = [("", case.limits.max_daily_loss, case.state.pnl)]
+    for currency, limit in case.limits.daily_losses:
+        judged.append((f" {currency}", limit, case.state.pnls.get(currency, NetPnl())))
+    for unit, limit, pnl in judged:
+        if pnl.net <= -limit:
+            return case.refuse(
+                DenialCode.DAILY_LOSS,
+                f"expected a loss under {limit:f}{unit}, got {pnl.formula} = {pnl.net:f}{unit}",
+            )
+    return None
 
 
 def reduce_only(intent: OrderIntent, state: RiskState) -> Refusal | None:

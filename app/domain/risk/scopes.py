@@ -1,7 +1,6 @@
 """Say whom a set of limits covers, and join the sets that cover one deployment: the strictest wins."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -87,7 +86,7 @@ def limits_in_force(base: RiskLimits, sets: Iterable[LimitSet]) -> RiskLimits:
         base: the deployment's initial set over the defaults.
         sets: what the covering scopes say.
     """
-    return replace(base, **strictest([base.named, *sets]))  # type: ignore[arg-type]  # the names carry the types
+    return RiskLimits.of(strictest([base.named, *sets]))
 
 
 def _stricter(name: str, one: LimitValue, other: LimitValue) -> LimitValue:

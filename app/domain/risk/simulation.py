@@ -3,8 +3,8 @@
 The account is rebuilt from its entries and fills, in the order of the platform's time. What the other
 limits deny never happened here: its fills are dropped, and exits close no more than is left. Only rules
 that limits decide are asked, and of these not those that need what is not recorded: the age of a price,
-the marks of open positions (so `daily_loss` sees ended trades only), and a price other than the one that
-the strategy saw.
+the marks of open positions and charges (so `daily_loss` sees ended trades only, before charges), and a price
+other than the one that the strategy saw.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ from app.domain.orders import OrderIntent
 from app.domain.risk import account_rules, rules
 from app.domain.risk.gate import ENTRY_RULES
 from app.domain.risk.limits import RiskLimits
+from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.rules import Case, DenialCode, EntryRule, Refusal
 from app.domain.risk.state import LiveEntry, OpenPosition, Quote, RiskState
 from app.domain.risk.trades import EndedTrade, OpenTrades, TradeFill
@@ -170,8 +171,7 @@ class _Account:
             tenant_state=TradingState.ACTIVE,
             entries_open_at=None,
             entries_close_at=None,
-            realized_pnl=sum((trade.pnl for trade in self.ended), ZERO),
-            unrealized_pnl=ZERO,
+            pnl=NetPnl(realized=sum((trade.pnl for trade in self.ended), ZERO)),
             entries_this_second=sum(at > now - _SECOND for at in self.decided),
             quotes={entry.intent.instrument_id: entry.quote for entry in signal if entry.quote is not None},
             live_entries=tuple(self.live.values()),

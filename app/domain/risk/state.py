@@ -8,9 +8,10 @@ from decimal import Decimal
 from app.domain.accounts import TradingState, strictest
 from app.domain.ids import ClientOrderId, DeploymentId, InstrumentId, SignalKey
 from app.domain.instruments import Instrument
-from app.domain.markets import Money
+from app.domain.markets import Currency, Money
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderIntent, Side
+from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.trades import EndedTrade
 
 
@@ -77,7 +78,8 @@ class RiskState:
     account's orders of the day; `unknown_instruments` have an order whose outcome is not proven (I3).
     `entries_today` counts the entry orders of the trading date that were not denied. `live_exits` are
     exit orders that may trade at the venue now, stops that were not hit left out. `ended_trades`, oldest
-    first, are only there when the limits look back.
+    first, are only there when the limits look back. `pnl` is the account's of the date, after charges,
+    in its own currency, `pnls` the same in every currency that it trades in.
     `capital` is what a person says that the account has, None where nobody did.
     """
 
@@ -86,8 +88,7 @@ class RiskState:
     tenant_state: TradingState
     entries_open_at: datetime | None
     entries_close_at: datetime | None
-    realized_pnl: Decimal
-    unrealized_pnl: Decimal
+    pnl: NetPnl
     entries_this_second: int
     quotes: Mapping[InstrumentId, Quote] = field(default_factory=dict)
     live_entries: tuple[LiveEntry, ...] = ()
@@ -98,6 +99,7 @@ class RiskState:
     live_exits: frozenset[tuple[InstrumentId, Side]] = frozenset()
     ended_trades: tuple[EndedTrade, ...] = ()
     capital: Money | None = None
+    pnls: Mapping[Currency, NetPnl] = field(default_factory=dict)
 
     @property
     def trading_state(self) -> TradingState:

@@ -31,8 +31,9 @@ from app.domain.accounts import BrokerCode
 from app.domain.breaker import EndpointClass, Witness, witness_of_read
 from app.domain.errors import AddressDeniedError, BrokerError, SessionExpiredError, UnavailableError
 from app.domain.ids import AccountId, BrokerOrderId
+from app.domain.markets import market_of
 from app.domain.orders import OrderRole
-from app.domain.ports import BrokerGateway, Clock
+from app.domain.ports import BrokerGateway, Clock, FundingSource
 from app.domain.reconciliation import Patience, Resolution, count_miss, proof_after, resolve_unknown
 from app.domain.reports import FillReport, OrderReport, Read
 from app.services.book_memory import BookMemory
@@ -40,6 +41,7 @@ from app.services.breakers import Breakers, Gate
 from app.services.evidence import BookRead, Evidence
 from app.services.execution import Execution
 from app.services.gateways import Gateways
+from app.services.holding_costs import book_fundings, book_swaps
 from app.services.lanes.bulkhead import Bounds, Bulkhead
 from app.services.lanes.wakes import Wakes
 from app.services.news import News
@@ -53,6 +55,7 @@ _POLL_S = 0.25
 _DOUBT_PERIOD_S = 0.5
 _DOUBT_AFTER = timedelta(seconds=1)
 _READS_PER_BROKER = 16
+_FUNDINGS_EACH = timedelta(minutes=5)
 _DOUBT_LASTS = timedelta(seconds=30)
 _UNPROVEN = "ledger_unproven"
 """Code of the alarm for an account whose entries wait because nobody can read its book."""
@@ -85,6 +88,7 @@ class BooksRun:
         self._heard: queue.SimpleQueue[Witness | None] = queue.SimpleQueue()
         self._read_at: dict[AccountId, float] = {}
         self._busy: set[AccountId] = set()
+        self._funded_at: dict[AccountId, datetime] = {}
         self._unproven: Mapping[AccountId, datetime] = {}
         self._lock = threading.Lock()
         self._reads = 0
@@ -173,6 +177,7 @@ class BooksRun:
         try:
             self._note_doubt(account_id, doubted_since, is_clean=self._sync_orders(gateway, account_id, day))
             self._sync_fills(gateway, account_id, day)
+            self._sync_fundings(gateway, account_id)
         except SessionExpiredError as e:
             self._send_back_to_login(gateway, account_id, day, e)
             raise
@@ -180,8 +185,10 @@ class BooksRun:
     def _sync_fills(self, gateway: BrokerGateway, account_id: AccountId, day: date) -> None:
         fills = gateway.request_fills()
         news = self._trades.news(account_id, fills.data)
+        now, market = self._clock.now(), market_of(self._gateways.broker_of(account_id))
         with self._database.begin() as session:
             save_broker_trades(session, account_id, day, news)
+            book_swaps(session, account_id, news, market=market, now=now)
             self._evidence.note_trades(session, account_id, fills)
         self._trades.note(account_id, news)
         asked = self._clock.wall()
@@ -197,6 +204,24 @@ class BooksRun:
             ),
         )
         self._reads += 1
+
+    def _sync_fundings(self, gateway: BrokerGateway, account_id: AccountId) -> None:
+        """Book what was taken or given for holding; a dear question, so it is asked seldom."""
+        asked, now = self._funded_at.get(account_id), self._clock.now()
+        if not isinstance(gateway, FundingSource) or (asked is not None and now - asked < _FUNDINGS_EACH):
+            return
+        self._funded_at[account_id] = now
+        try:
+            reports = gateway.request_fundings()
+        except SessionExpiredError:
+            raise
+        except BrokerError as e:
+            # The books themselves were read: this is asked again a little later, and doubts no order.
+            log.warning("fundings_unreadable", account_id=account_id, error=str(e))
+            return
+        market = market_of(self._gateways.broker_of(account_id))
+        with self._database.begin() as session:
+            book_fundings(session, account_id, reports, market=market, now=now)
 
     def _sync_orders(self, gateway: BrokerGateway, account_id: AccountId, day: date) -> bool:
         """Bring the book of orders into the ledger; return whether it shows all that there is."""

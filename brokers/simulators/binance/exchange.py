@@ -10,7 +10,7 @@ from brokers.simulators.binance import matching
 from brokers.simulators.binance.clock import VirtualClock
 from brokers.simulators.binance.draw import fraction
 from brokers.simulators.binance.faults import FaultPlan
-from brokers.simulators.binance.ledger import Ledger, OrderList
+from brokers.simulators.binance.ledger import Funding, Ledger, OrderList
 from brokers.simulators.binance.orders import MARKET_KINDS, ZERO, Fill, Order, OrderState, Report, Status
 from brokers.simulators.binance.symbols import BASE, FUTURES, QUOTE, SPOT
 from brokers.simulators.binance.tape import Quote, Tape
@@ -41,6 +41,7 @@ class Exchange:
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     pending: int = 0  # steps under way in real time: nothing of ours is in flight at 0
     filled: Decimal = ZERO  # base currency, all accounts
+    funding_rate: Decimal = Decimal("0.0001")
     _resting: dict[int, Order] = field(default_factory=dict)
     _numbers: int = 1_000_000
     _trades: int = 0
@@ -105,6 +106,18 @@ class Exchange:
         for order in list(self._resting.values()):
             if not order.done:
                 self._meet(order)
+
+    def fund(self, at_ms: int) -> None:
+        """Let longs pay shorts: each position its notional times the rate, at the mark."""
+        marks = self.marks()
+        for ledger in self.ledgers.values():
+            for position in ledger.positions.values():
+                income = (-position.qty * marks[position.symbol] * self.funding_rate).quantize(_SATOSHI)
+                if income:
+                    number = self.next_number()
+                    paid = Funding(number=number, symbol=position.symbol, income=income, at_ms=at_ms)
+                    ledger.fundings.append(paid)
+                    ledger.futures_usdt += income
 
     def _meet(self, order: Order) -> None:
         quote = self.quote(order.market, order.symbol)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from brokers.simulators.binance.ledger import Ledger, Position
+from brokers.simulators.binance.ledger import Funding, Ledger, Position
 from brokers.simulators.binance.orders import ZERO, AlgoOrder, Fill, Order, OrderState, Report
 from brokers.simulators.binance.symbols import QUOTE, Row, eight
 
@@ -77,6 +77,20 @@ def trade_row(fill: Fill) -> Row:
         "positionSide": "BOTH",
         "buyer": fill.side == "BUY",
         "maker": fill.maker,
+    }
+
+
+def income_row(funding: Funding) -> Row:
+    """Return one funding as the income history shows it."""
+    return {
+        "symbol": funding.symbol,
+        "incomeType": "FUNDING_FEE",
+        "income": eight(funding.income),
+        "asset": QUOTE,
+        "time": funding.at_ms,
+        "info": "FUNDING_FEE",
+        "tranId": funding.number,
+        "tradeId": "",
     }
 
 

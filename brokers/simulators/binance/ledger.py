@@ -37,6 +37,16 @@ class Position:
         return profit
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funding:
+    """One funding of one position: what the account got, negative when it paid."""
+
+    number: int
+    symbol: str
+    income: Decimal
+    at_ms: int
+
+
 @dataclass(slots=True, kw_only=True)
 class OrderList:
     """One OCO pair: the second leg's end follows the first one's fill or trigger."""
@@ -71,6 +81,7 @@ class Ledger:
     algos: dict[int, AlgoOrder] = field(default_factory=dict)
     lists: dict[int, OrderList] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
+    fundings: list[Funding] = field(default_factory=list)
     countdowns: dict[str, float] = field(default_factory=dict)  # symbol -> monotonic instant
 
     def add(self, order: Order) -> None:

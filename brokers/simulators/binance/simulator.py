@@ -28,6 +28,7 @@ from brokers.simulators.binance.tape import Tape
 from brokers.simulators.binance.user_streams import UserStreams
 
 _POLL_S = 0.05
+_FUNDING_EVERY_S = 8 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ class Simulator:
         self.spot = SpotDesk(exchange=self.exchange, **parts)  # type: ignore[arg-type]  # by name
         self.futures = FuturesDesk(exchange=self.exchange, algos=self.algos, **parts)  # type: ignore[arg-type]
         self._advancing = asyncio.Lock()
+        self._funded = int(opens.timestamp()) // _FUNDING_EVERY_S
 
     def put_account(self, raw: Mapping[str, object]) -> Account:
         """Add or change an account; new balances take effect at once."""
@@ -127,7 +129,15 @@ class Simulator:
         self.tape.advance(instant)
         self.market_streams.on_tick()
         self.exchange.on_tick()
+        self._fund(instant)
         self.algos.on_tick()
+
+    def _fund(self, instant: datetime) -> None:
+        """Settle the funding of 00:00, 08:00 and 16:00 UTC with the first tick at or after it."""
+        period = int(instant.timestamp()) // _FUNDING_EVERY_S
+        if period != self._funded:
+            self._funded = period
+            self.exchange.fund(period * _FUNDING_EVERY_S * 1000)
 
     def _check_countdowns(self) -> None:
         now = time.monotonic()

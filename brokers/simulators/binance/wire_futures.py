@@ -110,7 +110,8 @@ def _mark_price(call: Call) -> object:
     price = eight(call.sim.exchange.marks()[symbol])
     now_ms = call.sim.clock.now_ms()
     names = ("markPrice", "indexPrice", "estimatedSettlePrice")
-    return {"symbol": symbol, "lastFundingRate": "0.00010000", "time": now_ms} | dict.fromkeys(names, price)
+    rate = eight(call.sim.exchange.funding_rate)
+    return {"symbol": symbol, "lastFundingRate": rate, "time": now_ms} | dict.fromkeys(names, price)
 
 
 _DATA: tuple[tuple[str, str, str, int, str, Handler], ...] = (
@@ -266,6 +267,14 @@ def _positions(call: Call) -> list[Row]:
     ]
 
 
+def _income(call: Call) -> list[Row]:
+    """Show fundings only: nothing here asks for other kinds of income."""
+    kind, symbol = call.params.values.get("incomeType"), call.params.values.get("symbol")
+    fundings = [f for f in call.ledger.fundings if symbol in {None, f.symbol}]
+    rows = [futures_rows.income_row(f) for f in fundings] if kind in {None, "FUNDING_FEE"} else []
+    return windowed(call, rows, "time", None)
+
+
 def _leverage(call: Call) -> Row:
     symbol = call.sim.futures.symbol(call.params)
     leverage = call.params.integer("leverage") or 0
@@ -316,6 +325,7 @@ _ACCOUNT: tuple[tuple[str, str, str, int, str, Handler], ...] = (
     ("GET", "v3/balance", "balance", 5, SIGNED, _balance),
     ("GET", "v2/positionRisk", "positions", 5, SIGNED, _positions),
     ("GET", "v3/positionRisk", "positions", 5, SIGNED, _positions),
+    ("GET", "v1/income", "income", 30, SIGNED, _income),
     ("POST", "v1/leverage", "leverage", 1, SIGNED, _leverage),
     ("POST", "v1/marginType", "margin_type", 1, SIGNED, _margin_type),
     (

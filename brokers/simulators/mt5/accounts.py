@@ -24,6 +24,7 @@ class Account:
     balance: str = "100000.00"
     leverage: int = 100
     commission_per_lot: str = "3.50"
+    swap_per_lot: str = "0"  # what closing one lot books as swap; positions are not rolled over one by one
     limit_orders: int = 200
     trade_allowed: bool = True  # by the server, for the account
     trade_expert: bool = True  # by the server, for programs
@@ -46,6 +47,10 @@ class Account:
     def commission_cents(self, volume: int) -> int:
         """Return what one deal of a volume costs, cents."""
         return round(Decimal(self.commission_per_lot) * volume)
+
+    def swap_cents(self, volume: int) -> int:
+        """Return what closing a volume books as swap, cents; negative when it costs."""
+        return round(Decimal(self.swap_per_lot) * volume)
 
 
 class Accounts:

@@ -76,7 +76,7 @@ class Book:
     def add_deal(self, deal: Deal) -> None:
         """Book a deal and its money."""
         self.deals.append(deal)
-        self.balance += deal.profit + deal.commission
+        self.balance += deal.profit + deal.commission + deal.swap
 
     def of_symbol(self, symbol: str) -> list[Position]:
         """Return the open positions of a symbol, oldest first."""

@@ -50,6 +50,7 @@ class Executions:
             position_id=effect.position_id,
             profit=effect.profit,
             commission=-book.account.commission_cents(volume),
+            swap=0 if effect.entry == mt5.DEAL_ENTRY_IN else book.account.swap_cents(volume),
             magic=order.magic,
             reason=order.reason,
             comment=order.comment,

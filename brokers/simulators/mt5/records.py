@@ -106,6 +106,7 @@ class Deal:
     position_id: int = 0
     profit: int = 0
     commission: int = 0
+    swap: int = 0
     magic: int = 0
     reason: int = mt5.DEAL_REASON_EXPERT
     comment: str = ""

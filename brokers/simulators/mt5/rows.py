@@ -142,7 +142,7 @@ def deal_row(deal: Deal, time: ServerTime) -> Row:
         "volume": lots(deal.volume),
         "price": units(deal.price),
         "commission": dollars(deal.commission),
-        "swap": 0.0,
+        "swap": dollars(deal.swap),
         "profit": dollars(deal.profit),
         "fee": 0.0,
         "symbol": deal.symbol,

@@ -17,6 +17,7 @@ from app.domain.errors import ConfigError, LoginRefusedError, SessionExpiredErro
 from app.domain.ids import ClientOrderId
 from app.domain.instruments import Instrument, InstrumentKind, Venue
 from app.domain.market_data import Tick
+from app.domain.markets import USD, Money
 from app.domain.orders import OrderStatus, OrderType, Side, TimeInForce
 from app.domain.ports import BrokerAdapter, BrokerGateway, BrokerSession, OrderRequest
 from app.domain.reports import FaultClass, FeedAlive, Gap, Outcome, WriteResult
@@ -140,6 +141,26 @@ def test_every_execution_mode_fills_and_closes_by_its_own_policy(account: Accoun
 
     assert (opened.outcome, closed.outcome) == (Outcome.ACCEPTED, Outcome.ACCEPTED), (opened, closed)
     assert account.net() == 0
+
+
+def test_the_swap_of_the_nights_comes_with_the_deal_that_closes(
+    account: Account, simulator: Simulator
+) -> None:
+    simulator.post("accounts", {"login": account.login, "swap_per_lot": "-4.20"})
+    opened = account.send("night_1", Side.BUY, lots=10)
+    closed = account.send("night_2", Side.SELL, lots=10, position_ref=str(opened.broker_order_id))
+    simulator.post("accounts", {"login": account.login, "swap_per_lot": "0"})
+
+    swaps = {
+        fill.broker_order_id: fill.swap
+        for fill in account.gateway.request_fills().data
+        if fill.broker_order_id in {opened.broker_order_id, closed.broker_order_id}
+    }
+    # 10 lots of ours are a tenth of a contract.
+    assert swaps == {
+        opened.broker_order_id: None,
+        closed.broker_order_id: Money(amount=Decimal("0.42"), currency=USD),
+    }
 
 
 def test_hedging_closes_the_named_position_and_no_other(account: Account) -> None:

@@ -42,7 +42,9 @@ def _judge(desk: Desk, session: Session) -> set[TradingState]:
     """Begin a decision about every account; its locks last as long as the transaction."""
     account_ids = [deployment.account_id for deployment in desk.deployments]
     window = EntryWindow(opens_at=None, closes_at=None)
-    states = lock_risk_states(session, account_ids, day=TODAY, window=window, quotes={})
+    states = lock_risk_states(
+        session, account_ids, day=TODAY, window=window, quotes={}, net_pnls=lambda *_: {}
+    )
     return {state.user_state for state in states.values()}
 
 

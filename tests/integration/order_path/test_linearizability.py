@@ -160,6 +160,7 @@ class Crowd:
                 database=database,
                 clock=self._desk.clock,
                 news=self._desk.parts.news,
+                costs=self._desk.parts.costs,
                 windows=lambda *_: EntryWindow(opens_at=START, closes_at=START + timedelta(hours=1)),
             )
             while lease.is_valid():

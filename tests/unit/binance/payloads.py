@@ -92,6 +92,16 @@ FUTURES_TRADE: Mapping[str, object] = {
     "symbol": "BTCUSDT",
     "time": NOW_MS,
 }
+FUNDING: Mapping[str, object] = {
+    "symbol": "BTCUSDT",
+    "incomeType": "FUNDING_FEE",
+    "income": "-0.37500000",
+    "asset": "USDT",
+    "info": "FUNDING_FEE",
+    "time": NOW_MS,
+    "tranId": 9689322392,
+    "tradeId": "",
+}
 POSITION: Mapping[str, object] = {"symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": "-0.010"}
 FUTURES_BALANCE: Mapping[str, object] = {"asset": "USDT", "balance": "122.5", "availableBalance": "23.5"}
 ALGO: Mapping[str, object] = {

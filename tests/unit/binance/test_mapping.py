@@ -13,7 +13,7 @@ from app.domain.errors import ProtocolError
 from app.domain.ids import BrokerOrderId
 from app.domain.markets import Currency, Money
 from app.domain.orders import OrderStatus, Side
-from app.domain.reports import Balance, FillReport, OrderReport, PositionReport
+from app.domain.reports import Balance, FillReport, FundingReport, OrderReport, PositionReport
 from brokers.binance import algo, events, mapping
 from brokers.binance.refs import OrderRef, parse_ref
 from brokers.binance.sdk import load_sdk
@@ -48,6 +48,19 @@ def test_reads_the_documented_futures_order() -> None:
 
     assert (report.status, report.quantity, report.avg_px) == (OrderStatus.ACCEPTED, Decimal("0.40"), None)
     assert report.broker_order_id == "BTCUSDT-1917641"
+
+
+def test_reads_a_funding_as_what_was_taken() -> None:
+    told = mapping.funding(p.FUNDING)
+
+    assert told == FundingReport(
+        ref="9689322392",
+        broker_symbol="BTCUSDT",
+        taken=Money(amount=Decimal("0.375"), currency=Currency("USDT")),
+        ts_event=datetime(2024, 12, 2, 10, tzinfo=UTC),
+    )
+    with pytest.raises(ProtocolError, match="incomeType"):
+        mapping.funding({**p.FUNDING, "incomeType": "COMMISSION"})
 
 
 def test_reads_fills_of_both_segments() -> None:

@@ -12,9 +12,11 @@ from mypy import api as mypy_api
 from app.domain.accounts import TradingState
 from app.domain.errors import InvariantError
 from app.domain.ids import DeploymentId, SignalKey
+from app.domain.markets import INR, USD, USDT, Currency
 from app.domain.orders import OrderIntent, OrderRole, Side
 from app.domain.risk.gate import Approved, Denied, evaluate
 from app.domain.risk.limits import RiskLimits
+from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.rules import DenialCode
 from app.domain.risk.state import OpenPosition, RiskState
 from tests.builders import CALL, NOW, OPEN, PUT, SQUARE_OFF, at_ease, holding, intent, option, quote
@@ -217,11 +219,28 @@ def test_denies_more_entries_in_a_second_than_the_limit() -> None:
     assert denial(intent(), replace(at_ease(), entries_this_second=8)) is DenialCode.ORDER_RATE
 
 
+def test_a_daily_loss_that_names_its_currency_judges_that_sum_and_no_other() -> None:
+    lost = NetPnl(realized=Decimal(-50))
+    limits = RiskLimits(daily_losses=((Currency("JPY"), Decimal(7000)), (USDT, Decimal(50))))
+
+    assert denial(intent(), replace(at_ease(), pnls={USD: lost}), limits=limits) is None
+    assert denial(intent(), replace(at_ease(), pnl=lost, pnls={INR: lost}), limits=limits) is None
+    at_the_limit = replace(at_ease(), pnls={USDT: lost, INR: NetPnl(realized=Decimal(9000))})
+    assert denial(intent(), at_the_limit, limits=limits) is DenialCode.DAILY_LOSS
+    just_above = replace(at_ease(), pnls={USDT: replace(lost, charges=Decimal("-0.01"))})
+    assert denial(intent(), just_above, limits=limits) is None
+
+
 def test_denies_entries_at_the_daily_loss() -> None:
-    state = replace(at_ease(), realized_pnl=Decimal(-20_000), unrealized_pnl=Decimal("-4999.99"))
+    state = replace(
+        at_ease(), pnl=NetPnl(realized=Decimal(-20_000), unrealized=Decimal("-4960.99"), charges=Decimal(39))
+    )
 
     assert denial(intent(), state) is None
-    assert denial(intent(), replace(state, unrealized_pnl=Decimal(-5_000))) is DenialCode.DAILY_LOSS
+    assert (
+        denial(intent(), replace(state, pnl=replace(state.pnl, charges=Decimal("39.01"))))
+        is DenialCode.DAILY_LOSS
+    )
 
 
 def _everything_forbidden() -> RiskState:
@@ -231,8 +250,7 @@ def _everything_forbidden() -> RiskState:
         tenant_state=TradingState.HALTED,
         entries_open_at=None,
         entries_close_at=None,
-        realized_pnl=Decimal(-(10**9)),
-        unrealized_pnl=Decimal(0),
+        pnl=NetPnl(realized=Decimal(-(10**9))),
         entries_this_second=10**6,
         unknown_instruments=frozenset({CALL.instrument_id}),
         known_ids=frozenset({intent().client_order_id}),
@@ -298,6 +316,7 @@ def test_only_the_gate_can_approve() -> None:
 
 _SNIPPET = """
 from app.domain.orders import OrderIntent
+from app.domain.markets import INR, USD, USDT, Currency
 from app.domain.risk.gate import Approved, Denied, evaluate
 from app.domain.risk.limits import RiskLimits
 from app.domain.risk.state import RiskState

@@ -6,7 +6,11 @@ from decimal import Decimal
 import pytest
 
 from app.domain.errors import InvalidInputError
-from app.domain.risk.limits import SYMBOL_LISTS, RiskLimits, parse_limits, write_limits
+from app.domain.risk.limits import SYMBOL_LISTS, RiskLimits, daily_losses, parse_limits, write_limits
+
+NUMBERS = sorted(
+    {"max_daily_loss_USDT", *(field.name for field in fields(RiskLimits))} - SYMBOL_LISTS - {"daily_losses"}
+)
 
 
 def test_names_that_are_not_given_keep_their_default() -> None:
@@ -31,7 +35,7 @@ def test_a_value_that_is_not_exact_is_refused(value: object) -> None:
         RiskLimits.from_mapping({"max_daily_loss": value})
 
 
-@pytest.mark.parametrize("name", sorted({field.name for field in fields(RiskLimits)} - SYMBOL_LISTS))
+@pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", ["0", "-1"])
 def test_no_limit_can_be_switched_off(name: str, value: str) -> None:
     with pytest.raises(InvalidInputError, match=f"{name}: expected a positive number"):
@@ -99,3 +103,24 @@ def test_only_what_limits_is_named() -> None:
 def test_ended_trades_are_asked_for_when_a_limit_needs_them(name: str) -> None:
     assert RiskLimits.from_mapping({name: 1}).looks_back
     assert not RiskLimits().looks_back
+
+
+def test_a_daily_loss_may_name_its_currency_and_is_written_as_it_was_read() -> None:
+    values = {"max_daily_loss": "5000", "max_daily_loss_USDT": "50.5", "max_daily_loss_JPY": "7000"}
+
+    parsed = parse_limits(values)
+    limits = RiskLimits.of(parsed)
+
+    assert write_limits(parsed) == values
+    assert daily_losses(parsed) == {"USDT": Decimal("50.5"), "JPY": Decimal(7000)}
+    assert limits.daily_losses == (("JPY", Decimal(7000)), ("USDT", Decimal("50.5")))
+    assert {name: limits.named[name] for name in values} == parsed
+    assert RiskLimits.from_mapping(values) == limits
+
+
+@pytest.mark.parametrize(
+    "name", ["max_daily_loss_", "max_daily_loss_usdt", "max_drawdown_USDT", "daily_losses"]
+)
+def test_a_currency_that_is_none_is_no_limit(name: str) -> None:
+    with pytest.raises(InvalidInputError, match="max_daily_loss_<CURRENCY>"):
+        parse_limits({name: 5})

@@ -10,8 +10,10 @@ from app.domain.risk.breaches import Breach, LossRule
 from app.domain.risk.combined import CombinedRules
 from app.domain.risk.limits import RiskLimits, number_of, parse_limits
 from app.domain.risk.losses import LossRules, Sample, Standing, judge
+from app.domain.risk.net_pnl import NetPnl
 
 AT = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
+CHARGES = Decimal("36.08")
 DAILY = LossRules(max_daily_loss=Decimal(5000))
 DRAWDOWN = LossRules(max_drawdown=Decimal(1500))
 TRAIL = {
@@ -27,11 +29,15 @@ def combined(**settings: object) -> LossRules:
 
 
 def sample(number: int, pnl: str, *, realized: str = "0") -> Sample:
-    """The sample of the second `number`, worth `pnl`."""
+    """The sample of the second `number`, worth `pnl` after charges."""
     return Sample(
         as_of=AT + timedelta(seconds=number),
-        realized=Decimal(realized),
-        unrealized=Decimal(pnl) - Decimal(realized),
+        net=NetPnl(
+            realized=Decimal(realized),
+            unrealized=Decimal(pnl) - Decimal(realized) + CHARGES,
+            charges=CHARGES,
+            estimated=1,
+        ),
     )
 
 
@@ -110,9 +116,13 @@ def test_a_breach_names_the_formula_in_numbers() -> None:
     assert daily is not None
     assert drawdown is not None
     assert (daily.limit, daily.value) == (Decimal(5000), Decimal(-5100))
-    assert daily.formula == "realized -1200.5 + unrealized -3899.5 = -5100.0 <= -5000"
+    assert daily.formula == (
+        "realized -1200.5 + unrealized -3863.42 - charges 36.08 (estimated) = -5100.00 <= -5000"
+    )
     assert (drawdown.limit, drawdown.value) == (Decimal(1500), Decimal(1600))
-    assert drawdown.formula == "peak 700 - (realized -100 + unrealized -800) = 1600 >= 1500"
+    assert drawdown.formula == (
+        "peak 700 - (realized -100 + unrealized -763.92 - charges 36.08 (estimated)) = 1600.00 >= 1500"
+    )
 
 
 def test_the_limit_of_the_day_is_named_before_what_else_is_broken() -> None:

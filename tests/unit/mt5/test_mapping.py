@@ -83,6 +83,19 @@ def test_money_that_moved_is_no_fill(kind: int) -> None:
     assert mapping.fill_report(row, sizes=SIZES, clock=server_clock()) is None
 
 
+def test_a_deal_tells_what_the_nights_took_and_none_without_any() -> None:
+    def swap(value: str) -> Money | None:
+        body = {**BOOKS, "account": {"currency": "USD"}, "deals": [{**DEAL_ROW, "swap": value}]}
+        [told] = read_books(body, clock=server_clock(), since=DAY).fills
+        return told.swap
+
+    assert swap("-1.24") == Money(amount=Decimal("1.24"), currency=Currency("USD"))
+    assert swap("0.5") == Money(amount=Decimal("-0.5"), currency=Currency("USD"))
+    assert swap("0.0") is None
+    [untold] = read_books(BOOKS, clock=server_clock(), since=DAY).fills
+    assert untold.swap is None
+
+
 def test_a_deal_tells_what_the_broker_took_in_the_accounts_currency() -> None:
     paid = {**DEAL_ROW, "commission": "-0.35", "fee": "-0.05"}
     given = {**DEAL_ROW, "commission": "0.1"}

@@ -11,6 +11,8 @@ const NAMES = {
   gst: 'GST',
   trade_fee: 'Trading fee',
   commission: 'Commission',
+  funding: 'Funding',
+  swap: 'Swap',
 } satisfies Record<Charge, string>;
 const names = new Map<string, string>(Object.entries(NAMES));
 const BASES: Record<ChargeBasis, string> = {
