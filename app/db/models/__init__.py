@@ -13,6 +13,7 @@ from app.db.models.day import (
 from app.db.models.market import BarRow, IndicatorRow
 from app.db.models.people import (
     AccountRow,
+    ApiKeyRow,
     AuditRow,
     BrokerSessionRow,
     CredentialRow,
@@ -26,6 +27,7 @@ from app.db.models.trading import (
     OPEN_BASKET,
     BrokerTradeRow,
     ExternalFillRow,
+    ExternalSignalRow,
     FillRow,
     LegRow,
     LostOrderRow,
@@ -39,6 +41,7 @@ __all__ = [
     "OPEN_BASKET",
     "AccountRow",
     "AlarmRow",
+    "ApiKeyRow",
     "AuditRow",
     "BarRow",
     "Base",
@@ -49,6 +52,7 @@ __all__ = [
     "DeploymentRow",
     "EquityPointRow",
     "ExternalFillRow",
+    "ExternalSignalRow",
     "FillRow",
     "IndicatorRow",
     "InjectedSessionRow",
