@@ -18,10 +18,11 @@ from app.domain.users import Role
 from app.infra.live_state import LiveState
 from app.services.commands import Caller, TaskSender
 from app.services.costs import Costs
+from app.services.external_signals import ExternalSignals
 from app.services.overview import Sources
 from app.services.risk_control import Moment, moment_of
 
-_bearer = HTTPBearer(auto_error=False, description="A token from POST /api/v1/tokens")
+bearer = HTTPBearer(auto_error=False, description="A token from POST /api/v1/tokens")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Parts:
     clock: Clock
     calendar: Calendar
     costs: Costs
+    signals: ExternalSignals
     tokens: Tokens
     throttle: LoginThrottle
     hub: Hub
@@ -74,7 +76,7 @@ PartsDep = Annotated[Parts, Depends(get_parts)]
 
 
 def get_bearer(
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> str:
     """Return the token of the request; raises UnauthorizedError when there is none."""
     if credentials is None:

@@ -52,6 +52,14 @@ class LimitsUnreadableError(AppError):
     http_status = 503
 
 
+class RefusedError(ConflictError):
+    """Nothing was done for a wish; `code` is the gate's DenialCode or a TargetFault."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """Tell what a wish came to; `orders` are its entries.
@@ -82,6 +90,14 @@ class Answer:
         if denial is not None:
             return DenialCode(denial.denial_code or "").remedy
         return "" if self.signal.code is None else TargetFault(self.signal.code).remedy
+
+    def require_taken(self) -> None:
+        """Raise RefusedError where a rule let nothing be done; what was held already is no refusal."""
+        is_denied = bool(self.orders) and all(order.denial_code is not None for order in self.orders)
+        if self.code is not None and (is_denied or self.signal.outcome is MoveKind.REFUSED):
+            raise RefusedError(
+                f"{self.code}: {self.message}. {self.remedy} (signal:{self.signal.id})", code=self.code
+            )
 
     @property
     def _denial(self) -> EntryOrder | None:
