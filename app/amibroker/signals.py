@@ -1,7 +1,7 @@
 """Read the signals that AFL posts: which bar they are of, what they ask, and whether they come in time.
 
-AFL is run again on every refresh of a chart, so one signal is posted many times. Its key is made here, from the
-bar's start, which is the same for all four ways in which AmiBroker may stamp a bar; never by AFL.
+AFL is run again on every refresh of a chart, so one signal is posted many times. Its key is made here, from
+the bar's start, which is the same for all four ways in which AmiBroker may stamp a bar; never by AFL.
 """
 
 import hashlib
