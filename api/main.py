@@ -44,6 +44,19 @@ from app.services.costs import Costs
 from app.services.external_signals import open_external_signals
 
 _VERSION = "1"
+_ROUTES: Final = (
+    identity,
+    accounts,
+    limits,
+    losses,
+    trading,
+    signals,
+    amibroker,
+    unknown_orders,
+    day,
+    commands,
+)
+"""What lies under /api/v1; AmiBroker's route speaks its own form and is not in the document."""
 WEBSOCKETS: Final = "websockets-sansio"
 """uvicorn's newer implementation; its default one rests on a deprecated part of websockets."""
 
@@ -79,18 +92,7 @@ def create_app(
     application.state.parts = parts
     application.add_middleware(RequestContext)
     add_error_handlers(application)
-    for routes in (
-        identity,
-        accounts,
-        limits,
-        losses,
-        trading,
-        signals,
-        amibroker,
-        unknown_orders,
-        day,
-        commands,
-    ):
+    for routes in _ROUTES:
         application.include_router(routes.router, prefix="/api/v1")
     application.include_router(machinery.router)
     application.include_router(stream.router)

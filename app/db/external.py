@@ -15,7 +15,7 @@ from app.db.orders import OPEN_STATUSES
 from app.db.scope import DataScope
 from app.domain.accounts import BrokerCode
 from app.domain.external import Door
-from app.domain.ids import DeploymentId, InstrumentId
+from app.domain.ids import AccountId, DeploymentId, InstrumentId
 from app.domain.markets import Market, market_of
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderRole, OrderStatus, Side
@@ -71,6 +71,12 @@ def place_of(session: Session, deployment_id: DeploymentId) -> tuple[Market, dat
     )
     broker, armed_on = session.execute(statement).one()
     return market_of(BrokerCode(broker)), armed_on
+
+
+def account_of(session: Session, deployment_id: DeploymentId) -> AccountId:
+    """Return the account of a deployment."""
+    statement = select(DeploymentRow.account_id).where(DeploymentRow.id == deployment_id)
+    return AccountId(session.scalars(statement).one())
 
 
 def holding_of(

@@ -1,6 +1,6 @@
 """Take wishes from outside: every door (REST, OpenAlgo, AmiBroker, CLI) ends in the strategies' gate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -11,6 +11,7 @@ from app.db.controls import cancel_unsent_entries
 from app.db.external import (
     EntryOrder,
     ExternalSignal,
+    account_of,
     add_external,
     find_external,
     find_recent,
@@ -23,13 +24,15 @@ from app.db.external import (
 from app.db.instruments import find_instrument
 from app.db.locks import lock_accounts
 from app.db.models import AccountRow
+from app.db.risk_state import EntryWindow
 from app.db.scope import DataScope
 from app.db.session import Database
 from app.domain.calendar import Calendar
 from app.domain.deployments import Deployment
 from app.domain.errors import AppError, ConflictError, InvalidInputError, NotFoundError
 from app.domain.external import EXTERNAL, Door, ExternalWish
-from app.domain.ids import DeploymentId
+from app.domain.ids import DeploymentId, InstrumentId
+from app.domain.market_data import Tick
 from app.domain.ports import Clock
 from app.domain.risk.rules import DenialCode
 from app.domain.targets import Move, MoveKind, TargetFault
@@ -142,41 +145,54 @@ class ExternalSignals:
             NotArmedError, LimitsUnreadableError: nothing was recorded.
         """
         with self._database.begin() as session:
-            deployment = _deployment_of(session, actor, deployment_id)
+            _deployment_of(session, actor, deployment_id)
             market, _ = place_of(session, deployment_id)
             known = self._find(session, deployment_id, wish, repeats_within_s)
         if known is not None:
             return known
         # Read before the transaction: nothing waits for Valkey while it holds an account.
         ticks = {} if wish.instrument_id is None else read_marks(self._valkey, [wish.instrument_id])
-        now = self._clock.now()
-        window = self._windows(market, market.day_of(now))
+        window = self._windows(market, market.day_of(self._clock.now()))
         with self._database.begin() as session:
-            lock_accounts(session, AccountRow.id == deployment.account_id)
+            lock_accounts(session, AccountRow.id == account_of(session, deployment_id))
             known = self._find(session, deployment_id, wish, repeats_within_s)
             if known is not None:
                 return known
             if repeats_within_s is not None:
-                wish = replace(wish, key=f"{wish.key}@{now.timestamp():.6f}")
+                wish = replace(wish, key=f"{wish.key}@{self._clock.now().timestamp():.6f}")
             case = self._case(session, actor, deployment_id, wish)
-            contracts = Contracts([] if case.instrument is None else [case.instrument])
-            snapshot = MarketSnapshot(contracts=contracts, ticks=ticks, now=now)
             move = case.move()
-            judged = None
-            if move.kind in (MoveKind.ENTER, MoveKind.EXIT):
-                tick = None if wish.instrument_id is None else snapshot.tick(wish.instrument_id)
-                made = Wish(deployment=case.deployment, signal=case.signal(move, tick), ts_event=now)
-                judged = self._trading.judge(
-                    session, [made], market=snapshot, day=case.day, window=window, is_asked_again=False
-                )
+            judged = self._judge(session, case, move, ticks=ticks, window=window)
             answer = self._keep(session, actor, case, move, judged=judged, door=door)
         if judged is not None:
             self._trading.publish(judged, market)
         if answer is None:
-            raise LimitsUnreadableError(
-                "the limits cannot be read; nothing was recorded, send it again later"
-            )
+            raise LimitsUnreadableError("the limits cannot be read; nothing was recorded, try again later")
         return answer
+
+    def _judge(
+        self,
+        session: Session,
+        case: Case,
+        move: Move,
+        *,
+        ticks: Mapping[InstrumentId, Tick],
+        window: EntryWindow,
+    ) -> Judged | None:
+        """Write the signal of an entry or exit with its verdict; None where there is nothing to write."""
+        if move.kind not in (MoveKind.ENTER, MoveKind.EXIT):
+            return None
+        now, tick = self._clock.now(), next(iter(ticks.values()), None)
+        contracts = Contracts([] if case.instrument is None else [case.instrument])
+        wish = Wish(deployment=case.deployment, signal=case.signal(move, tick), ts_event=now)
+        return self._trading.judge(
+            session,
+            [wish],
+            market=MarketSnapshot(contracts=contracts, ticks=ticks, now=now),
+            day=case.day,
+            window=window,
+            is_asked_again=False,
+        )
 
     def follow(self, scope: DataScope, external_id: int) -> Answer:
         """Return what became of something handed in. Raises NotFoundError outside the scope."""
@@ -202,7 +218,7 @@ class ExternalSignals:
 
         Raises: NotFoundError, ForbiddenError.
         """
-        scope = DataScope(user_id=None if actor.user_id is None else actor.user_id)
+        scope = DataScope(user_id=None if actor.is_staff else actor.user_id)
         with self._database.begin() as session:
             signal = read_external(session, scope, external_id)
             if signal is None:
@@ -213,7 +229,8 @@ class ExternalSignals:
             where = {"signal_id": signal.signal_id, "user_id": signal.user_id}
             canceled = cancel_unsent_entries(session, where=where, reason=reason, at=self._clock.now())
             subject = f"deployment {signal.deployment_id}"
-            record(session, actor, "signal.withdrawn", subject=subject, reason=reason, key=signal.key)
+            facts = {"key": signal.key, "canceled": canceled}
+            record(session, actor, "signal.withdrawn", subject=subject, reason=reason, **facts)
         return canceled
 
     def _find(
@@ -263,17 +280,20 @@ class ExternalSignals:
         if judged is not None and not judged.wishes:
             return None
         wish, deployment = case.wish, case.deployment
+        facts = {
+            "key": wish.key,
+            "door": door,
+            "wish": wish.to_mapping(),
+            "outcome": move.kind,
+            "code": move.fault,
+        }
         signal = add_external(
             session,
+            **facts,
             user_id=deployment.user_id,
             deployment_id=deployment.deployment_id,
             day=case.day,
-            key=wish.key,
-            door=door,
             actor=actor.name,
-            wish=wish.to_mapping(),
-            outcome=move.kind,
-            code=move.fault,
             message=move.message,
             instrument_id=wish.instrument_id,
             side=move.side,
@@ -281,18 +301,8 @@ class ExternalSignals:
             signal_id=None if judged is None else next(iter(judged.signal_ids.values())),
             ts_init=self._clock.now(),
         )
-        record(
-            session,
-            actor,
-            "signal.handed_in",
-            subject=f"deployment {deployment.deployment_id}",
-            reason=wish.reason,
-            key=wish.key,
-            door=door,
-            wish=wish.to_mapping(),
-            outcome=move.kind,
-            code=move.fault,
-        )
+        subject = f"deployment {deployment.deployment_id}"
+        record(session, actor, "signal.handed_in", subject=subject, reason=wish.reason, **facts)
         return _answer(session, signal)
 
 
