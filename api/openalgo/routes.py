@@ -9,9 +9,10 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 
-from api.deps import Parts, get_parts, origin_of
+from api.deps import Parts, get_parts, origin_of, read_at_most
 from api.openalgo import replies
 from api.openalgo.requests import (
+    MOST_BYTES,
     Fields,
     close_wish,
     order_wish,
@@ -35,6 +36,7 @@ log = structlog.get_logger()
 
 _SAME_WITHIN_S = 10.0
 """An equal order without a key of its own within so many seconds is taken for a repetition."""
+_MOST_DIGITS = 18
 _STATUSES = {401: 403, 409: 400, 422: 400}
 """What OpenAlgo answers where we would answer something else."""
 
@@ -59,7 +61,8 @@ class Asked:
     def answer(self) -> Answer:
         """Return the order that `orderid` names. Raises NotFoundError."""
         order_id = text(self.fields, "orderid")
-        found = self.parts.signals.follow(self.scope, int(order_id)) if order_id.isdecimal() else None
+        is_number = order_id.isdecimal() and len(order_id) <= _MOST_DIGITS
+        found = self.parts.signals.follow(self.scope, int(order_id)) if is_number else None
         if found is None or found.signal.deployment_id != self.holder.deployment_id:
             raise NotFoundError(f"Order not found: {order_id}")
         return found
@@ -74,7 +77,7 @@ class Asked:
 
 async def read_fields(request: Request) -> Fields:
     """Read the body, whatever its content type says: AmiBroker cannot always set one."""
-    return parse_body(await request.body())
+    return parse_body(await read_at_most(request, MOST_BYTES))
 
 
 def get_asked(

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import PlainTextResponse
 from sqlalchemy.exc import OperationalError
 
-from api.deps import Parts, PartsDep, origin_of
+from api.deps import Parts, PartsDep, origin_of, read_at_most
 from app.amibroker.signals import MOST_BYTES, Act, act_of, parse_fields, read_signal
 from app.domain.errors import AppError, ConflictError, InvalidInputError, NotFoundError
 from app.domain.external import Door
@@ -28,7 +28,7 @@ _WORDS: tuple[tuple[type[AppError], str], ...] = (
 
 async def read_raw(request: Request) -> bytes:
     """Read the body as it came."""
-    return (await request.body())[: MOST_BYTES + 1]
+    return await read_at_most(request, MOST_BYTES)
 
 
 @router.post("/amibroker/signals")

@@ -110,7 +110,7 @@ def parse_fields(raw: bytes) -> Mapping[str, str]:
         InvalidInputError: too long, or neither.
     """
     if len(raw) > MOST_BYTES:
-        raise InvalidInputError(f"expected at most {MOST_BYTES} bytes, got {len(raw)}")
+        raise InvalidInputError(f"expected at most {MOST_BYTES} bytes, got more")
     try:
         body = raw.decode("ascii").strip()
         fields = json.loads(body, parse_float=str) if body.startswith("{") else dict(parse_qsl(body))
