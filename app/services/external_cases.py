@@ -12,7 +12,7 @@ from app.domain.instruments import Instrument, InstrumentKind, venue_of
 from app.domain.market_data import Tick
 from app.domain.markets import Market
 from app.domain.numbers import ZERO
-from app.domain.orders import ProtectionTerms
+from app.domain.orders import ProtectionTerms, Side
 from app.domain.signals import Signal, SignalKind, SignalLeg
 from app.domain.targets import Holding, Move, MoveKind, move_by, move_out, move_to
 
@@ -48,7 +48,7 @@ class Case:
         """
         move = self._move()
         if move.kind is MoveKind.ENTER:
-            self._require_entry()
+            self._require_entry(move)
         return move
 
     def _move(self) -> Move:
@@ -108,13 +108,17 @@ class Case:
             raise NotFoundError(f"expected a contract of {self.day}, {name} is not in the day's master")
         return self.instrument
 
-    def _require_entry(self) -> None:
+    def _require_entry(self, move: Move) -> None:
         """Refuse what the gate does not know: a wrong place, a deployment that has not joined the day."""
         name, instrument = self.deployment.name, self._terms()
         instrument_id = InstrumentId(instrument.instrument_id)
         if instrument.kind is InstrumentKind.INDEX:
             raise InvalidInputError(
                 f"instrument_id: expected something to trade, {instrument_id} is an index"
+            )
+        if instrument.kind is InstrumentKind.SPOT and move.side is Side.SELL:
+            raise InvalidInputError(
+                f"{instrument_id}: expected BUY, coins not held here would be the user's own"
             )
         terms = ExternalTerms.from_mapping(self.deployment.params)
         if venue_of(instrument_id) not in self.market.venues or not terms.allows(instrument_id):
