@@ -121,14 +121,14 @@ class ExternalWish:
 
     def to_mapping(self) -> dict[str, Any]:
         """Return what makes two wishes the same, as JSON values: all but key, reason and times."""
-        ask: dict[str, Any] = {}
-        match self.ask:
-            case Target(amount=amount):
-                ask = {"target": _text(amount.value), "unit": amount.unit.value}
-            case Trade(side=side, amount=amount):
-                ask = {"side": side.value, "amount": _text(amount.value), "unit": amount.unit.value}
-            case Leave(only=only):
-                ask = {"leave": None if only is None else only.value}
+        ask: dict[str, Any]
+        if isinstance(self.ask, Leave):
+            ask = {"leave": None if self.ask.only is None else self.ask.only.value}
+        elif isinstance(self.ask, Target):
+            ask = {"target": _text(self.ask.amount.value), "unit": self.ask.amount.unit.value}
+        else:
+            ask = {"side": self.ask.side.value, "amount": _text(self.ask.amount.value)}
+            ask["unit"] = self.ask.amount.unit.value
         stop = None if self.stop_fraction is None else _text(self.stop_fraction)
         return {"instrument_id": self.instrument_id, "stop_fraction": stop, **ask}
 
