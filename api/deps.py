@@ -18,10 +18,11 @@ from app.domain.users import Role
 from app.infra.live_state import LiveState
 from app.services.commands import Caller, TaskSender
 from app.services.costs import Costs
+from app.services.external_signals import ExternalSignals
 from app.services.overview import Sources
 from app.services.risk_control import Moment, moment_of
 
-_bearer = HTTPBearer(auto_error=False, description="A token from POST /api/v1/tokens")
+bearer = HTTPBearer(auto_error=False, description="A token from POST /api/v1/tokens")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Parts:
     clock: Clock
     calendar: Calendar
     costs: Costs
+    signals: ExternalSignals
     tokens: Tokens
     throttle: LoginThrottle
     hub: Hub
@@ -74,7 +76,7 @@ PartsDep = Annotated[Parts, Depends(get_parts)]
 
 
 def get_bearer(
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> str:
     """Return the token of the request; raises UnauthorizedError when there is none."""
     if credentials is None:
@@ -88,6 +90,16 @@ BearerDep = Annotated[str, Depends(get_bearer)]
 def get_caller(request: Request, parts: PartsDep, token: BearerDep) -> Caller:
     """Return who calls."""
     return parts.caller(token, origin=origin_of(request))
+
+
+async def read_at_most(request: Request, most_bytes: int) -> bytes:
+    """Return a request's body, cut one byte after the most that its reader accepts."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > most_bytes:
+            break
+    return body[: most_bytes + 1]
 
 
 def origin_of(request: Request) -> str:

@@ -13,14 +13,17 @@ from api.auth import LoginThrottle, Tokens
 from api.deps import Parts
 from api.errors import PROBLEMS, add_error_handlers
 from api.middleware import RequestContext
+from api.openalgo.routes import create_openalgo
 from api.routes import (
     accounts,
+    amibroker,
     commands,
     day,
     identity,
     limits,
     losses,
     machinery,
+    signals,
     stream,
     trading,
     unknown_orders,
@@ -38,8 +41,22 @@ from app.infra.live_state import LiveState
 from app.infra.secret_files import secret_or_file
 from app.services.commands import TaskSender
 from app.services.costs import Costs
+from app.services.external_signals import open_external_signals
 
 _VERSION = "1"
+_ROUTES: Final = (
+    identity,
+    accounts,
+    limits,
+    losses,
+    trading,
+    signals,
+    amibroker,
+    unknown_orders,
+    day,
+    commands,
+)
+"""What lies under /api/v1; AmiBroker's route speaks its own form and is not in the document."""
 WEBSOCKETS: Final = "websockets-sansio"
 """uvicorn's newer implementation; its default one rests on a deprecated part of websockets."""
 
@@ -48,14 +65,16 @@ def create_app(
     settings: Settings, database: Database, valkey: LiveState, *, queue: TaskSender, clock: Clock
 ) -> FastAPI:
     """Return the application; it owns `database` and `valkey` and closes them at its end."""
+    calendar, costs = load_calendar(), Costs(load_charges())
     parts = Parts(
         settings=settings,
         database=database,
         live=valkey,
         queue=queue,
         clock=clock,
-        calendar=load_calendar(),
-        costs=Costs(load_charges()),
+        calendar=calendar,
+        costs=costs,
+        signals=open_external_signals(database, clock, calendar, valkey=valkey.data, costs=costs),
         tokens=Tokens(secret_or_file(settings.jwt_secret, settings.home / "jwt.key")),
         throttle=LoginThrottle(),
         hub=Hub(),
@@ -73,10 +92,11 @@ def create_app(
     application.state.parts = parts
     application.add_middleware(RequestContext)
     add_error_handlers(application)
-    for routes in (identity, accounts, limits, losses, trading, unknown_orders, day, commands):
+    for routes in _ROUTES:
         application.include_router(routes.router, prefix="/api/v1")
     application.include_router(machinery.router)
     application.include_router(stream.router)
+    application.mount("/openalgo", create_openalgo(parts))
     _declare_frames(application)
     application.include_router(dashboard_router(Path(api.__file__).parent.parent / "frontend" / "dist"))
     return application

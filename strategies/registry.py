@@ -17,6 +17,7 @@ BUILT_IN = (
     "strategies.opening_range",
     "strategies.ema_cross",
     "strategies.london_breakout",
+    "strategies.external",
 )
 """Modules that ship with the platform. Each, like each module of a user, has a tuple STRATEGIES."""
 

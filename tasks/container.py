@@ -12,13 +12,11 @@ from functools import cache, cached_property
 from redis import Redis
 
 from app.config import Settings, load_settings
-from app.db.risk_state import EntryWindow
 from app.db.session import Database
 from app.domain.accounts import BrokerCode
 from app.domain.charges import RateBook
 from app.domain.instruments import Venue
 from app.domain.markets import MARKETS, Market
-from app.domain.phases import Phase
 from app.domain.ports import BrokerAdapter, Clock
 from app.infra.breaker_store import BreakerStore
 from app.infra.calendars import load_calendar
@@ -32,6 +30,7 @@ from app.services.book_audit import BookAuditor
 from app.services.breakers import Breakers
 from app.services.costs import Costs
 from app.services.credentials import open_vault
+from app.services.entry_windows import EntryWindows
 from app.services.execution import Execution
 from app.services.gateways import Gateways
 from app.services.lanes.books import BooksRun
@@ -252,12 +251,8 @@ class Container:
             clock=self.clock,
             news=self.news,
             costs=self.costs,
-            windows=self._entry_window,
+            windows=EntryWindows(self.database, load_calendar()),
         )
-
-    def _entry_window(self, market: Market, day: date) -> EntryWindow:
-        due = {p.phase: p.due_at for p in self.market_days[market.venue].schedule(day)}
-        return EntryWindow(opens_at=due.get(Phase.BELL), closes_at=due.get(Phase.SQUARE_OFF))
 
 
 @cache

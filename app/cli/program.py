@@ -18,6 +18,7 @@ from app.cli import (
     kill,
     limits,
     sessions,
+    signals,
     unknown,
     up,
     upkeep,
@@ -40,6 +41,8 @@ GROUPS: tuple[tuple[str | None, typer.Typer], ...] = (
     ("keys", keys.commands),
     ("limits", limits.commands),
     ("session", sessions.commands),
+    ("signal", signals.commands),
+    ("api-keys", signals.key_commands),
     ("unknown", unknown.commands),
 )
 

@@ -30,6 +30,15 @@ def load_instruments(
     return {InstrumentId(row.instrument_id): _to_instrument(row) for row in rows}
 
 
+def find_instrument(session: Session, day: date, instrument_id: InstrumentId) -> Instrument | None:
+    """Return one of the day's contracts, or None."""
+    statement = select(InstrumentRow).where(
+        InstrumentRow.as_of == day, InstrumentRow.instrument_id == instrument_id
+    )
+    row = session.scalars(statement).one_or_none()
+    return None if row is None else _to_instrument(row)
+
+
 def _to_row(day: date, instrument: Instrument) -> dict[str, Any]:
     row = asdict(instrument)
     terms = row.pop("option") or {}

@@ -46,6 +46,11 @@ class LiveState:
         self._queues = connect_impatient(f"{base}/{_QUEUE_DATABASE}")
         self._news = _connect(f"{base}/0")
 
+    @property
+    def data(self) -> redis.Redis:
+        """The connection to streams and marks, for parts that bring their own reading."""
+        return self._data
+
     def ping(self) -> None:
         """Raise redis.RedisError when Valkey cannot be reached."""
         self._data.ping()

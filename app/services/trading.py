@@ -1,13 +1,13 @@
 """Record decisions: signal, verdict and durable intent in one transaction, before anything is sent (I1)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -37,7 +37,7 @@ from app.domain.risk.state import Quote, RiskState
 from app.domain.signals import Signal, SignalKind
 from app.domain.strategy import MarketView
 from app.engine.engine import decide
-from app.engine.state import quotes_for
+from app.engine.state import Decision, quotes_for
 from app.infra.names import RunKind, run_name
 from app.services.costs import Costs, WatchedCosts
 from app.services.loops.ports import Lease, RecordResult, Wish
@@ -49,6 +49,18 @@ log = structlog.get_logger()
 EntryWindows = Callable[[Market, date], EntryWindow]
 _UNREADABLE = "limits_unreadable"
 LimitsInForce = Mapping[DeploymentId, RiskLimits]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Hold what a round left in the tables: the wishes that stand, the ids of the new signals, their orders.
+
+    `signal_ids` go by key: they serve a caller that has one deployment.
+    """
+
+    wishes: tuple[Wish, ...]
+    signal_ids: Mapping[SignalKey, int]
+    orders: tuple[OrderRow, ...]
 
 
 class Trading:
@@ -81,44 +93,80 @@ class Trading:
         """
         venue = MARKETS[Venue(lease.spec["venue"])]
         day = venue.day_of(self._clock.now())
-        quotes = quotes_for((w.signal for w in wishes), market, age_of=lambda i: self._age(market, i))
-        orders: list[OrderRow] = []
+        window = self._windows(venue, day)
         with self._database.begin() as session:
             check_fence(session, lease.name, fence=lease.fence)
-            account_ids = sorted({w.deployment.account_id for w in wishes})
-            net_pnls = partial(self._net_pnls, market=market, venue=venue, day=day)
-            window = self._windows(venue, day)
-            states = lock_risk_states(
-                session, account_ids, day=day, window=window, quotes=quotes, net_pnls=net_pnls
+            judged = self.judge(session, wishes, market=market, venue=venue, day=day, window=window)
+        self.publish(judged, venue)
+        recorded = ((w.deployment.deployment_id, w.signal.key) for w in judged.wishes)
+        return RecordResult(recorded=frozenset(recorded))
+
+    def judge(
+        self,
+        session: Session,
+        wishes: Sequence[Wish],
+        *,
+        market: MarketView,
+        venue: Market,
+        day: date,
+        window: EntryWindow,
+        is_asked_again: bool = True,
+    ) -> Judged:
+        """Write wishes with their verdicts and durable intents, in the caller's transaction.
+
+        Args: is_asked_again: whoever wishes will do so again, so that an entry on an old price is left out
+            and keeps its key; otherwise it is denied. `publish` the answer after the commit.
+        """
+        quotes = quotes_for((w.signal for w in wishes), market, age_of=lambda i: self._age(market, i))
+        orders: list[OrderRow] = []
+        signal_ids: dict[SignalKey, int] = {}
+        account_ids = sorted({w.deployment.account_id for w in wishes})
+        net_pnls = partial(self._net_pnls, market=market, venue=venue, day=day)
+        states = lock_risk_states(
+            session, account_ids, day=day, window=window, quotes=quotes, net_pnls=net_pnls
+        )
+        # Read after the locks: a limit that was changed while we waited for them binds this order.
+        limits = self._limits_in_force(session, wishes)
+        states = _looking_back(session, states, limits, day)
+        wishes = [w for w in wishes if _has_limits(w, limits)]
+        if is_asked_again:
+            wishes = [w for w in wishes if not _is_on_old_price(w, limits, quotes)]
+        running = _states_of_now(session, wishes, day)
+        for wish in wishes:
+            signal_id = self._insert_signal(session, wish, day)
+            if signal_id is None:
+                continue
+            signal_ids[wish.signal.key] = signal_id
+            if wish.signal.kind is SignalKind.EXIT:
+                self._ask_for_exit(session, wish, day)
+                continue
+            decision = self._decide(wish, running, limits, market=market, states=states)
+            if decision.risk_state is not None:
+                states[wish.deployment.account_id] = decision.risk_state
+            orders += self._insert_orders(
+                session, wish, signal_id, verdicts=(*decision.approved, *decision.denied), day=day
             )
-            # Read after the locks: a limit that was changed while we waited for them binds this order.
-            limits = self._limits_in_force(session, wishes)
-            states = _looking_back(session, states, limits, day)
-            wishes = [w for w in wishes if _can_be_judged(w, limits, quotes)]
-            running = _states_of_now(session, wishes, day)
-            for wish in wishes:
-                signal_id = self._insert_signal(session, wish, day)
-                if signal_id is None:
-                    continue
-                if wish.signal.kind is SignalKind.EXIT:
-                    self._ask_for_exit(session, wish, day)
-                    continue
-                decision = decide(
-                    [wish.signal],
-                    replace(wish.deployment, state=running[wish.deployment.deployment_id]),
-                    limits=limits[wish.deployment.deployment_id],
-                    market=market,
-                    risk_state=states[wish.deployment.account_id],
-                    now=self._clock.now(),
-                    valid_until=self._valid_until(wish.signal),
-                )
-                if decision.risk_state is not None:
-                    states[wish.deployment.account_id] = decision.risk_state
-                orders += self._insert_orders(
-                    session, wish, signal_id, verdicts=(*decision.approved, *decision.denied), day=day
-                )
-        self._publish(wishes, orders, venue)
-        return RecordResult(recorded=frozenset((w.deployment.deployment_id, w.signal.key) for w in wishes))
+        return Judged(wishes=tuple(wishes), signal_ids=signal_ids, orders=tuple(orders))
+
+    def _decide(
+        self,
+        wish: Wish,
+        running: Mapping[DeploymentId, DeploymentState],
+        limits: LimitsInForce,
+        *,
+        market: MarketView,
+        states: Mapping[AccountId, RiskState],
+    ) -> Decision:
+        deployment = wish.deployment
+        return decide(
+            [wish.signal],
+            replace(deployment, state=running[deployment.deployment_id]),
+            limits=limits[deployment.deployment_id],
+            market=market,
+            risk_state=states[deployment.account_id],
+            now=self._clock.now(),
+            valid_until=self._valid_until(wish.signal),
+        )
 
     def _limits_in_force(self, session: Session, wishes: Sequence[Wish]) -> LimitsInForce:
         """Return the limits by deployment; what cannot be read is left out, and a person is called."""
@@ -180,7 +228,7 @@ class Trading:
     def _ask_for_exit(self, session: Session, wish: Wish, day: date) -> None:
         conditions = [
             LegRow.deployment_id == wish.deployment.deployment_id,
-            LegRow.day == day,
+            or_(LegRow.day == day, LegRow.net_qty != 0),  # what another day left open is closed as well
             LegRow.exit_reason.is_(None),
         ]
         if wish.signal.instrument_id is not None:
@@ -240,13 +288,14 @@ class Trading:
                 values,
             )
 
-    def _publish(self, wishes: Sequence[Wish], orders: Sequence[OrderRow], venue: Market) -> None:
+    def publish(self, judged: Judged, venue: Market) -> None:
+        """Wake the lanes and tell the users, after the commit."""
         self._news.wake(run_name(RunKind.ENTRIES, venue))
-        if any(w.signal.kind is SignalKind.EXIT for w in wishes):
+        if any(w.signal.kind is SignalKind.EXIT for w in judged.wishes):
             self._news.wake(run_name(RunKind.EXITS, venue))
-        for row in orders:
+        for row in judged.orders:
             self._news.tell_user(row.user_id, "order", order_news(row))
-        log.info("decisions_recorded", signals=len(wishes), orders=len(orders))
+        log.info("decisions_recorded", signals=len(judged.wishes), orders=len(judged.orders))
 
 
 def _states_of_now(
@@ -268,12 +317,14 @@ def _looking_back(
     return {a: replace(s, ended_trades=trades.get(a, ())) for a, s in states.items()}
 
 
-def _can_be_judged(wish: Wish, limits: LimitsInForce, quotes: Mapping[InstrumentId, Quote]) -> bool:
+def _has_limits(wish: Wish, limits: LimitsInForce) -> bool:
+    return wish.signal.kind is SignalKind.EXIT or wish.deployment.deployment_id in limits
+
+
+def _is_on_old_price(wish: Wish, limits: LimitsInForce, quotes: Mapping[InstrumentId, Quote]) -> bool:
     if wish.signal.kind is SignalKind.EXIT:
-        return True
-    own = limits.get(wish.deployment.deployment_id)
-    if own is None:
         return False
+    own = limits[wish.deployment.deployment_id]
     old = [leg.instrument_id for leg in wish.signal.legs if is_outdated(quotes[leg.instrument_id], own)]
     if old:
         log.info(
@@ -282,7 +333,7 @@ def _can_be_judged(wish: Wish, limits: LimitsInForce, quotes: Mapping[Instrument
             key=wish.signal.key,
             old_prices=sorted(old),
         )
-    return not old
+    return bool(old)
 
 
 def load_emitted(

@@ -13,6 +13,7 @@ from app.db.models.day import (
 from app.db.models.market import BarRow, IndicatorRow
 from app.db.models.people import (
     AccountRow,
+    ApiKeyRow,
     AuditRow,
     BrokerSessionRow,
     CredentialRow,
@@ -27,6 +28,7 @@ from app.db.models.trading import (
     BookingRow,
     BrokerTradeRow,
     ExternalFillRow,
+    ExternalSignalRow,
     FillRow,
     LegRow,
     LostOrderRow,
@@ -40,6 +42,7 @@ __all__ = [
     "OPEN_BASKET",
     "AccountRow",
     "AlarmRow",
+    "ApiKeyRow",
     "AuditRow",
     "BarRow",
     "Base",
@@ -51,6 +54,7 @@ __all__ = [
     "DeploymentRow",
     "EquityPointRow",
     "ExternalFillRow",
+    "ExternalSignalRow",
     "FillRow",
     "IndicatorRow",
     "InjectedSessionRow",

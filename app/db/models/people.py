@@ -124,6 +124,24 @@ class DeploymentRow(Stamped, Base):
     loop_fence: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
+class ApiKeyRow(Base):
+    """Hold the hash of a key with which a program hands in signals for one deployment, and nothing else.
+
+    `hint` are the first characters of the key, for people to tell keys apart.
+    """
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    deployment_id: Mapped[int] = mapped_column(ForeignKey("deployments.id"), index=True)
+    name: Mapped[str]
+    hint: Mapped[str]
+    key_hash: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    revoked_at: Mapped[datetime | None]
+
+
 class AuditRow(Base):
     """Record every act that can move money; a trigger refuses changes (I14)."""
 

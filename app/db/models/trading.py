@@ -20,8 +20,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.base import Base, Stamped, one_of
 from app.domain.baskets import BasketResult
 from app.domain.charges import Charge
+from app.domain.external import Door
 from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
 from app.domain.signals import SignalKind, WhenUnfilled
+from app.domain.targets import MoveKind
 from app.domain.unknown_orders import EvidenceSource
 
 OPEN_BASKET = f"kind = '{SignalKind.ENTER}' AND (result IS NULL OR result = '{BasketResult.UNWINDING}')"
@@ -59,6 +61,39 @@ class SignalRow(Base):
     when_unfilled: Mapped[str] = mapped_column(server_default=WhenUnfilled.CANCEL)
     result: Mapped[str | None]
     recorded_wall: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class ExternalSignalRow(Base):
+    """Record what somebody handed in and what it came to, once per deployment and key; append-only.
+
+    `wish` is what makes two wishes the same. `signal_id` names the signal that it became, if any; `code` says
+    why it came to nothing, or to less than was asked. The gate's own denials stand on the signal's orders.
+    """
+
+    __tablename__ = "external_signals"
+    __table_args__ = (
+        UniqueConstraint("deployment_id", "key"),
+        one_of("door", Door),
+        one_of("outcome", MoveKind),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    deployment_id: Mapped[int] = mapped_column(ForeignKey("deployments.id"))
+    day: Mapped[date] = mapped_column(index=True)
+    key: Mapped[str]
+    door: Mapped[str]
+    actor: Mapped[str]
+    wish: Mapped[dict[str, Any]]
+    outcome: Mapped[str]
+    code: Mapped[str | None]
+    message: Mapped[str]
+    instrument_id: Mapped[str | None]
+    side: Mapped[str | None]
+    quantity: Mapped[Decimal | None]
+    signal_id: Mapped[int | None] = mapped_column(ForeignKey("signals.id"), index=True)
+    ts_init: Mapped[datetime]
+    wall: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class OrderRow(Stamped, Base):

@@ -34,6 +34,7 @@ READ_BY_ID = {
     "/api/v1/deployments/{deployment_id}/limits",
     "/api/v1/accounts/{account_id}/equity",
     "/api/v1/deployments/{deployment_id}/equity",
+    "/api/v1/signals/{signal_id}",
 }
 STAFF_ONLY = {
     "/api/v1/runs",
@@ -49,6 +50,7 @@ ACTS_ON_OWN = {
     "/api/v1/kill-switch",
     "/api/v1/limit-versions",
     "/api/v1/limit-trials",
+    "/api/v1/signals",
 }
 CHANGES_OWN: dict[str, dict[str, object]] = {
     "/api/v1/deployments/{deployment_id}/sizing": {"sizing": {}},
@@ -71,7 +73,7 @@ def test_every_route_has_its_rule_of_scope_here(world: World) -> None:
 
 
 def test_refuses_everybody_without_a_token(world: World) -> None:
-    ids = {"order_id": 1, "command_id": 1, "account_id": 1, "deployment_id": 1}
+    ids = {"order_id": 1, "command_id": 1, "account_id": 1, "deployment_id": 1, "signal_id": 1}
     paths = [path.format(**ids) for path in READ_BY_EVERYBODY | READ_BY_ID]
     gets = {path: world.client.get(path).status_code for path in [*paths, "/api/v1/runs"]}
     acts = [path.format(account_id=1, deployment_id=1) for path in ACTS_ON_OWN]

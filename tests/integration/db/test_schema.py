@@ -52,6 +52,7 @@ def test_migrations_make_what_the_models_declare_checks_included(engines: Engine
         ("fills", "id"),
         ("external_fills", "account_id"),
         ("limit_versions", "id"),
+        ("external_signals", "id"),
     ],
 )
 @pytest.mark.parametrize("change", ["update {} set {} = 1", "delete from {}", "truncate {} cascade"])

@@ -15,7 +15,7 @@ from strategies.short_straddle import ShortStraddle, ShortStraddleParams
 def test_knows_the_built_in_strategies_with_a_sentence_each() -> None:
     registry = load_registry()
 
-    assert registry.names() == ("ema_cross", "london_breakout", "opening_range", "short_straddle")
+    assert registry.names() == ("ema_cross", "external", "london_breakout", "opening_range", "short_straddle")
     assert all(registry.summary(name).endswith(".") for name in registry.names())
 
 

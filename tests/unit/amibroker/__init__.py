@@ -1,0 +1,1 @@
+"""Prove what AmiBroker sends and is answered."""
