@@ -15,7 +15,7 @@ from app.domain.ids import InstrumentId
 from app.domain.numbers import parse_decimal
 from app.domain.orders import Side
 from app.infra.calendars import load_calendar
-from app.infra.charges import load_charges
+from app.infra.charge_tables import load_charges
 from app.infra.clock import open_clock
 from app.infra.streams import connect_impatient
 from app.services.api_keys import issue_api_key, list_keys, revoke_keys
