@@ -19,10 +19,11 @@ from app.db.models import (
     LegRow,
     LossLockRow,
     OrderRow,
+    UserRow,
 )
 from app.db.views import AnyRow
 from app.domain.accounts import BrokerCode
-from app.domain.ids import AccountId, DeploymentId, UserId
+from app.domain.ids import AccountId, DeploymentId, FamilyId, UserId
 from app.domain.markets import Market
 from app.domain.numbers import ZERO
 from app.domain.orders import TERMINAL, OrderRole
@@ -94,6 +95,7 @@ def _legs(session: Session, market: Market, day: date) -> list[WatchedLeg]:
         select(
             LegRow.account_id,
             LegRow.user_id,
+            UserRow.family_id,
             LegRow.deployment_id,
             AccountRow.broker,
             LegRow.instrument_id,
@@ -106,6 +108,7 @@ def _legs(session: Session, market: Market, day: date) -> list[WatchedLeg]:
             live_entry.label("has_live_entry"),
         )
         .join(AccountRow, AccountRow.id == LegRow.account_id)
+        .join(UserRow, UserRow.id == LegRow.user_id)
         .outerjoin(
             InstrumentRow,
             and_(InstrumentRow.as_of == LegRow.day, InstrumentRow.instrument_id == LegRow.instrument_id),
@@ -119,6 +122,7 @@ def _leg(row: AnyRow) -> WatchedLeg:
     return WatchedLeg(
         covered_by=covering(
             broker=BrokerCode(row.broker),
+            family_id=None if row.family_id is None else FamilyId(row.family_id),
             user_id=UserId(row.user_id),
             account_id=AccountId(row.account_id),
             deployment_id=DeploymentId(row.deployment_id),

@@ -30,6 +30,7 @@ from app.services.risk_control import FlattenResult, Moment
 LOCKED = "loss_lock"
 """Code of the alarm for a scope that reached a limit."""
 _COLUMNS = {
+    LimitScope.FAMILY: "family_id",
     LimitScope.USER: "user_id",
     LimitScope.ACCOUNT: "account_id",
     LimitScope.DEPLOYMENT: "deployment_id",
@@ -159,7 +160,7 @@ def _demand_room(lock: LossLockRow, key: ScopeKey, limits: Mapping[str, object])
 def _owner(session: Session, key: ScopeKey) -> UserId | None:
     scope, target = key
     match scope:
-        case LimitScope.TENANT | LimitScope.BROKER:
+        case LimitScope.TENANT | LimitScope.BROKER | LimitScope.FAMILY:
             return None
         case LimitScope.USER:
             return UserId(int(target))

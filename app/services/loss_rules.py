@@ -11,7 +11,7 @@ from app.domain.risk.limits import number_of, parse_limits
 from app.domain.risk.losses import LossRules
 from app.domain.risk.scopes import LimitScope, ScopeKey
 
-_IN_RUPEES = frozenset({LimitScope.TENANT, LimitScope.USER})
+_IN_RUPEES = frozenset({LimitScope.TENANT, LimitScope.FAMILY, LimitScope.USER})
 """Scopes that span markets: their limits are rupees and watch the markets that settle in rupees."""
 
 

@@ -23,6 +23,15 @@ from app.domain.risk.scopes import LimitScope
 from app.domain.users import Role
 
 
+class FamilyRow(Stamped, Base):
+    """Name a group of users that limits, loss limits and the kill switch take together."""
+
+    __tablename__ = "families"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+
+
 class UserRow(Stamped, Base):
     """Hold a person who signs in; `trading_state` stops all of the user's accounts."""
 
@@ -35,6 +44,7 @@ class UserRow(Stamped, Base):
     password_hash: Mapped[str | None]
     is_enabled: Mapped[bool] = mapped_column(server_default="true")
     trading_state: Mapped[str] = mapped_column(server_default=TradingState.ACTIVE)
+    family_id: Mapped[int | None] = mapped_column(ForeignKey("families.id"), index=True)
 
 
 class AccountRow(Stamped, Base):

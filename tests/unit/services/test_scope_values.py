@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from app.db.risk_book import RiskBook, WatchedLeg
 from app.domain.accounts import BrokerCode
-from app.domain.ids import AccountId, DeploymentId, UserId
+from app.domain.ids import AccountId, DeploymentId, FamilyId, UserId
 from app.domain.markets import INR, USD
 from app.domain.risk.combined import CombinedRules
 from app.domain.risk.losses import LossRules
@@ -27,6 +27,7 @@ def leg(
     cash: str | None = None,
     account: int = 1,
     user: int = 1,
+    family: int | None = None,
     is_open: bool | None = None,
     has_live_entry: bool = False,
     currency: str | None = "INR",
@@ -35,6 +36,7 @@ def leg(
     return WatchedLeg(
         covered_by=covering(
             broker=BrokerCode.KOTAK_NEO,
+            family_id=None if family is None else FamilyId(family),
             user_id=UserId(user),
             account_id=AccountId(account),
             deployment_id=DeploymentId(account),
@@ -50,13 +52,14 @@ def leg(
 
 
 def test_a_leg_counts_in_every_scope_that_covers_it() -> None:
-    legs = [leg(), leg(account=2), leg(account=3, user=2, net=0, cash="-500")]
+    legs = [leg(), leg(account=2, family=4), leg(account=3, user=2, family=4, net=0, cash="-500")]
 
     values = value_scopes(legs, {CALL: Decimal(110)}, INR)
 
     pnls = {key: (int(value.realized), int(value.unrealized)) for key, value in values.items()}
     assert pnls[LimitScope.ACCOUNT, "1"] == pnls[LimitScope.DEPLOYMENT, "1"] == (0, -750)
     assert pnls[LimitScope.USER, "1"] == (0, -1500)
+    assert pnls[LimitScope.FAMILY, "4"] == (-500, -750)
     assert pnls[LimitScope.USER, "2"] == pnls[LimitScope.ACCOUNT, "3"] == (-500, 0)
     assert pnls[TENANT] == pnls[LimitScope.BROKER, "kotak_neo"] == (-500, -1500)
 
@@ -105,6 +108,7 @@ def test_a_scope_is_judged_by_what_it_names_itself_in_its_own_currency() -> None
         legs=(),
         limits={
             TENANT: {"max_daily_loss": "90000"},
+            (LimitScope.FAMILY, "4"): {"max_daily_loss": "20000"},
             (LimitScope.USER, "1"): {"max_drawdown": 4000, "max_lots": 3},
             (LimitScope.ACCOUNT, "1"): {"max_daily_loss": 5000},
             (LimitScope.ACCOUNT, "2"): {"max_lots": 3},
@@ -119,6 +123,7 @@ def test_a_scope_is_judged_by_what_it_names_itself_in_its_own_currency() -> None
 
     assert rules == {
         TENANT: LossRules(max_daily_loss=Decimal(90000)),
+        (LimitScope.FAMILY, "4"): LossRules(max_daily_loss=Decimal(20000)),
         (LimitScope.USER, "1"): LossRules(max_drawdown=Decimal(4000)),
         (LimitScope.ACCOUNT, "1"): LossRules(max_daily_loss=Decimal(5000)),
         (LimitScope.DEPLOYMENT, "7"): LossRules(combined=CombinedRules(stop=Decimal(800))),
