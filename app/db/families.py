@@ -19,11 +19,6 @@ def add_family(session: Session, name: str) -> Family:
     return Family(family_id=FamilyId(family_id), name=name)
 
 
-def find_family(session: Session, name: str) -> Family | None:
-    """Return the family of this name, or None."""
-    return next((family for family in list_families(session) if family.name == name), None)
-
-
 def list_families(session: Session) -> list[Family]:
     """Return all families by name."""
     members: dict[int, list[str]] = {}

@@ -163,17 +163,15 @@ def note_unlocked(session: Session, lock_ids: Iterable[int], *, by: str, reason:
 def read_loss_locks(session: Session, scope: DataScope, *, day: date) -> Sequence[LossLockRow]:
     """Return the locks of a trading date that the caller may see, newest first.
 
-    To a trader those of the own family, user, accounts and deployments; what stops everybody, or all at one
-    broker, is shown by the trading state of the accounts.
+    To a trader those of the own user, accounts and deployments. What stops a family, everybody or all at one
+    broker tells what others lost; it is shown by the trading state of the accounts.
     """
     statement = select(LossLockRow).where(LossLockRow.day == day).order_by(LossLockRow.id.desc())
     if scope.user_id is not None:
         accounts = select(cast(AccountRow.id, Text)).where(scope.allows(AccountRow.user_id))
         deployments = select(cast(DeploymentRow.id, Text)).where(scope.allows(DeploymentRow.user_id))
-        family = select(cast(UserRow.family_id, Text)).where(scope.allows(UserRow.id))
         statement = statement.where(
             or_(
-                and_(LossLockRow.scope == LimitScope.FAMILY, LossLockRow.target.in_(family)),
                 and_(LossLockRow.scope == LimitScope.USER, LossLockRow.target == str(scope.user_id)),
                 and_(LossLockRow.scope == LimitScope.ACCOUNT, LossLockRow.target.in_(accounts)),
                 and_(LossLockRow.scope == LimitScope.DEPLOYMENT, LossLockRow.target.in_(deployments)),

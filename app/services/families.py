@@ -5,10 +5,10 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from app.db.accounts import list_accounts, lock_open_business
-from app.db.families import add_family, family_of_user, find_family, list_families, set_family_of_user
+from app.db.families import add_family, family_of_user, list_families, set_family_of_user
 from app.db.loss_locks import locks_in_force
 from app.domain.entry_checks import check_name
-from app.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from app.domain.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from app.domain.risk.scopes import LimitScope
 from app.domain.users import Actor, Family, User, require_admin
 from app.services.acts import record
@@ -28,20 +28,18 @@ def create_family(session: Session, actor: Actor, name: str) -> Family:
 
 
 def show_families(session: Session, actor: Actor) -> list[Family]:
-    """Return all families to staff, and to everybody else the own one."""
-    families = list_families(session)
-    if actor.is_staff:
-        return families
-    own = None if actor.user_id is None else family_of_user(session, actor.user_id)
-    return [family for family in families if family.family_id == own]
+    """Return all families by name. Raises ForbiddenError: a user is not told who the others are (I13)."""
+    if not actor.is_staff:
+        raise ForbiddenError(f"expected staff for families, got {actor.name}")
+    return list_families(session)
 
 
 def get_family_by_name(session: Session, actor: Actor, name: str) -> Family:
-    """Return a family that the actor may see. Raises NotFoundError, also where there is nothing to see."""
-    family = find_family(session, name)
-    if family is None or family not in show_families(session, actor):
+    """Return a family. Raises NotFoundError, ForbiddenError as `show_families`."""
+    found = next((family for family in show_families(session, actor) if family.name == name), None)
+    if found is None:
         raise NotFoundError(f"expected an existing family, got {name!r}; add one: openbell families add")
-    return family
+    return found
 
 
 def join_family(session: Session, actor: Actor, family: Family, user: User, *, reason: str) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db.alarms import clear_alarm, open_alarm_subjects, raise_alarm
 from app.db.deployments import states_of_deployments
+from app.db.funds import load_funds
 from app.db.leases import check_fence
 from app.db.legs import lock_legs
 from app.db.limits import limits_of_deployments
@@ -28,9 +29,9 @@ from app.domain.numbers import ZERO
 from app.domain.orders import OrderEventKind, OrderIntent, OrderStatus, ProtectionTerms
 from app.domain.ports import Clock
 from app.domain.risk.gate import Approved, Denied
-from app.domain.risk.limits import RiskLimits
+from app.domain.risk.limits import MarginCheck, RiskLimits
 from app.domain.risk.rules import is_outdated
-from app.domain.risk.state import Quote
+from app.domain.risk.state import Quote, RiskState
 from app.domain.signals import Signal, SignalKind
 from app.domain.strategy import MarketView
 from app.engine.engine import decide
@@ -83,9 +84,7 @@ class Trading:
             states = lock_risk_states(session, account_ids, day=day, window=window, quotes=quotes)
             # Read after the locks: a limit that was changed while we waited for them binds this order.
             limits = self._limits_in_force(session, wishes)
-            if any(own.looks_back for own in limits.values()):
-                trades = load_ended_trades(session, account_ids, day)
-                states = {a: replace(s, ended_trades=trades.get(a, ())) for a, s in states.items()}
+            states = _with_what_limits_need(session, states, limits, day)
             wishes = [w for w in wishes if _can_be_judged(w, limits, quotes)]
             running = _states_of_now(session, wishes, day)
             for wish in wishes:
@@ -230,6 +229,20 @@ class Trading:
         for row in orders:
             self._news.tell_user(row.user_id, "order", order_news(row))
         log.info("decisions_recorded", signals=len(wishes), orders=len(orders))
+
+
+def _with_what_limits_need(
+    session: Session, states: Mapping[AccountId, RiskState], limits: LimitsInForce, day: date
+) -> dict[AccountId, RiskState]:
+    """Add to the states what only some limits look at: the trades that ended, and the funds."""
+    found = dict(states)
+    if any(own.looks_back for own in limits.values()):
+        trades = load_ended_trades(session, found, day)
+        found = {a: replace(s, ended_trades=trades.get(a, ())) for a, s in found.items()}
+    if any(own.margin_check is MarginCheck.ON for own in limits.values()):
+        funds = load_funds(session, found, day)
+        found = {a: replace(s, funds=funds.get(a)) for a, s in found.items()}
+    return found
 
 
 def _states_of_now(

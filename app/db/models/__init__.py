@@ -12,6 +12,7 @@ from app.db.models.day import (
 )
 from app.db.models.market import BarRow, IndicatorRow
 from app.db.models.people import (
+    AccountFundsRow,
     AccountRow,
     AuditRow,
     BrokerSessionRow,
@@ -38,6 +39,7 @@ from app.db.models.trading import (
 
 __all__ = [
     "OPEN_BASKET",
+    "AccountFundsRow",
     "AccountRow",
     "AlarmRow",
     "AuditRow",

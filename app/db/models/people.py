@@ -1,6 +1,7 @@
 """Hold who trades: users, their broker accounts with secrets, and what runs on them."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
@@ -77,6 +78,20 @@ class AccountRow(Stamped, Base):
     state_reason: Mapped[str] = mapped_column(server_default="")
     unproven_since: Mapped[datetime | None]
     settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+
+
+class AccountFundsRow(Base):
+    """Hold the money of an account as its broker last told it, in the account's currency.
+
+    `asked_wall` is the machine's time when the broker was asked.
+    """
+
+    __tablename__ = "account_funds"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    available: Mapped[Decimal]
+    used: Mapped[Decimal]
+    asked_wall: Mapped[datetime]
 
 
 class CredentialRow(Stamped, Base):

@@ -8,7 +8,7 @@ from enum import StrEnum
 from app.domain.accounts import BrokerCode
 from app.domain.errors import InvalidInputError, InvariantError
 from app.domain.ids import AccountId, DeploymentId, FamilyId, UserId
-from app.domain.risk.limits import LONGER_IS_STRICTER, LimitSet, LimitValue, RiskLimits
+from app.domain.risk.limits import LONGER_IS_STRICTER, LimitSet, LimitValue, MarginCheck, RiskLimits
 
 
 class LimitScope(StrEnum):
@@ -105,6 +105,8 @@ def _stricter(name: str, one: LimitValue, other: LimitValue) -> LimitValue:
         return (*one, *(symbols for symbols in other if symbols not in one))
     if isinstance(one, frozenset) and isinstance(other, frozenset):
         return one | other
+    if isinstance(one, MarginCheck) and isinstance(other, MarginCheck):
+        return max(one, other, key=list(MarginCheck).index)
     raise InvariantError(f"{name}: expected two values of one kind, got {one!r} and {other!r}")
 
 

@@ -125,6 +125,15 @@ def test_the_longer_pause_and_every_list_win() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("own", "wider", "expected"), [("off", "on", "on"), ("on", "off", "on"), ("off", "off", "off")]
+)
+def test_the_stricter_word_wins(own: str, wider: str, expected: str) -> None:
+    sets = [parse_limits({"margin_check": word}) for word in (own, wider)]
+
+    assert strictest(sets) == parse_limits({"margin_check": expected})
+
+
 def test_values_of_two_kinds_are_a_bug() -> None:
     with pytest.raises(InvariantError, match="max_lots: expected two values of one kind"):
         strictest([{"max_lots": Decimal(1)}, {"max_lots": frozenset({"NIFTY"})}])
@@ -140,6 +149,10 @@ def test_values_of_two_kinds_are_a_bug() -> None:
         ({"max_lots": 9, "max_stops": 1}, {"max_stops": 1}, ["max_lots"]),
         ({"cooldown_s": 9}, {"cooldown_s": 10}, []),
         ({"cooldown_s": 9}, {"cooldown_s": 8}, ["cooldown_s"]),
+        ({"margin_check": "off"}, {"margin_check": "on"}, []),
+        ({"margin_check": "on"}, {"margin_check": "on"}, []),
+        ({"margin_check": "on"}, {"margin_check": "off"}, ["margin_check"]),
+        ({"margin_check": "on"}, {}, ["margin_check"]),
         ({"denied_symbols": "A1"}, {"denied_symbols": "A1,B1"}, []),
         ({"denied_symbols": "A1,B1"}, {"denied_symbols": "A1"}, ["denied_symbols"]),
         ({"allowed_symbols": "A1,B1"}, {"allowed_symbols": "A1"}, []),
