@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "c6d1e85f3a90"
-down_revision: str | Sequence[str] | None = "8f2c41d9a7b3"
+down_revision: str | Sequence[str] | None = "e5a1c70b92d4"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.deps import CallerDep, PartsDep
-from api.schemas.limits import LimitInForce, LimitSet, LimitTrial, LimitVersion, NewLimits, PastDenial
+from api.schemas.limits import Family, LimitInForce, LimitSet, LimitTrial, LimitVersion, NewLimits, PastDenial
 from app.domain.ids import AccountId, DeploymentId
 from app.domain.risk.scopes import LimitScope, scope_key
 from app.domain.users import Actor
 from app.services.commands import Caller
+from app.services.families import show_families
 from app.services.limits import (
     list_limit_sets,
     set_limits,
@@ -44,6 +45,14 @@ def list_limits(parts: PartsDep, caller: CallerDep) -> list[LimitVersion]:
     with parts.database.begin() as session:
         versions = list_limit_sets(session, _actor(caller))
     return [LimitVersion.model_validate(version) for version in versions]
+
+
+@router.get("/families")
+def list_families(parts: PartsDep, caller: CallerDep) -> list[Family]:
+    """Return the families of users, with their ids and members; staff only."""
+    with parts.database.begin() as session:
+        families = show_families(session, _actor(caller))
+    return [Family.model_validate(family) for family in families]
 
 
 @router.get("/limit-versions")

@@ -12,7 +12,7 @@ from app.domain.risk.scopes import LimitScope
 from app.domain.users import Role
 
 Written = str | list[str]
-"""A number as text, or symbols: instrument ids and underlyings."""
+"""A number as text, a word, or symbols: instrument ids and underlyings."""
 Target = Annotated[str, Field(max_length=64)]
 
 
@@ -21,11 +21,20 @@ class LimitOrigin(StrEnum):
 
     TENANT = "TENANT"
     BROKER = "BROKER"
+    FAMILY = "FAMILY"
     USER = "USER"
     ACCOUNT = "ACCOUNT"
     DEPLOYMENT = "DEPLOYMENT"
     INITIAL = "INITIAL"
     DEFAULT = "DEFAULT"
+
+
+class Family(Shown):
+    """Show a family of users; its id is the target of limits and of the kill switch."""
+
+    family_id: int
+    name: str
+    members: tuple[str, ...]
 
 
 class LimitVersion(Shown):

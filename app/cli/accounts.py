@@ -154,8 +154,8 @@ def settings(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Repeatable: capital, brokerage, maker_rate, taker_rate, fee_discount, commission; "
-            "an empty value takes one back.",
+            help="Repeatable: capital, brokerage, maker_rate, taker_rate, fee_discount, commission, "
+            "option_margin, leverage; an empty value takes one back.",
         ),
     ] = None,
 ) -> None:

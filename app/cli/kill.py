@@ -19,6 +19,7 @@ from app.domain.accounts import BrokerCode
 from app.domain.commands import ControlAction, ControlScope
 from app.domain.errors import InvalidInputError
 from app.infra.clock import open_clock
+from app.services.families import get_family_by_name
 from app.services.kill_switch import Kill, KilledAccount, follow_kill, press_kill_switch
 from app.services.risk_control import ControlTarget, moment_of
 from app.services.users import get_user_by_name
@@ -29,6 +30,7 @@ _EXIT_NOT_FLAT = 1
 _LOOK_EVERY_S = 0.5
 _SHORTEST_REASON = 3
 
+Family = Annotated[str | None, typer.Option("--family", metavar="FAMILY", help="All users of a family.")]
 User = Annotated[str | None, typer.Option("--user", metavar="USER", help="All accounts of a user.")]
 Account = Annotated[str | None, typer.Option("--account", metavar="USER/ACCOUNT", help="One account.")]
 Broker = Annotated[BrokerCode | None, typer.Option("--broker", help="All accounts at a broker.")]
@@ -43,6 +45,7 @@ Reason = Annotated[str, typer.Option(help="Why; kept in the audit log.")]
 def kill(  # noqa: PLR0913  one option per scope
     *,
     reason: Reason,
+    family: Family = None,
     user: User = None,
     account: Account = None,
     broker: Broker = None,
@@ -57,18 +60,17 @@ def kill(  # noqa: PLR0913  one option per scope
     Writes into PostgreSQL: neither the API nor the queue nor Valkey is needed. Lanes that no worker runs
     run in this command while it waits.
     """
-    named = _named(user=user, account=account, broker=broker, deployment=deployment, is_all=is_all)
+    named = _named(
+        family=family, user=user, account=account, broker=broker, deployment=deployment, is_all=is_all
+    )
     _check_reason(reason)
     if not is_sure:
-        words = f"HALT {named}"
-        if (
-            typer.prompt(f"Every position of {named} will be closed. Type {words!r} to go on", err=True)
-            != words
-        ):
-            raise InvalidInputError(f"expected the words {words!r}; nothing was changed")
+        _confirm(named)
     # Standard output is for the result alone.
     with redirect_stdout(sys.stderr), opened_directly() as home, OwnLanes(home) as lanes:
-        target = _target(home, user=user, account=account, broker=broker, deployment=deployment)
+        target = _target(
+            home, family=family, user=user, account=account, broker=broker, deployment=deployment
+        )
         command_id = _press(home, target, ControlAction.HALT, reason)
         last = None
         for seen in _watch(home, command_id, wait_s=wait_s):
@@ -88,6 +90,7 @@ def kill(  # noqa: PLR0913  one option per scope
 def resume(
     *,
     reason: Reason,
+    family: Family = None,
     user: User = None,
     account: Account = None,
     broker: Broker = None,
@@ -95,10 +98,14 @@ def resume(
     is_all: All = False,
 ) -> None:
     """Let trading go on where a kill switch stopped it; each scope that was stopped by itself."""
-    named = _named(user=user, account=account, broker=broker, deployment=deployment, is_all=is_all)
+    named = _named(
+        family=family, user=user, account=account, broker=broker, deployment=deployment, is_all=is_all
+    )
     _check_reason(reason)
     with opened_directly() as home:
-        target = _target(home, user=user, account=account, broker=broker, deployment=deployment)
+        target = _target(
+            home, family=family, user=user, account=account, broker=broker, deployment=deployment
+        )
         _press(home, target, ControlAction.RESUME, reason)
     say(f"{named} may trade again.")
 
@@ -111,9 +118,16 @@ def _named(**scopes: object) -> str:
     ]
     if len(given) != 1:
         raise InvalidInputError(
-            f"expected one of --user, --account, --broker, --deployment and --all, got {len(given)}"
+            f"expected one of --family, --user, --account, --broker, --deployment and --all, got {len(given)}"
         )
     return given[0]
+
+
+def _confirm(named: str) -> None:
+    words = f"HALT {named}"
+    told = typer.prompt(f"Every position of {named} will be closed. Type {words!r} to go on", err=True)
+    if told != words:
+        raise InvalidInputError(f"expected the words {words!r}; nothing was changed")
 
 
 def _check_reason(reason: str) -> None:
@@ -124,6 +138,7 @@ def _check_reason(reason: str) -> None:
 def _target(
     home: Installation,
     *,
+    family: str | None,
     user: str | None,
     account: str | None,
     broker: BrokerCode | None,
@@ -132,6 +147,9 @@ def _target(
     if broker is not None:
         return ControlTarget(scope=ControlScope.BROKER, target=broker)
     with home.database.begin() as session:
+        if family is not None:
+            family_id = get_family_by_name(session, home.actor, family).family_id
+            return ControlTarget(scope=ControlScope.FAMILY, target=family_id)
         return _target_by_name(session, home, user=user, account=account, deployment=deployment)
 
 

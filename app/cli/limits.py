@@ -12,6 +12,7 @@ from app.db.limits import LimitVersion
 from app.domain.errors import InvalidInputError
 from app.domain.risk.scopes import LimitScope, ScopeKey, scope_key
 from app.infra.clock import open_clock
+from app.services.families import get_family_by_name
 from app.services.limits import (
     LimitInForce,
     list_limit_sets,
@@ -25,7 +26,7 @@ from app.services.users import get_user_by_name
 
 commands = typer.Typer(help="Limits on entries; the strictest of all scopes binds.", no_args_is_help=True)
 
-_FORM = "tenant, broker:CODE, user:USER, account:USER/ACCOUNT or deployment:USER/ACCOUNT/NAME"
+_FORM = "tenant, broker:CODE, family:FAMILY, user:USER, account:USER/ACCOUNT or deployment:USER/ACCOUNT/NAME"
 Whom = Annotated[str, typer.Argument(metavar="SCOPE", help=f"Whom the set covers: {_FORM}.")]
 Changes = Annotated[
     list[str] | None, typer.Argument(metavar="NAME=VALUE...", help="What shall change in the scope's set.")
@@ -116,6 +117,8 @@ def _key(home: Installation, session: Session, whom: str) -> ScopeKey:
     match word:
         case "tenant" | "broker":
             return scope_key(LimitScope(word.upper()), name)
+        case "family":
+            return scope_key(LimitScope.FAMILY, str(get_family_by_name(session, home.actor, name).family_id))
         case "user":
             return scope_key(LimitScope.USER, str(get_user_by_name(session, home.actor, name).user_id))
         case "account":

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db.legs import lock_legs
@@ -15,7 +15,7 @@ from app.db.scope import DataScope
 from app.db.shards import at_brokers
 from app.domain.accounts import BrokerCode, TradingState
 from app.domain.deployments import DeploymentState
-from app.domain.ids import AccountId, DeploymentId, UserId
+from app.domain.ids import AccountId, DeploymentId, FamilyId, UserId
 from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus
 
 Brokers = Collection[BrokerCode]
@@ -26,7 +26,8 @@ ALL_BROKERS = tuple(BrokerCode)
 class Reach:
     """Say whose orders and legs an act concerns: all of these brokers, less what `where` leaves out.
 
-    `where` names columns of orders and legs and their value, for example {"account_id": 7}.
+    `where` names columns of orders and legs and their value, for example {"account_id": 7}; "family_id"
+    names the family of their user.
     """
 
     where: Mapping[str, int] = field(default_factory=dict)
@@ -34,7 +35,10 @@ class Reach:
 
     def covers(self, table: type[OrderRow | LegRow]) -> ColumnElement[bool]:
         """Return the condition on rows of a table."""
-        chosen = (getattr(table, column) == value for column, value in self.where.items())
+        chosen = (
+            table.user_id.in_(_members(value)) if column == "family_id" else getattr(table, column) == value
+            for column, value in self.where.items()
+        )
         return and_(at_brokers(table.account_id, self.brokers), *chosen)
 
 
@@ -44,6 +48,12 @@ def set_users_state(session: Session, state: TradingState, *, user_id: UserId | 
     if user_id is not None:
         statement = statement.where(UserRow.id == user_id)
     return _count(session, statement)
+
+
+def set_family_state(session: Session, family_id: FamilyId, state: TradingState) -> int:
+    """Set the trading state of the users of a family; return how many had another one."""
+    statement = update(UserRow).where(UserRow.family_id == family_id, UserRow.trading_state != state)
+    return _count(session, statement.values(trading_state=state))
 
 
 def set_account_state(session: Session, account_id: AccountId, state: TradingState, *, reason: str) -> int:
@@ -78,6 +88,8 @@ def await_decisions(session: Session, reach: Reach) -> None:
         if column == "deployment_id":
             owner = select(DeploymentRow.account_id).where(DeploymentRow.id == value)
             conditions.append(AccountRow.id.in_(owner))
+        elif column == "family_id":
+            conditions.append(AccountRow.user_id.in_(_members(value)))
         else:
             conditions.append(by_column[column] == value)
     lock_accounts(session, *conditions)
@@ -171,6 +183,10 @@ def request_exits(
     for leg in legs:
         leg.exit_reason, leg.exit_requested_wall = reason, wall
     return sum(leg.net_qty != 0 for leg in legs)
+
+
+def _members(family_id: int) -> Select[int]:
+    return select(UserRow.id).where(UserRow.family_id == family_id)
 
 
 def _count(session: Session, statement: Any) -> int:  # noqa: ANN401  UPDATE and INSERT share no typed base

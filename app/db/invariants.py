@@ -30,10 +30,12 @@ _SENT = """SELECT o.client_order_id, o.fence, e.wall AS at, l.name AS run, l.fen
 # The legs of the day that a lock covers which nobody has ended.
 _LOCKED_LEGS = """SELECT k.scope, k.target, k.rule, k.breached_wall, l.deployment_id, l.day, l.instrument_id
              FROM loss_locks k JOIN legs l ON l.day = k.day JOIN accounts a ON a.id = l.account_id
+             JOIN users u ON u.id = l.user_id
             WHERE k.day = :day AND k.unlocked_at IS NULL
               AND k.venue = CASE WHEN a.broker IN ('kotak_neo', 'paper') THEN 'NSE'
                                  WHEN a.broker = 'mt5' THEN 'MT5' ELSE 'BINANCE' END
               AND k.target = CASE k.scope WHEN 'TENANT' THEN '' WHEN 'BROKER' THEN a.broker
+                                          WHEN 'FAMILY' THEN CAST(u.family_id AS text)
                                           WHEN 'USER' THEN CAST(l.user_id AS text)
                                           WHEN 'ACCOUNT' THEN CAST(l.account_id AS text)
                                           ELSE CAST(l.deployment_id AS text) END"""
@@ -197,6 +199,17 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
         """SELECT 'deployment ' || d.id, 'nobody is recorded as having added it'
              FROM deployments d WHERE NOT EXISTS (SELECT 1 FROM audit_log g
                   WHERE g.subject = 'deployment ' || d.id AND g.action = 'deployment.added')""",
+        """SELECT 'limits ' || rtrim(lower(v.scope) || ':' || v.target, ':') || ' version ' || v.version,
+                  'nobody is recorded as having set it'
+             FROM limit_versions v WHERE NOT EXISTS (SELECT 1 FROM audit_log g
+                  WHERE g.subject = rtrim(lower(v.scope) || ':' || v.target, ':') AND g.action = 'limits.set'
+                    AND g.actor = v.actor AND g.reason = v.reason
+                    AND g.details -> 'version' = to_jsonb(v.version)
+                    AND g.details -> 'after' = v."values")""",
+        """SELECT 'user ' || u.id, 'nobody is recorded as having let it into family ' || u.family_id
+             FROM users u WHERE u.family_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM audit_log g
+                  WHERE g.subject = 'family:' || u.family_id AND g.action = 'family.joined'
+                    AND g.details -> 'user_id' = to_jsonb(u.id))""",
         """SELECT 'order ' || o.client_order_id, 'nobody is recorded as having settled it'
              FROM orders o JOIN order_events e ON e.order_id = o.id AND e.source = 'operator'
             WHERE o.day = :day AND NOT EXISTS (SELECT 1 FROM audit_log g

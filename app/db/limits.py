@@ -9,10 +9,10 @@ from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
-from app.db.models import AccountRow, DeploymentRow, LimitVersionRow
+from app.db.models import AccountRow, DeploymentRow, LimitVersionRow, UserRow
 from app.domain.accounts import BrokerCode
 from app.domain.errors import ConflictError, InvalidInputError
-from app.domain.ids import AccountId, DeploymentId, UserId
+from app.domain.ids import AccountId, DeploymentId, FamilyId, UserId
 from app.domain.risk.limits import RiskLimits, parse_limits
 from app.domain.risk.scopes import LimitScope, ScopeKey, covering, limits_in_force
 from app.domain.users import Actor, Role
@@ -142,15 +142,16 @@ def limits_of_deployments(
     `instead` puts other sets in the place of the stored ones, to try them.
     """
     statement = (
-        select(DeploymentRow, AccountRow.broker)
+        select(DeploymentRow, AccountRow.broker, UserRow.family_id)
         .join(AccountRow, AccountRow.id == DeploymentRow.account_id)
+        .join(UserRow, UserRow.id == DeploymentRow.user_id)
         .where(DeploymentRow.id.in_(deployment_ids))
     )
     rows = session.execute(statement).all()
-    covers = {row.id: _covers(row, BrokerCode(broker)) for row, broker in rows}
+    covers = {row.id: _covers(row, BrokerCode(broker), family_id) for row, broker, family_id in rows}
     sets = current_limits(session, {key for keys in covers.values() for key in keys}) | dict(instead or {})
     found: dict[DeploymentId, RiskLimits] = {}
-    for row, _ in rows:
+    for row, *_ in rows:
         try:
             base = RiskLimits.from_mapping(row.limits)
             in_force = limits_in_force(
@@ -175,6 +176,9 @@ def deployments_under(session: Session, key: ScopeKey) -> list[CoveredDeployment
             pass
         case LimitScope.BROKER:
             statement = statement.where(AccountRow.broker == target)
+        case LimitScope.FAMILY:
+            members = select(UserRow.id).where(UserRow.family_id == int(target))
+            statement = statement.where(DeploymentRow.user_id.in_(members))
         case LimitScope.USER:
             statement = statement.where(DeploymentRow.user_id == int(target))
         case LimitScope.ACCOUNT:
@@ -187,9 +191,10 @@ def deployments_under(session: Session, key: ScopeKey) -> list[CoveredDeployment
     ]
 
 
-def _covers(row: DeploymentRow, broker: BrokerCode) -> tuple[ScopeKey, ...]:
+def _covers(row: DeploymentRow, broker: BrokerCode, family_id: int | None) -> tuple[ScopeKey, ...]:
     return covering(
         broker=broker,
+        family_id=None if family_id is None else FamilyId(family_id),
         user_id=UserId(row.user_id),
         account_id=AccountId(row.account_id),
         deployment_id=DeploymentId(row.id),

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Date, Text, and_, case, cast, exists, lite
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from app.db.models import AccountRow, DeploymentRow, LossLockRow, OrderRow
+from app.db.models import AccountRow, DeploymentRow, LossLockRow, OrderRow, UserRow
 from app.db.scope import DataScope
 from app.domain.ids import AccountId, DeploymentId
 from app.domain.instruments import Venue
@@ -24,6 +24,7 @@ def account_is_locked(day: Day) -> ColumnElement[bool]:
     covers = or_(
         LossLockRow.scope == LimitScope.TENANT,
         _names(LimitScope.BROKER, AccountRow.broker),
+        _names_family(AccountRow.user_id),
         _names(LimitScope.USER, AccountRow.user_id),
         _names(LimitScope.ACCOUNT, AccountRow.id),
     )
@@ -58,6 +59,12 @@ def _names(
     scope: LimitScope, column: InstrumentedAttribute[int] | InstrumentedAttribute[str]
 ) -> ColumnElement[bool]:
     return and_(LossLockRow.scope == scope, LossLockRow.target == cast(column, Text))
+
+
+def _names_family(user_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    # It stands in an EXISTS, whose own FROM hides the accounts unless they are named.
+    family = select(cast(UserRow.family_id, Text)).where(UserRow.id == user_id).correlate(AccountRow)
+    return and_(LossLockRow.scope == LimitScope.FAMILY, LossLockRow.target == family.scalar_subquery())
 
 
 def locked_accounts(session: Session, account_ids: Collection[AccountId], day: date) -> frozenset[AccountId]:
@@ -163,8 +170,8 @@ def note_unlocked(session: Session, lock_ids: Iterable[int], *, by: str, reason:
 def read_loss_locks(session: Session, scope: DataScope, *, day: date) -> Sequence[LossLockRow]:
     """Return the locks of a trading date that the caller may see, newest first.
 
-    To a trader those of the own user, accounts and deployments; what stops everybody, or all at one broker,
-    is shown by the trading state of the accounts.
+    To a trader those of the own user, accounts and deployments. What stops a family, everybody or all at one
+    broker tells what others lost; it is shown by the trading state of the accounts.
     """
     statement = select(LossLockRow).where(LossLockRow.day == day).order_by(LossLockRow.id.desc())
     if scope.user_id is not None:

@@ -19,10 +19,11 @@ from app.db.models import (
     LegRow,
     LossLockRow,
     OrderRow,
+    UserRow,
 )
 from app.db.views import AnyRow
 from app.domain.accounts import BrokerCode
-from app.domain.ids import AccountId, DeploymentId, UserId
+from app.domain.ids import AccountId, DeploymentId, FamilyId, UserId
 from app.domain.markets import Market
 from app.domain.numbers import ZERO
 from app.domain.orders import TERMINAL, OrderRole
@@ -107,6 +108,7 @@ def watched_legs(session: Session, day: date, accounts: ColumnElement[bool]) -> 
         select(
             LegRow.account_id,
             LegRow.user_id,
+            UserRow.family_id,
             LegRow.deployment_id,
             AccountRow.broker,
             LegRow.instrument_id,
@@ -119,6 +121,7 @@ def watched_legs(session: Session, day: date, accounts: ColumnElement[bool]) -> 
             live_entry.label("has_live_entry"),
         )
         .join(AccountRow, AccountRow.id == LegRow.account_id)
+        .join(UserRow, UserRow.id == LegRow.user_id)
         .outerjoin(
             InstrumentRow,
             and_(InstrumentRow.as_of == LegRow.day, InstrumentRow.instrument_id == LegRow.instrument_id),
@@ -134,6 +137,7 @@ def _leg(row: AnyRow) -> WatchedLeg:
         deployment_id=DeploymentId(row.deployment_id),
         covered_by=covering(
             broker=BrokerCode(row.broker),
+            family_id=None if row.family_id is None else FamilyId(row.family_id),
             user_id=UserId(row.user_id),
             account_id=AccountId(row.account_id),
             deployment_id=DeploymentId(row.deployment_id),

@@ -1,14 +1,15 @@
-"""Read what a person says of an account: its capital, and what it pays by agreement."""
+"""Read what a person says of an account: its capital, what it pays by agreement, what its broker blocks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.domain.charges import TERM_NAMES, AccountTerms
 from app.domain.errors import InvalidInputError
 from app.domain.numbers import parse_exact
+from app.domain.risk.funds import MARGIN_NAMES, MarginTerms
 
-NAMES = ("capital", *TERM_NAMES)
+NAMES = ("capital", *TERM_NAMES, *MARGIN_NAMES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,7 @@ class AccountSettings:
 
     capital: Decimal | None
     terms: AccountTerms
+    margin: MarginTerms = field(default_factory=MarginTerms)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, object]) -> "AccountSettings":
@@ -34,4 +36,8 @@ class AccountSettings:
         capital = None if given is None else parse_exact("capital", given)
         if capital is not None and capital <= 0:
             raise InvalidInputError(f"capital: expected a positive amount, got {capital}")
-        return cls(capital=capital, terms=AccountTerms.from_mapping(values))
+        return cls(
+            capital=capital,
+            terms=AccountTerms.from_mapping(values),
+            margin=MarginTerms.from_mapping(values),
+        )

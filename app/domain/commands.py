@@ -25,10 +25,11 @@ class CommandStatus(StrEnum):
 
 
 class ControlScope(StrEnum):
-    """Say whom a kill switch stops: everybody, a broker's, a user's or one account, or one deployment."""
+    """Say whose trading a kill switch stops."""
 
     TENANT = "tenant"
     BROKER = "broker"
+    FAMILY = "family"
     USER = "user"
     ACCOUNT = "account"
     DEPLOYMENT = "deployment"

@@ -5,6 +5,7 @@ import re
 from typing import NewType
 
 UserId = NewType("UserId", int)
+FamilyId = NewType("FamilyId", int)
 AccountId = NewType("AccountId", int)
 DeploymentId = NewType("DeploymentId", int)
 OrderId = NewType("OrderId", int)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from app.domain.accounts import TradingState
 from app.domain.errors import ForbiddenError
-from app.domain.ids import UserId
+from app.domain.ids import FamilyId, UserId
 
 
 class Role(StrEnum):
@@ -25,6 +25,18 @@ class User:
     role: Role
     is_enabled: bool = True
     trading_state: TradingState = TradingState.ACTIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Name users whose accounts are limited, and stopped, together: a household, the accounts of a fund.
+
+    `members` are their names, in order.
+    """
+
+    family_id: FamilyId
+    name: str
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

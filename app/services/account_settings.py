@@ -1,4 +1,4 @@
-"""Change what a person says of an account: its capital, and what it pays by agreement."""
+"""Change what a person says of an account: its capital, what it pays by agreement, what its broker blocks."""
 
 from collections.abc import Mapping
 

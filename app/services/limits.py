@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from app.db.controls import exists_user
+from app.db.families import exists_family, family_of_user
 from app.db.instruments import load_instruments
 from app.db.limits import (
     LimitVersion,
@@ -19,9 +20,8 @@ from app.db.limits import (
 from app.db.past_entries import load_past_entries
 from app.db.trades import load_trade_fills
 from app.domain.accounts import BrokerAccount
-from app.domain.deployments import Deployment
 from app.domain.errors import ForbiddenError, InvalidInputError, NotFoundError
-from app.domain.ids import AccountId, DeploymentId, UserId
+from app.domain.ids import AccountId, DeploymentId, FamilyId, UserId
 from app.domain.markets import Market, market_of
 from app.domain.risk.limits import (
     LimitSet,
@@ -68,15 +68,15 @@ class Trial:
 def show_account_limits(session: Session, actor: Actor, account_id: AccountId) -> list[LimitInForce]:
     """Return what binds every deployment of an account, its own initial set aside. Raises NotFoundError."""
     account = get_visible_account(session, actor, account_id)
-    keys = covering(broker=account.broker, user_id=account.user_id, account_id=account.account_id)
-    return _in_force(session, keys, {})
+    return _in_force(session, _keys_of(session, account, None), {})
 
 
 def show_deployment_limits(session: Session, actor: Actor, deployment_id: DeploymentId) -> list[LimitInForce]:
     """Return what binds a deployment. Raises NotFoundError."""
     deployment = get_visible_deployment(session, actor, deployment_id)
     account = get_visible_account(session, actor, deployment.account_id)
-    return _in_force(session, _keys_of(account, deployment), parse_initial_limits(deployment.limits))
+    keys = _keys_of(session, account, deployment.deployment_id)
+    return _in_force(session, keys, parse_initial_limits(deployment.limits))
 
 
 def list_limit_sets(session: Session, actor: Actor) -> list[LimitVersion]:
@@ -120,7 +120,7 @@ def set_limits(
 
     Raises:
         ForbiddenError: not this scope, or not that loosely.
-        NotFoundError: no such user, account or deployment for this actor.
+        NotFoundError: no such family, user, account or deployment for this actor.
         InvalidInputError: a limit that does not exist, or a value that it may not have.
         ConflictError: somebody has set another version meanwhile.
     """
@@ -228,12 +228,15 @@ def _setters(
     return naming
 
 
-def _keys_of(account: BrokerAccount, deployment: Deployment) -> tuple[ScopeKey, ...]:
+def _keys_of(
+    session: Session, account: BrokerAccount, deployment_id: DeploymentId | None
+) -> tuple[ScopeKey, ...]:
     return covering(
         broker=account.broker,
+        family_id=family_of_user(session, account.user_id),
         user_id=account.user_id,
         account_id=account.account_id,
-        deployment_id=deployment.deployment_id,
+        deployment_id=deployment_id,
     )
 
 
@@ -241,9 +244,11 @@ def _require_reach(session: Session, actor: Actor, key: ScopeKey) -> None:
     """Refuse a scope that is not the actor's, and a target that does not exist."""
     scope, target = key
     match scope:
-        case LimitScope.TENANT | LimitScope.BROKER:
+        case LimitScope.TENANT | LimitScope.BROKER | LimitScope.FAMILY:
             if not actor.is_staff:
                 raise ForbiddenError(f"expected staff for limits of scope {scope}, got {actor.name}")
+            if scope is LimitScope.FAMILY and not exists_family(session, FamilyId(int(target))):
+                raise NotFoundError(f"expected an existing family, got id {target}")
         case LimitScope.USER:
             user_id = UserId(int(target))
             is_own = actor.is_staff or actor.user_id == user_id

@@ -11,6 +11,7 @@ from app.config import Settings
 from app.db.accounts import get_account_for_staff
 from app.db.credentials import drop_broker_session, spend_totp_window
 from app.db.day import claim_login, record_login
+from app.db.funds import save_funds
 from app.db.session import Database
 from app.domain.accounts import BrokerAccount, BrokerCode, LoginReason, LoginStatus, may_open_exposure
 from app.domain.breaker import EndpointClass, Witness
@@ -24,7 +25,7 @@ from app.domain.errors import (
     UnavailableError,
 )
 from app.domain.ids import AccountId
-from app.domain.ports import BrokerSession, Clock, Credentials
+from app.domain.ports import Clock, Credentials
 from app.infra.vault import Vault
 from app.services.breakers import Breakers
 from app.services.credentials import load_credentials, save_broker_session
@@ -170,18 +171,16 @@ class Logins:
                     LoginReason.IP_DENIED,
                     f"the broker sees {seen}, this account must leave by {egress}",
                 )
-            gateway.request_balance()
+            asked, balance = self._clock.wall(), gateway.request_balance()
             self._execution.apply_reports(
                 account.account_id, gateway.request_orders().data, source=f"start:{day}"
             )
         finally:
             gateway.close()
-        self._store(account, broker_session)
-        return LoginOutcome(status=LoginStatus.READY, reason=LoginReason.NONE, detail="")
-
-    def _store(self, account: BrokerAccount, broker_session: BrokerSession) -> None:
         with self._database.begin() as session:
             save_broker_session(session, self._vault, account, broker_session)
+            save_funds(session, account.account_id, balance.data, asked=asked)
+        return LoginOutcome(status=LoginStatus.READY, reason=LoginReason.NONE, detail="")
 
     def end_sessions(self, account_ids: Sequence[AccountId]) -> None:
         """Forget the broker sessions of these accounts at the end of the day."""

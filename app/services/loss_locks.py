@@ -31,6 +31,7 @@ from app.services.risk_control import FlattenResult, Moment
 LOCKED = "loss_lock"
 """Code of the alarm for a scope that reached a limit."""
 _COLUMNS = {
+    LimitScope.FAMILY: "family_id",
     LimitScope.USER: "user_id",
     LimitScope.ACCOUNT: "account_id",
     LimitScope.DEPLOYMENT: "deployment_id",
@@ -167,7 +168,7 @@ def _demand_room(lock: LossLockRow, key: ScopeKey, limits: LimitSet) -> None:
 def _owner(session: Session, key: ScopeKey) -> UserId | None:
     scope, target = key
     match scope:
-        case LimitScope.TENANT | LimitScope.BROKER:
+        case LimitScope.TENANT | LimitScope.BROKER | LimitScope.FAMILY:
             return None
         case LimitScope.USER:
             return UserId(int(target))

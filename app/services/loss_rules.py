@@ -19,7 +19,7 @@ from app.domain.risk.losses import LossRules
 from app.domain.risk.scopes import LimitScope, ScopeKey, strictest
 from app.services.scope_values import WatchKey
 
-_IN_RUPEES = frozenset({LimitScope.TENANT, LimitScope.USER})
+_IN_RUPEES = frozenset({LimitScope.TENANT, LimitScope.FAMILY, LimitScope.USER})
 """Scopes that span markets: their limits are rupees where they name no currency."""
 
 

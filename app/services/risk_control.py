@@ -22,14 +22,16 @@ from app.db.controls import (
     set_account_state,
     set_accounts_at_broker,
     set_deployment_state,
+    set_family_state,
     set_users_state,
 )
+from app.db.families import exists_family
 from app.db.scope import DataScope
 from app.domain.accounts import BrokerCode, TradingState
 from app.domain.commands import ControlAction, ControlScope
 from app.domain.deployments import DeploymentState
 from app.domain.errors import ForbiddenError, InvalidInputError, NotFoundError
-from app.domain.ids import AccountId, DeploymentId, UserId
+from app.domain.ids import AccountId, DeploymentId, FamilyId, UserId
 from app.domain.ports import Clock
 from app.services.timeline import trading_day
 
@@ -77,7 +79,7 @@ class ControlTarget:
                 return Reach()
             case ControlScope.BROKER:
                 return Reach(brokers=(BrokerCode(str(self.target)),))
-            case ControlScope.USER | ControlScope.ACCOUNT | ControlScope.DEPLOYMENT:
+            case ControlScope.FAMILY | ControlScope.USER | ControlScope.ACCOUNT | ControlScope.DEPLOYMENT:
                 return Reach(where={f"{self.scope}_id": self.number})
 
     def __str__(self) -> str:
@@ -127,14 +129,18 @@ def require_target(session: Session, data: DataScope, target: ControlTarget) -> 
     """Refuse a target outside the caller's scope.
 
     Raises:
-        ForbiddenError: only staff may act on the whole tenant.
-        NotFoundError: no such user or account for this caller.
+        ForbiddenError: only staff may act on the whole tenant, a broker or a family.
+        NotFoundError: no such family, user, account or deployment for this caller.
     """
     match target.scope:
         case ControlScope.TENANT | ControlScope.BROKER:
             if data.user_id is not None:
                 raise ForbiddenError("only staff may stop or resume everybody, or a whole broker")
             return
+        case ControlScope.FAMILY:
+            if data.user_id is not None:
+                raise ForbiddenError("only staff may stop or resume a family")
+            is_there = exists_family(session, FamilyId(target.number))
         case ControlScope.USER:
             user_id = UserId(target.number)
             is_there = data.user_id in (None, user_id) and exists_user(session, user_id)
@@ -149,9 +155,9 @@ def require_target(session: Session, data: DataScope, target: ControlTarget) -> 
 def set_trading_state(session: Session, target: ControlTarget, state: TradingState, *, reason: str) -> int:
     """Set what may leave for a target; return how many rows had another state.
 
-    The tenant's state is written to every user and a broker's to every account there, because the lanes take
-    the strictest of user and account; resuming one leaves those stopped that were stopped one by one at the
-    other level. What is added later is not stopped.
+    The tenant's state is written to every user, a family's to each of its users and a broker's to every
+    account there, because the lanes take the strictest of user and account; resuming one leaves those stopped
+    that were stopped one by one at the other level. What is added later is not stopped.
     """
     match target.scope:
         case ControlScope.TENANT:
@@ -159,6 +165,8 @@ def set_trading_state(session: Session, target: ControlTarget, state: TradingSta
         case ControlScope.BROKER:
             broker = BrokerCode(str(target.target))
             return set_accounts_at_broker(session, broker, state, reason=reason)
+        case ControlScope.FAMILY:
+            return set_family_state(session, FamilyId(target.number), state)
         case ControlScope.USER:
             return set_users_state(session, state, user_id=UserId(target.number))
         case ControlScope.ACCOUNT:

@@ -1,10 +1,9 @@
 """Record decisions: signal, verdict and durable intent in one transaction, before anything is sent (I1)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import structlog
 from sqlalchemy import or_, select
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db.alarms import clear_alarm, open_alarm_subjects, raise_alarm
 from app.db.deployments import states_of_deployments
+from app.db.funds import load_funds
 from app.db.leases import check_fence
 from app.db.legs import lock_legs
 from app.db.limits import limits_of_deployments
@@ -26,11 +26,10 @@ from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey
 from app.domain.instruments import Venue
 from app.domain.markets import MARKETS, Currency, Market
-from app.domain.numbers import ZERO
-from app.domain.orders import OrderEventKind, OrderIntent, OrderStatus, ProtectionTerms
+from app.domain.orders import OrderEventKind, OrderIntent, OrderStatus
 from app.domain.ports import Clock
 from app.domain.risk.gate import Approved, Denied
-from app.domain.risk.limits import RiskLimits
+from app.domain.risk.limits import MarginCheck, RiskLimits
 from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.rules import is_outdated
 from app.domain.risk.state import Quote, RiskState
@@ -40,6 +39,7 @@ from app.engine.engine import decide
 from app.engine.state import Decision, quotes_for
 from app.infra.names import RunKind, run_name
 from app.services.costs import Costs, WatchedCosts
+from app.services.intent_rows import order_row, payload_of
 from app.services.loops.ports import Lease, RecordResult, Wish
 from app.services.news import News, order_news
 from app.services.scope_values import net_of_accounts
@@ -127,7 +127,7 @@ class Trading:
         )
         # Read after the locks: a limit that was changed while we waited for them binds this order.
         limits = self._limits_in_force(session, wishes)
-        states = _looking_back(session, states, limits, day)
+        states = _with_what_limits_need(session, states, limits, day)
         wishes = [w for w in wishes if _has_limits(w, limits)]
         if is_asked_again:
             wishes = [w for w in wishes if not _is_on_old_price(w, limits, quotes)]
@@ -213,7 +213,7 @@ class Trading:
                 key=signal.key,
                 kind=signal.kind,
                 reason=signal.reason,
-                payload=_payload(signal),
+                payload=payload_of(signal),
                 ts_event=wish.ts_event,
                 ts_init=self._clock.now(),
                 valid_until=None if is_exit else self._valid_until(signal),
@@ -246,7 +246,7 @@ class Trading:
         day: date,
     ) -> list[OrderRow]:
         now = self._clock.now()
-        rows = [_order_row(v, wish, signal_id=signal_id, day=day, now=now) for v in verdicts]
+        rows = [order_row(v, wish, signal_id=signal_id, day=day, now=now) for v in verdicts]
         session.add_all(rows)
         session.flush()
         for row in rows:
@@ -298,6 +298,20 @@ class Trading:
         log.info("decisions_recorded", signals=len(judged.wishes), orders=len(judged.orders))
 
 
+def _with_what_limits_need(
+    session: Session, states: Mapping[AccountId, RiskState], limits: LimitsInForce, day: date
+) -> dict[AccountId, RiskState]:
+    """Add to the states what only some limits look at: the trades that ended, and the funds."""
+    found = dict(states)
+    if any(own.looks_back for own in limits.values()):
+        trades = load_ended_trades(session, found, day)
+        found = {a: replace(s, ended_trades=trades.get(a, ())) for a, s in found.items()}
+    if any(own.margin_check is MarginCheck.ON for own in limits.values()):
+        funds = load_funds(session, found, day)
+        found = {a: replace(s, funds=funds.get(a)) for a, s in found.items()}
+    return found
+
+
 def _states_of_now(
     session: Session, wishes: Sequence[Wish], day: date
 ) -> dict[DeploymentId, DeploymentState]:
@@ -305,16 +319,6 @@ def _states_of_now(
     ids = {w.deployment.deployment_id for w in wishes}
     locked = locked_deployments(session, ids, day)
     return {**states_of_deployments(session, ids), **dict.fromkeys(locked, DeploymentState.PAUSED)}
-
-
-def _looking_back(
-    session: Session, states: Mapping[AccountId, RiskState], limits: LimitsInForce, day: date
-) -> dict[AccountId, RiskState]:
-    """Add the trades that ended today where a limit asks for them."""
-    if not any(own.looks_back for own in limits.values()):
-        return dict(states)
-    trades = load_ended_trades(session, sorted(states), day)
-    return {a: replace(s, ended_trades=trades.get(a, ())) for a, s in states.items()}
 
 
 def _has_limits(wish: Wish, limits: LimitsInForce) -> bool:
@@ -347,67 +351,3 @@ def load_emitted(
     for deployment_id, key in session.execute(statement):
         found.setdefault(deployment_id, set()).add(SignalKey(key))
     return found
-
-
-def _order_row(
-    verdict: Approved[OrderIntent] | Denied, wish: Wish, *, signal_id: int, day: date, now: datetime
-) -> OrderRow:
-    intent = verdict.intent if isinstance(verdict, Denied) else verdict.value
-    is_denied = isinstance(verdict, Denied)
-    return OrderRow(
-        client_order_id=intent.client_order_id,
-        user_id=wish.deployment.user_id,
-        account_id=AccountId(intent.account_id),
-        deployment_id=intent.deployment_id,
-        signal_id=signal_id,
-        day=day,
-        leg=intent.leg,
-        attempt=0,
-        part=intent.part,
-        instrument_id=intent.instrument_id,
-        side=intent.side,
-        role=intent.role,
-        order_type=intent.order_type,
-        time_in_force=intent.time_in_force,
-        quantity=intent.quantity,
-        price=intent.price,
-        trigger_price=intent.trigger_price,
-        stop_fraction=None if intent.protection is None else intent.protection.stop_fraction,
-        exit_terms=_exits_of(intent.protection),
-        is_hedge=intent.is_hedge,
-        valid_until=intent.valid_until,
-        reason=wish.signal.reason,
-        status=OrderStatus.DENIED if is_denied else OrderStatus.INITIALIZED,
-        denial_code=verdict.code if isinstance(verdict, Denied) else None,
-        reject_reason=verdict.message if isinstance(verdict, Denied) else "",
-        filled_qty=ZERO,
-        venue_version=0,
-        is_unknown=False,
-        was_unknown=False,
-        chase_step=0,
-        ts_init=now,
-    )
-
-
-def _payload(signal: Signal) -> dict[str, Any]:
-    """Return the signal as JSON: what was wished, for the journal."""
-    legs = [
-        {
-            "instrument_id": leg.instrument_id,
-            "side": leg.side,
-            "lots": leg.lots,
-            "reference_price": str(leg.reference_price),
-            "stop_fraction": None if leg.protection is None else str(leg.protection.stop_fraction),
-            "is_hedge": leg.is_hedge,
-        }
-        | ({} if (exits := _exits_of(leg.protection)) is None else {"exits": exits})
-        for leg in signal.legs
-    ]
-    scalars = {k: v for k, v in asdict(signal).items() if k in ("key", "kind", "reason", "instrument_id")}
-    return {**scalars, "valid_for_s": str(signal.valid_for_s), "legs": legs}
-
-
-def _exits_of(protection: ProtectionTerms | None) -> dict[str, Any] | None:
-    if protection is None or protection.exits is None:
-        return None
-    return protection.exits.to_mapping()

@@ -129,6 +129,19 @@ BREACHES = [
     (
         "I14",
         (
+            "INSERT INTO limit_versions (scope, target, version, values, actor, role, reason, ts_init) "
+            "VALUES ('TENANT', '', 2, '{\"max_lots\": \"9\"}', 't', 'ADMIN', 'calm', now())"
+        ),
+        "having set it",
+    ),
+    (
+        "I14",
+        "INSERT INTO families (name) VALUES ('f'); UPDATE users SET family_id = 1 WHERE id = 1",
+        "let it into family 1",
+    ),
+    (
+        "I14",
+        (
             "INSERT INTO order_events (order_id, kind, source, details, ts_init) "
             "VALUES (1, 'NOT_SENT', 'operator', '{}', now())"
         ),
@@ -164,18 +177,48 @@ def test_a_breach_is_named(sound_day: Database, invariant: str, statements: str,
     assert [b for b in found if b.invariant == invariant and words in b.message], found
 
 
-@pytest.mark.parametrize(("scope", "target"), [("TENANT", ""), ("BROKER", "kotak_neo"), ("USER", "1")])
+@pytest.mark.parametrize(
+    ("scope", "target"), [("TENANT", ""), ("BROKER", "kotak_neo"), ("FAMILY", "1"), ("USER", "1")]
+)
 def test_what_a_wider_lock_covers_must_leave(sound_day: Database, scope: str, target: str) -> None:
+    break_it(
+        sound_day, "INSERT INTO families (name) VALUES ('f'); UPDATE users SET family_id = 1 WHERE id = 1"
+    )
     break_it(sound_day, _LOCK.format(scope=scope, target=target))
 
     assert "LOCK" in {b.invariant for b in audit(sound_day, DAY, wall=now())}
 
 
-@pytest.mark.parametrize(("scope", "target"), [("BROKER", "paper"), ("USER", "2"), ("ACCOUNT", "2")])
+@pytest.mark.parametrize(
+    ("scope", "target"), [("BROKER", "paper"), ("FAMILY", "1"), ("USER", "2"), ("ACCOUNT", "2")]
+)
 def test_a_lock_of_others_breaks_nothing(sound_day: Database, scope: str, target: str) -> None:
     break_it(sound_day, _LOCK.format(scope=scope, target=target))
 
     assert audit(sound_day, DAY, wall=now()) == []
+
+
+_AUDITED_LIMIT = """
+INSERT INTO limit_versions (scope, target, version, values, actor, role, reason, ts_init)
+  VALUES ('ACCOUNT', '1', {version}, '{{"max_lots": "9"}}', 't', 'ADMIN', 'why', now());
+INSERT INTO audit_log (actor, origin, action, subject, reason, details)
+  VALUES ('{actor}', 'test', 'limits.set', 'account:1', 'why',
+          '{{"version": 1, "after": {{"max_lots": "9"}}}}')
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "actor", "is_sound"), [(1, "t", True), (2, "t", False), (1, "somebody else", False)]
+)
+def test_each_version_of_limits_has_its_own_record(
+    sound_day: Database,
+    version: int,
+    actor: str,
+    is_sound: bool,  # noqa: FBT001
+) -> None:
+    break_it(sound_day, _AUDITED_LIMIT.format(version=version, actor=actor))
+
+    assert (audit(sound_day, DAY, wall=now()) == []) == is_sound
 
 
 def test_every_check_has_its_breach_here() -> None:

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from app.domain.accounts import TradingState
 from app.domain.ids import ClientOrderId, DeploymentId, SignalKey, client_order_id
+from app.domain.markets import INR, Money
 from app.domain.orders import OrderIntent, OrderRole, Side
+from app.domain.risk.funds import Funds, MarginTerms
 from app.domain.risk.gate import ENTRY_RULES, Approved, Denied, evaluate
-from app.domain.risk.limits import RiskLimits
+from app.domain.risk.limits import MarginCheck, RiskLimits
 from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.rules import Case
 from app.domain.risk.scopes import limits_in_force, loosened, strictest
@@ -54,6 +56,15 @@ limits = st.builds(
     max_losing_trades=st.none() | st.integers(1, 4).map(Decimal),
     max_trade_drawdown=st.none() | positive,
     low_profit_trades=st.none() | st.integers(1, 4).map(Decimal),
+    margin_check=st.sampled_from(MarginCheck),
+    funds_max_age_s=st.integers(1, 90).map(Decimal),
+)
+funds = st.builds(
+    Funds,
+    available=st.integers(-(10**6), 10**8).map(lambda rupees: Money(amount=Decimal(rupees), currency=INR)),
+    age=st.integers(0, 100).map(lambda seconds: timedelta(seconds=seconds)),
+    terms=st.builds(MarginTerms, option_margin=st.sampled_from([Decimal("0.05"), Decimal("0.20")])),
+    committed=st.none() | st.integers(0, 10**6).map(Decimal),
 )
 trades = st.lists(
     st.builds(
@@ -91,6 +102,7 @@ def states(draw: st.DrawFn) -> RiskState:
         entries_today=draw(st.integers(0, 6)),
         live_exits=draw(st.sampled_from([frozenset(), frozenset({(CALL.instrument_id, Side.BUY)})])),
         ended_trades=draw(trades),
+        funds=draw(st.none() | funds),
     )
     return holding(draw(st.integers(-10, 10)) * 65, base=base)
 
@@ -184,6 +196,10 @@ def test_the_engine_never_goes_beyond_the_limits(
         assert after.entries_today <= (bounds.max_orders_per_day or 10**9)
         assert len(after.live_entries) <= (bounds.max_open_orders or 10**9)
         assert after.notional <= (bounds.max_underlying_notional or 10**9)  # all of it on NIFTY
+        if bounds.margin_check is MarginCheck.ON:
+            assert after.funds is not None
+            assert after.funds.left is not None
+            assert after.funds.left >= 0
     whole = {approved.value.signal_key for approved in decision.approved}
     assert whole.isdisjoint(denied.intent.signal_key for denied in decision.denied)
     ids = [a.value.client_order_id for a in decision.approved] + [
@@ -217,6 +233,18 @@ def test_what_two_sets_together_let_through_each_of_them_does(
     if isinstance(evaluate(order, state, limits=joined, now=NOW), Approved):
         assert isinstance(evaluate(order, state, limits=own, now=NOW), Approved)
         assert isinstance(evaluate(order, state, limits=wider, now=NOW), Approved)
+
+
+@given(entries, easy_states(), limits, st.integers(0, 10**7))
+def test_more_money_never_denies_more(
+    order: OrderIntent, state: RiskState, bounds: RiskLimits, more: int
+) -> None:
+    if state.funds is None or isinstance(evaluate(order, state, limits=bounds, now=NOW), Denied):
+        return
+    money = replace(state.funds.available, amount=state.funds.available.amount + more)
+    richer = replace(state, funds=replace(state.funds, available=money))
+
+    assert isinstance(evaluate(order, richer, limits=bounds, now=NOW), Approved)
 
 
 @given(limits, limits)

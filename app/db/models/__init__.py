@@ -12,12 +12,14 @@ from app.db.models.day import (
 )
 from app.db.models.market import BarRow, IndicatorRow
 from app.db.models.people import (
+    AccountFundsRow,
     AccountRow,
     ApiKeyRow,
     AuditRow,
     BrokerSessionRow,
     CredentialRow,
     DeploymentRow,
+    FamilyRow,
     LimitVersionRow,
     TotpUseRow,
     UserRow,
@@ -40,6 +42,7 @@ from app.db.models.trading import (
 
 __all__ = [
     "OPEN_BASKET",
+    "AccountFundsRow",
     "AccountRow",
     "AlarmRow",
     "ApiKeyRow",
@@ -55,6 +58,7 @@ __all__ = [
     "EquityPointRow",
     "ExternalFillRow",
     "ExternalSignalRow",
+    "FamilyRow",
     "FillRow",
     "IndicatorRow",
     "InjectedSessionRow",

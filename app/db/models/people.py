@@ -1,6 +1,7 @@
 """Hold who trades: users, their broker accounts with secrets, and what runs on them."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
@@ -23,6 +24,15 @@ from app.domain.risk.scopes import LimitScope
 from app.domain.users import Role
 
 
+class FamilyRow(Stamped, Base):
+    """Name a group of users that limits, loss limits and the kill switch take together."""
+
+    __tablename__ = "families"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+
+
 class UserRow(Stamped, Base):
     """Hold a person who signs in; `trading_state` stops all of the user's accounts."""
 
@@ -35,6 +45,7 @@ class UserRow(Stamped, Base):
     password_hash: Mapped[str | None]
     is_enabled: Mapped[bool] = mapped_column(server_default="true")
     trading_state: Mapped[str] = mapped_column(server_default=TradingState.ACTIVE)
+    family_id: Mapped[int | None] = mapped_column(ForeignKey("families.id"), index=True)
 
 
 class AccountRow(Stamped, Base):
@@ -67,6 +78,20 @@ class AccountRow(Stamped, Base):
     state_reason: Mapped[str] = mapped_column(server_default="")
     unproven_since: Mapped[datetime | None]
     settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+
+
+class AccountFundsRow(Base):
+    """Hold the money of an account as its broker last told it, in the account's currency.
+
+    `asked_wall` is the machine's time when the broker was asked.
+    """
+
+    __tablename__ = "account_funds"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    available: Mapped[Decimal]
+    used: Mapped[Decimal]
+    asked_wall: Mapped[datetime]
 
 
 class CredentialRow(Stamped, Base):

@@ -1,10 +1,10 @@
-"""Hold the entry rules on what an account may trade, how much of it, how often, and how soon again."""
+"""Hold the entry rules on what an account may trade and can pay, how much, how often, and how soon again."""
 
 from datetime import timedelta
 
 from app.domain.instruments import underlying_of
-from app.domain.risk.limits import is_named
-from app.domain.risk.rules import Case, DenialCode, Refusal
+from app.domain.risk.limits import MarginCheck, is_named
+from app.domain.risk.rules import Case, DenialCode, Refusal, seconds_of
 
 
 def symbol_allowed(case: Case) -> Refusal | None:
@@ -48,6 +48,32 @@ def underlying_notional(case: Case) -> Refusal | None:
         return None
     return case.refuse(
         DenialCode.UNDERLYING_NOTIONAL, f"expected at most {limit:f} on {underlying}, got {total:f}"
+    )
+
+
+def margin_covered(case: Case) -> Refusal | None:
+    """Refuse more than the account's funds cover, where the limits ask for it; no figure covers nothing."""
+    limits, funds = case.limits, case.state.funds
+    if limits.margin_check is MarginCheck.OFF:
+        return None
+    if funds is None:
+        return case.refuse(
+            DenialCode.MARGIN, "expected a figure of the account's funds, its broker told none"
+        )
+    if seconds_of(funds.age) > limits.funds_max_age_s:
+        return case.refuse(
+            DenialCode.MARGIN,
+            f"expected funds told within {limits.funds_max_age_s:f} s, "
+            f"got a figure of {funds.age.total_seconds():.0f} s ago",
+        )
+    need, left, currency = case.state.need_of(case.intent), funds.left, funds.available.currency
+    if need is None or left is None:
+        what = "this entry" if need is None else "the entries under way"
+        return case.refuse(DenialCode.MARGIN, f"expected a need in {currency}, that of {what} is not known")
+    if need <= left:
+        return None
+    return case.refuse(
+        DenialCode.MARGIN, f"expected a need of at most {left:.2f} {currency} of funds, got {need:.2f}"
     )
 
 

@@ -33,6 +33,7 @@ ENTRY_RULES: Final[tuple[EntryRule, ...]] = (
     rules.order_notional,
     rules.account_notional,
     account_rules.underlying_notional,
+    account_rules.margin_covered,
     rules.open_positions,
     account_rules.open_orders,
     account_rules.orders_per_day,

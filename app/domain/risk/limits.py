@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from enum import StrEnum
 from typing import Final
 
 from app.domain.errors import InvalidInputError
@@ -15,13 +16,23 @@ from app.domain.risk.combined import COMBINED_NAMES
 
 Symbols = frozenset[str]
 """Instrument ids or underlyings, with or without their venue: "NIFTY", "BTCUSDT-PERP.BINANCE"."""
-LimitValue = Decimal | Symbols | tuple[Symbols, ...]
+
+
+class MarginCheck(StrEnum):
+    """Say whether an entry needs funds that cover it; the stricter word comes last."""
+
+    OFF = "off"
+    ON = "on"
+
+
+LimitValue = Decimal | Symbols | tuple[Symbols, ...] | MarginCheck
 LimitSet = Mapping[str, LimitValue]
 """The limits that one scope sets, by name, as exact values."""
 
 ALLOWED, DENIED = "allowed_symbols", "denied_symbols"
 DAILY_LOSS: Final = "max_daily_loss"
 SYMBOL_LISTS: Final = frozenset({ALLOWED, DENIED})
+MARGIN_CHECK: Final = "margin_check"
 LONGER_IS_STRICTER: Final = frozenset({"cooldown_s", "protection_window_s", "protection_pause_s"})
 """Names whose larger value binds more; of all other numbers the smaller one does."""
 _WHOLE_NUMBERS = frozenset(
@@ -51,6 +62,9 @@ class RiskLimits:
         max_order_notional: quantity times price of one order (option premium).
         max_account_notional: the same over the account's positions, live entries and this order.
         max_underlying_notional: the same over those of them with the order's underlying.
+        margin_check: whether the account's funds must cover an entry; what its broker did not tell, or told
+            too long ago, covers none.
+        funds_max_age_s: real seconds since the broker was asked for the funds that the check goes by.
         price_band_fraction: how far a price may lie from the last one, as a fraction of it.
         price_band_floor: the band is never narrower than this; cheap options need it.
         max_entries_per_second: entry orders of the account in one second (venue: 10 for everything).
@@ -78,6 +92,8 @@ class RiskLimits:
     max_order_notional: Decimal = Decimal(1_000_000)
     max_account_notional: Decimal = Decimal(5_000_000)
     max_underlying_notional: Decimal | None = None
+    margin_check: MarginCheck = MarginCheck.OFF
+    funds_max_age_s: Decimal = Decimal(60)
     price_band_fraction: Decimal = Decimal("0.20")
     price_band_floor: Decimal = Decimal(1)
     max_entries_per_second: Decimal = Decimal(8)
@@ -218,7 +234,15 @@ def _demand_positive(name: str, value: Decimal) -> None:
 def _parse(name: str, value: object) -> LimitValue:
     if name == ALLOWED:
         return (_symbols(name, value),)
+    if name == MARGIN_CHECK:
+        return _margin_check(value)
     return _symbols(name, value) if name == DENIED else parse_exact(name, value)
+
+
+def _margin_check(value: object) -> MarginCheck:
+    if not isinstance(value, str) or value not in set(MarginCheck):
+        raise InvalidInputError(f"{MARGIN_CHECK}: expected {' or '.join(MarginCheck)}, got {value!r}")
+    return MarginCheck(value)
 
 
 def _symbols(name: str, value: object) -> Symbols:
@@ -239,5 +263,7 @@ def _symbols(name: str, value: object) -> Symbols:
 def _write(value: LimitValue) -> object:
     if isinstance(value, Decimal):
         return f"{plain(value):f}"
+    if isinstance(value, MarginCheck):
+        return value.value
     symbols = value if isinstance(value, frozenset) else frozenset().union(*value)
     return sorted(symbols)

@@ -32,6 +32,7 @@ class DenialCode(StrEnum):
     ORDER_NOTIONAL = "ORDER_NOTIONAL"
     ACCOUNT_NOTIONAL = "ACCOUNT_NOTIONAL"
     UNDERLYING_NOTIONAL = "UNDERLYING_NOTIONAL"
+    MARGIN = "MARGIN"
     OPEN_POSITIONS = "OPEN_POSITIONS"
     OPEN_ORDERS = "OPEN_ORDERS"
     ORDER_RATE = "ORDER_RATE"
@@ -72,6 +73,7 @@ _REMEDIES = {
     DenialCode.ORDER_NOTIONAL: "Lower the lots of the deployment or raise max_order_notional.",
     DenialCode.ACCOUNT_NOTIONAL: "Close positions, lower the lots or raise max_account_notional.",
     DenialCode.UNDERLYING_NOTIONAL: "Close positions on this underlying or raise max_underlying_notional.",
+    DenialCode.MARGIN: "Add funds, lower the lots, or correct the account's option_margin or leverage.",
     DenialCode.OPEN_POSITIONS: "Close positions or raise max_open_positions.",
     DenialCode.OPEN_ORDERS: "Wait until entries have filled or ended, or raise max_open_orders.",
     DenialCode.ORDER_RATE: "Spread the entries over more seconds; the venue takes 10 orders a second.",
@@ -202,10 +204,11 @@ def data_fresh(case: Case) -> Refusal | None:
 
 def is_outdated(quote: Quote, limits: RiskLimits) -> bool:
     """Whether there is a price and it is older than an entry may use."""
-    return quote.age is not None and _seconds(quote.age) > limits.max_tick_age_s
+    return quote.age is not None and seconds_of(quote.age) > limits.max_tick_age_s
 
 
-def _seconds(span: timedelta) -> Decimal:
+def seconds_of(span: timedelta) -> Decimal:
+    """Return a span in seconds, exact to the microsecond."""
     return Decimal(span // timedelta(microseconds=1)) / 1_000_000
 
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from app.domain.accounts import BrokerCode
 from app.domain.errors import InvalidInputError, InvariantError
-from app.domain.ids import AccountId, DeploymentId, UserId
-from app.domain.risk.limits import LONGER_IS_STRICTER, LimitSet, LimitValue, RiskLimits
+from app.domain.ids import AccountId, DeploymentId, FamilyId, UserId
+from app.domain.risk.limits import LONGER_IS_STRICTER, LimitSet, LimitValue, MarginCheck, RiskLimits
 
 
 class LimitScope(StrEnum):
@@ -15,13 +15,15 @@ class LimitScope(StrEnum):
 
     TENANT = "TENANT"
     BROKER = "BROKER"
+    FAMILY = "FAMILY"
     USER = "USER"
     ACCOUNT = "ACCOUNT"
     DEPLOYMENT = "DEPLOYMENT"
 
 
 ScopeKey = tuple[LimitScope, str]
-"""A scope and whom of its kind it means: a broker's code, or the id of a user, account or deployment.
+"""A scope and whom of its kind it means: a broker's code, or the id of a family, user, account or
+deployment.
 
 The tenant is all there is, so its target is "".
 """
@@ -46,15 +48,21 @@ def scope_key(scope: LimitScope, target: str) -> ScopeKey:
 
 
 def covering(
-    *, broker: BrokerCode, user_id: UserId, account_id: AccountId, deployment_id: DeploymentId | None = None
+    *,
+    broker: BrokerCode,
+    family_id: FamilyId | None,
+    user_id: UserId,
+    account_id: AccountId,
+    deployment_id: DeploymentId | None = None,
 ) -> tuple[ScopeKey, ...]:
-    """Return the scopes that cover a deployment, or an account as a whole, widest first."""
-    keys: list[ScopeKey] = [
-        (LimitScope.TENANT, ""),
-        (LimitScope.BROKER, broker.value),
-        (LimitScope.USER, str(user_id)),
-        (LimitScope.ACCOUNT, str(account_id)),
-    ]
+    """Return the scopes that cover a deployment, or an account as a whole, widest first.
+
+    `family_id` is that of the account's user, None for a user of no family.
+    """
+    keys: list[ScopeKey] = [(LimitScope.TENANT, ""), (LimitScope.BROKER, broker.value)]
+    if family_id is not None:
+        keys.append((LimitScope.FAMILY, str(family_id)))
+    keys += [(LimitScope.USER, str(user_id)), (LimitScope.ACCOUNT, str(account_id))]
     if deployment_id is not None:
         keys.append((LimitScope.DEPLOYMENT, str(deployment_id)))
     return tuple(keys)
@@ -96,6 +104,8 @@ def _stricter(name: str, one: LimitValue, other: LimitValue) -> LimitValue:
         return (*one, *(symbols for symbols in other if symbols not in one))
     if isinstance(one, frozenset) and isinstance(other, frozenset):
         return one | other
+    if isinstance(one, MarginCheck) and isinstance(other, MarginCheck):
+        return max(one, other, key=list(MarginCheck).index)
     raise InvariantError(f"{name}: expected two values of one kind, got {one!r} and {other!r}")
 
 

@@ -2,9 +2,9 @@
 
 The account is rebuilt from its entries and fills, in the order of the platform's time. What the other
 limits deny never happened here: its fills are dropped, and exits close no more than is left. Only rules
-that limits decide are asked, and of these not those that need what is not recorded: the age of a price,
-the marks of open positions and charges (so `daily_loss` sees ended trades only, before charges), and a price
-other than the one that the strategy saw.
+that limits decide are asked, and of these not those that need what is not recorded: the age of a price, the
+account's funds, the marks of open positions and charges (so `daily_loss` sees ended trades only, before
+charges), and a price other than the one that the strategy saw.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,6 +33,7 @@ _NOT_REPLAYED: Final = frozenset(
         account_rules.no_self_cross,
         rules.outcome_known,
         rules.data_fresh,
+        account_rules.margin_covered,
     }
 )
 REPLAYED_RULES: Final[tuple[EntryRule, ...]] = tuple(r for r in ENTRY_RULES if r not in _NOT_REPLAYED)

@@ -11,6 +11,7 @@ from app.domain.instruments import Instrument
 from app.domain.markets import Currency, Money
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderIntent, Side
+from app.domain.risk.funds import Funds
 from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.trades import EndedTrade
 
@@ -80,7 +81,8 @@ class RiskState:
     exit orders that may trade at the venue now, stops that were not hit left out. `ended_trades`, oldest
     first, are only there when the limits look back. `pnl` is the account's of the date, after charges,
     in its own currency, `pnls` the same in every currency that it trades in.
-    `capital` is what a person says that the account has, None where nobody did.
+    `capital` is what a person says that the account has, None where nobody did. `funds` are what its broker
+    told, only there when the limits check margin, and then None where there is no figure.
     """
 
     account_state: TradingState
@@ -100,6 +102,7 @@ class RiskState:
     ended_trades: tuple[EndedTrade, ...] = ()
     capital: Money | None = None
     pnls: Mapping[Currency, NetPnl] = field(default_factory=dict)
+    funds: Funds | None = None
 
     @property
     def trading_state(self) -> TradingState:
@@ -132,6 +135,19 @@ class RiskState:
         quote = self.quotes.get(intent.instrument_id)
         return None if quote is None else quote.last
 
+    def need_of(self, intent: OrderIntent) -> Decimal | None:
+        """Return the money that an entry binds, None where it cannot be told in the account's currency."""
+        quote, price = self.quotes.get(intent.instrument_id), self.price_of(intent)
+        if self.funds is None or quote is None or price is None:
+            return None
+        instrument = quote.instrument
+        if instrument.currency != self.funds.available.currency:
+            return None
+        strike = None if instrument.option is None else instrument.option.strike
+        return self.funds.terms.need(
+            instrument.kind, intent.side, quantity=intent.quantity, price=price, strike=strike
+        )
+
     def after(self, intent: OrderIntent) -> "RiskState":
         """Return the state that the next order is judged by, once `intent` was approved."""
         if intent.role.is_exit:
@@ -152,6 +168,7 @@ class RiskState:
             entries_this_second=self.entries_this_second + 1,
             entries_today=self.entries_today + 1,
             known_ids=self.known_ids | {intent.client_order_id},
+            funds=None if self.funds is None else self.funds.after(self.need_of(intent)),
         )
 
     def _after_exit(self, intent: OrderIntent) -> "RiskState":

@@ -23,6 +23,7 @@ from app.db.books import (
 from app.db.credentials import expire_broker_session
 from app.db.day import reopen_login
 from app.db.exits import accounts_with_session
+from app.db.funds import asks_for_funds, save_funds
 from app.db.lost_orders import end_doubt, is_doubted, unproven_accounts
 from app.db.models import OrderRow
 from app.db.orders import lock_orders
@@ -57,6 +58,8 @@ _DOUBT_AFTER = timedelta(seconds=1)
 _READS_PER_BROKER = 16
 _FUNDINGS_EACH = timedelta(minutes=5)
 _DOUBT_LASTS = timedelta(seconds=30)
+_FUNDS_PERIOD_S = 15.0
+_FUNDS_RETRY_S = 60.0
 _UNPROVEN = "ledger_unproven"
 """Code of the alarm for an account whose entries wait because nobody can read its book."""
 
@@ -87,6 +90,7 @@ class BooksRun:
         self._trades = BookMemory[FillReport](clock)
         self._heard: queue.SimpleQueue[Witness | None] = queue.SimpleQueue()
         self._read_at: dict[AccountId, float] = {}
+        self._funds_due: dict[AccountId, float] = {}
         self._busy: set[AccountId] = set()
         self._funded_at: dict[AccountId, datetime] = {}
         self._unproven: Mapping[AccountId, datetime] = {}
@@ -178,6 +182,7 @@ class BooksRun:
             self._note_doubt(account_id, doubted_since, is_clean=self._sync_orders(gateway, account_id, day))
             self._sync_fills(gateway, account_id, day)
             self._sync_fundings(gateway, account_id)
+            self._sync_funds(gateway, account_id)
         except SessionExpiredError as e:
             self._send_back_to_login(gateway, account_id, day, e)
             raise
@@ -222,6 +227,28 @@ class BooksRun:
         market = market_of(self._gateways.broker_of(account_id))
         with self._database.begin() as session:
             book_fundings(session, account_id, reports, market=market, now=now)
+
+    def _sync_funds(self, gateway: BrokerGateway, account_id: AccountId) -> None:
+        """Read the money of an account whose limits ask for it; after a fault the last figure grows old."""
+        now = self._clock.monotonic()
+        if now < self._funds_due.get(account_id, now):
+            return
+        self._funds_due[account_id] = now + _FUNDS_PERIOD_S
+        with self._database.begin() as session:
+            if not asks_for_funds(session, account_id):
+                return
+        asked = self._clock.wall()
+        try:
+            read = gateway.request_balance()
+        except SessionExpiredError:
+            raise
+        except BrokerError as e:
+            log.warning("funds_unreadable", account_id=account_id, error=str(e))
+            self._funds_due[account_id] = now + _FUNDS_RETRY_S
+            return
+        if read.clean:
+            with self._database.begin() as session:
+                save_funds(session, account_id, read.data, asked=asked)
 
     def _sync_orders(self, gateway: BrokerGateway, account_id: AccountId, day: date) -> bool:
         """Bring the book of orders into the ledger; return whether it shows all that there is."""

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from app.db.families import add_family, set_family_of_user
 from app.db.models import AuditRow
 from tests.integration.api.conftest import World
 
@@ -47,6 +48,25 @@ def test_what_binds_is_shown_with_who_set_it_and_when(world: World) -> None:
     ]
     assert (account["max_daily_loss"]["origin"], account["max_daily_loss"]["version"]) == ("DEFAULT", None)
     assert "max_drawdown" not in account
+
+
+def test_what_a_family_sets_is_shown_to_its_users_and_set_by_staff_only(world: World) -> None:
+    person = world.people[0]
+    with world.database.begin() as session:
+        family = add_family(session, "rao")
+        set_family_of_user(session, person.user_id, family.family_id)
+
+    told = world.client.get("/api/v1/families", headers=world.headers("ops")).json()
+    assert told == [{"family_id": family.family_id, "name": "rao", "members": ["aarav"]}]
+    refused = post(world, "aarav", "FAMILY", family.family_id, {"max_lots": 2})
+    nobody = post(world, "ops", "FAMILY", 999, {"max_lots": 2})
+    assert post(world, "ops", "FAMILY", family.family_id, {"max_lots": 2}).status_code == 201
+
+    assert (refused.status_code, nobody.status_code) == (403, 404)
+    lots = shown(world, "aarav", f"accounts/{person.account_id}/limits")["max_lots"]
+    assert (lots["value"], lots["origin"], lots["version"]["scope"]) == ("2", "FAMILY", "FAMILY")
+    other = shown(world, "ops", f"accounts/{world.people[1].account_id}/limits")
+    assert (other["max_lots"]["origin"], other["margin_check"]["value"]) == ("DEFAULT", "off")
 
 
 def test_every_version_is_kept_with_its_entry_in_the_audit_log(world: World) -> None:

@@ -38,6 +38,7 @@ READ_BY_ID = {
 }
 STAFF_ONLY = {
     "/api/v1/runs",
+    "/api/v1/families",
     "/api/v1/limits",
     "/api/v1/phases/{phase}/trigger",
     "/api/v1/unknown-orders/{order_id}/resolution",
@@ -182,6 +183,7 @@ def test_only_staff_stops_everybody_resumes_triggers_and_sees_runs(world: World)
     assert world.client.post("/api/v1/phases/BELL/trigger", json=WHY, headers=headers).status_code == 403
     assert world.client.get("/api/v1/runs", headers=headers).status_code == 403
     assert world.client.get("/api/v1/limits", headers=headers).status_code == 403
+    assert world.client.get("/api/v1/families", headers=headers).status_code == 403
     assert len(world.client.get("/api/v1/runs", headers=world.headers("ops")).json()) == 4
 
 

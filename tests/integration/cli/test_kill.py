@@ -55,7 +55,7 @@ def test_it_wants_exactly_one_scope(run: Run, people: list[Person], words: tuple
     refused = run("kill", *words, *WHY, "--yes")
 
     assert refused.status == 2
-    assert "expected one of --user, --account, --broker, --deployment and --all" in refused.err
+    assert "expected one of --family, --user, --account, --broker, --deployment and --all" in refused.err
     assert len(people) == 4
 
 

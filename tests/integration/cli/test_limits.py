@@ -45,7 +45,7 @@ def test_limits_are_set_shown_tried_and_kept(run: Run) -> None:
     ("words", "message"),
     [
         (("account:nobody/x", "max_lots=1"), "expected an existing user, got 'nobody'"),
-        (("everybody", "max_lots=1"), "expected tenant, broker:CODE, user:USER"),
+        (("everybody", "max_lots=1"), "expected tenant, broker:CODE, family:FAMILY, user:USER"),
         (("tenant", "max_lots"), "expected NAME=VALUE, got 'max_lots'"),
         (("tenant", "--drop", "max_lots"), "--drop: expected names that this scope limits, got max_lots"),
         (("tenant", "max_moon=1"), "got max_moon"),

@@ -13,11 +13,12 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
 from app.config import Settings
+from app.db.families import add_family, set_family_of_user
 from app.db.leases import want_run
 from app.db.models import AccountRow, DeploymentRow, InjectedSessionRow, LeaseRow, LegRow, OrderRow, UserRow
 from app.db.session import Database
 from app.domain.deployments import Deployment, DeploymentState
-from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey, UserId
+from app.domain.ids import AccountId, DeploymentId, FamilyId, InstrumentId, SignalKey, UserId
 from app.domain.instruments import Instrument, OptionRight
 from app.domain.market_data import Tick
 from app.domain.markets import NSE
@@ -138,6 +139,14 @@ class Desk:
             session.add(row)
             session.flush()
             return _deployment(row)
+
+    def make_family(self, *members: Deployment) -> FamilyId:
+        """Put the users of these deployments into a new family."""
+        with self.database.begin() as session:
+            family = add_family(session, "household")
+            for member in members:
+                set_family_of_user(session, member.user_id, family.family_id)
+        return family.family_id
 
     def option(self, right: OptionRight) -> Instrument:
         """Return a contract near 40 rupees."""

@@ -142,6 +142,7 @@ def test_every_scope_binds_whom_it_covers(desk: Desk, scope: LimitScope) -> None
     target = {
         LimitScope.TENANT: "",
         LimitScope.BROKER: "kotak_neo",
+        LimitScope.FAMILY: str(desk.make_family(deployment)),
         LimitScope.USER: str(deployment.user_id),
         LimitScope.ACCOUNT: str(deployment.account_id),
         LimitScope.DEPLOYMENT: str(deployment.deployment_id),

@@ -348,6 +348,38 @@ def test_what_is_sold_by_everybody_together_is_judged_by_the_tenants_limit(desk:
     assert lock.flat_at is not None
 
 
+def test_what_a_family_lost_together_closes_it_and_nobody_else(desk: Desk) -> None:
+    member, stranger = desk.deployments
+    family_id = desk.make_family(member)
+    key = (LimitScope.FAMILY, str(family_id))
+    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop, watched(desk) as risk:
+        hold_straddles(desk, loop)
+        limit(desk, key, max_drawdown="100")
+        risk.look()
+        risk.look()
+        desk.wait_for(lambda: all(leg.net_qty == 0 for leg in desk.legs(account_id=member.account_id)))
+        risk.look()
+        desk.record(desk.straddle("again"), loop)
+
+        denied = {o.account_id: o.denial_code for o in desk.orders(status=OrderStatus.DENIED, leg=0)}
+        assert denied == {member.account_id: DenialCode.TRADING_STATE}
+        assert all(leg.exit_reason is None for leg in desk.legs(account_id=stranger.account_id))
+        (lock,) = locks(desk)
+        assert (lock.scope, lock.target, lock.rule) == (*key, "MAX_DRAWDOWN")
+        assert lock.flat_at is not None
+        _resume_family(desk, family_id)
+        desk.record(desk.straddle("after"), loop, [member])
+
+    assert desk.count_orders(account_id=member.account_id, status=OrderStatus.DENIED) == 2
+
+
+def _resume_family(desk: Desk, family_id: int) -> None:
+    moment = Moment(day=TODAY, now=desk.clock.now(), wall=desk.clock.wall())
+    target = ControlTarget(scope=ControlScope.FAMILY, target=family_id)
+    with desk.database.begin() as session:
+        order_kill_switch(session, ADMIN, target, action=ControlAction.RESUME, reason="agreed", moment=moment)
+
+
 def test_a_silent_feed_is_no_sample(desk: Desk) -> None:
     with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop, watched(desk) as risk:
         hold_straddles(desk, loop)

@@ -6,10 +6,20 @@ from decimal import Decimal
 import pytest
 
 from app.domain.errors import InvalidInputError
-from app.domain.risk.limits import SYMBOL_LISTS, RiskLimits, daily_losses, parse_limits, write_limits
+from app.domain.risk.limits import (
+    MARGIN_CHECK,
+    SYMBOL_LISTS,
+    MarginCheck,
+    RiskLimits,
+    daily_losses,
+    parse_limits,
+    write_limits,
+)
 
 NUMBERS = sorted(
-    {"max_daily_loss_USDT", *(field.name for field in fields(RiskLimits))} - SYMBOL_LISTS - {"daily_losses"}
+    {"max_daily_loss_USDT", *(field.name for field in fields(RiskLimits))}
+    - SYMBOL_LISTS
+    - {"daily_losses", MARGIN_CHECK}
 )
 
 
@@ -87,6 +97,18 @@ def test_a_set_is_written_as_it_was_read() -> None:
     values = {"allowed_symbols": ["NIFTY"], "max_daily_loss": "1500.5", "max_lots": "30"}
 
     assert write_limits(parse_limits(values | {"max_daily_loss": "1500.50", "max_lots": 30})) == values
+
+
+def test_the_check_of_margin_is_a_word_that_is_always_shown() -> None:
+    assert RiskLimits().named[MARGIN_CHECK] is MarginCheck.OFF
+    assert RiskLimits.from_mapping({MARGIN_CHECK: "on"}).margin_check is MarginCheck.ON
+    assert write_limits(parse_limits({MARGIN_CHECK: "on"})) == {MARGIN_CHECK: "on"}
+
+
+@pytest.mark.parametrize("value", ["ON", "yes", "", 1, True, None, ["on"]])
+def test_another_word_is_refused(value: object) -> None:
+    with pytest.raises(InvalidInputError, match="margin_check: expected off or on, got"):
+        RiskLimits.from_mapping({MARGIN_CHECK: value})
 
 
 def test_only_what_limits_is_named() -> None:

@@ -6,17 +6,23 @@ import pytest
 
 from app.domain.accounts import BrokerCode
 from app.domain.errors import InvalidInputError, InvariantError
-from app.domain.ids import AccountId, DeploymentId, UserId
+from app.domain.ids import AccountId, DeploymentId, FamilyId, UserId
 from app.domain.risk.limits import RiskLimits, parse_limits
 from app.domain.risk.scopes import LimitScope, covering, limits_in_force, loosened, scope_key, strictest
 
-WHO = {"broker": BrokerCode.PAPER, "user_id": UserId(3), "account_id": AccountId(5)}
+WHO = {
+    "broker": BrokerCode.PAPER,
+    "family_id": FamilyId(2),
+    "user_id": UserId(3),
+    "account_id": AccountId(5),
+}
 
 
 def test_a_deployment_is_covered_by_every_scope_around_it() -> None:
     assert covering(**WHO, deployment_id=DeploymentId(7)) == (  # type: ignore[arg-type]  # one dict
         (LimitScope.TENANT, ""),
         (LimitScope.BROKER, "paper"),
+        (LimitScope.FAMILY, "2"),
         (LimitScope.USER, "3"),
         (LimitScope.ACCOUNT, "5"),
         (LimitScope.DEPLOYMENT, "7"),
@@ -29,10 +35,17 @@ def test_an_account_is_covered_by_all_but_its_deployments() -> None:
     assert [scope for scope, _ in keys] == list(LimitScope)[:-1]
 
 
+def test_who_is_in_no_family_is_covered_by_none() -> None:
+    keys = covering(**{**WHO, "family_id": None})  # type: ignore[arg-type]  # one dict
+
+    assert LimitScope.FAMILY not in {scope for scope, _ in keys}
+
+
 @pytest.mark.parametrize(
     ("scope", "target"),
     [
         (LimitScope.TENANT, ""),
+        (LimitScope.FAMILY, "4"),
         (LimitScope.BROKER, "kotak_neo"),
         (LimitScope.USER, "1"),
         (LimitScope.ACCOUNT, "20"),
@@ -48,6 +61,7 @@ def test_a_target_that_can_exist_is_taken(scope: LimitScope, target: str) -> Non
     [
         (LimitScope.TENANT, "1"),
         (LimitScope.BROKER, "kotak"),
+        (LimitScope.FAMILY, "sharma"),
         (LimitScope.USER, ""),
         (LimitScope.USER, "asha"),
         (LimitScope.ACCOUNT, "007"),
@@ -111,6 +125,15 @@ def test_the_longer_pause_and_every_list_win() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("own", "wider", "expected"), [("off", "on", "on"), ("on", "off", "on"), ("off", "off", "off")]
+)
+def test_the_stricter_word_wins(own: str, wider: str, expected: str) -> None:
+    sets = [parse_limits({"margin_check": word}) for word in (own, wider)]
+
+    assert strictest(sets) == parse_limits({"margin_check": expected})
+
+
 def test_values_of_two_kinds_are_a_bug() -> None:
     with pytest.raises(InvariantError, match="max_lots: expected two values of one kind"):
         strictest([{"max_lots": Decimal(1)}, {"max_lots": frozenset({"NIFTY"})}])
@@ -126,6 +149,10 @@ def test_values_of_two_kinds_are_a_bug() -> None:
         ({"max_lots": 9, "max_stops": 1}, {"max_stops": 1}, ["max_lots"]),
         ({"cooldown_s": 9}, {"cooldown_s": 10}, []),
         ({"cooldown_s": 9}, {"cooldown_s": 8}, ["cooldown_s"]),
+        ({"margin_check": "off"}, {"margin_check": "on"}, []),
+        ({"margin_check": "on"}, {"margin_check": "on"}, []),
+        ({"margin_check": "on"}, {"margin_check": "off"}, ["margin_check"]),
+        ({"margin_check": "on"}, {}, ["margin_check"]),
         ({"denied_symbols": "A1"}, {"denied_symbols": "A1,B1"}, []),
         ({"denied_symbols": "A1,B1"}, {"denied_symbols": "A1"}, ["denied_symbols"]),
         ({"allowed_symbols": "A1,B1"}, {"allowed_symbols": "A1"}, []),

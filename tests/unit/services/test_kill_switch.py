@@ -34,6 +34,8 @@ def _account(took_ms: int | None) -> KilledAccount:
         (ControlScope.TENANT, 7),
         (ControlScope.BROKER, 7),
         (ControlScope.BROKER, None),
+        (ControlScope.FAMILY, None),
+        (ControlScope.FAMILY, BrokerCode.PAPER),
         (ControlScope.USER, None),
         (ControlScope.ACCOUNT, BrokerCode.PAPER),
         (ControlScope.DEPLOYMENT, None),

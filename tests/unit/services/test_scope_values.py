@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.db.risk_book import RiskBook, WatchedLeg
 from app.domain.accounts import BrokerCode
 from app.domain.charges import Charge, ChargeLine, ChargeSum, add_charges, modeled, reported
-from app.domain.ids import AccountId, DeploymentId, UserId
+from app.domain.ids import AccountId, DeploymentId, FamilyId, UserId
 from app.domain.markets import INR, USD, Currency
 from app.domain.risk.combined import CombinedRules
 from app.domain.risk.losses import LossRules
@@ -34,6 +34,7 @@ def leg(
     cash: str | None = None,
     account: int = 1,
     user: int = 1,
+    family: int | None = None,
     is_open: bool | None = None,
     has_live_entry: bool = False,
     currency: str | None = "INR",
@@ -44,6 +45,7 @@ def leg(
         deployment_id=DeploymentId(account),
         covered_by=covering(
             broker=BrokerCode.KOTAK_NEO,
+            family_id=None if family is None else FamilyId(family),
             user_id=UserId(user),
             account_id=AccountId(account),
             deployment_id=DeploymentId(account),
@@ -73,13 +75,14 @@ def rupees(
 
 
 def test_a_leg_counts_in_every_scope_that_covers_it() -> None:
-    legs = [leg(), leg(account=2), leg(account=3, user=2, net=0, cash="-500")]
+    legs = [leg(), leg(account=2, family=4), leg(account=3, user=2, family=4, net=0, cash="-500")]
 
     values = rupees(legs, {CALL: Decimal(110)})
 
     pnls = {key: (int(value.pnl.realized), int(value.pnl.unrealized)) for key, value in values.items()}
     assert pnls[LimitScope.ACCOUNT, "1"] == pnls[LimitScope.DEPLOYMENT, "1"] == (0, -750)
     assert pnls[LimitScope.USER, "1"] == (0, -1500)
+    assert pnls[LimitScope.FAMILY, "4"] == (-500, -750)
     assert pnls[LimitScope.USER, "2"] == pnls[LimitScope.ACCOUNT, "3"] == (-500, 0)
     assert pnls[TENANT] == pnls[LimitScope.BROKER, "kotak_neo"] == (-500, -1500)
 
@@ -189,6 +192,7 @@ def test_flat_means_that_nothing_is_held_and_nothing_can_come() -> None:
 
 ONE, TWO, THREE = ((LimitScope.ACCOUNT, str(n)) for n in (1, 2, 3))
 USER: ScopeKey = (LimitScope.USER, "1")
+FAMILY: ScopeKey = (LimitScope.FAMILY, "4")
 SEVEN: ScopeKey = (LimitScope.DEPLOYMENT, "7")
 
 
@@ -201,6 +205,7 @@ def test_a_scope_is_judged_by_what_it_names_itself_in_its_own_currency() -> None
         legs=(),
         limits={
             TENANT: {"max_daily_loss": "90000"},
+            FAMILY: {"max_daily_loss": "20000"},
             USER: {"max_drawdown": 4000, "max_lots": 3},
             ONE: {"max_daily_loss": 5000},
             TWO: {"max_lots": 3},
@@ -216,6 +221,7 @@ def test_a_scope_is_judged_by_what_it_names_itself_in_its_own_currency() -> None
     stop = LossRules(combined=CombinedRules(stop=Decimal(800)))
     assert rules == {
         (TENANT, INR): loss(90000),
+        (FAMILY, INR): loss(20000),
         (USER, INR): LossRules(max_drawdown=Decimal(4000)),
         (ONE, INR): loss(5000),
         (SEVEN, INR): stop,
