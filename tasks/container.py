@@ -21,6 +21,7 @@ from app.domain.phases import Phase
 from app.domain.ports import BrokerAdapter, Clock
 from app.infra.breaker_store import BreakerStore
 from app.infra.calendars import load_calendar
+from app.infra.charge_tables import load_charges
 from app.infra.clock import open_clock
 from app.infra.engines.engines import Engines, ensure_engines
 from app.infra.rate_limit import OrderBudget
@@ -32,12 +33,14 @@ from app.services.credentials import open_vault
 from app.services.execution import Execution
 from app.services.gateways import Gateways
 from app.services.lanes.books import BooksRun
+from app.services.lanes.departures import Departures
 from app.services.lanes.exits import ExitLane
 from app.services.lanes.requests import ContractBook
 from app.services.logins import Logins
 from app.services.market_day import MarketDay
 from app.services.news import News
 from app.services.paper import Paper, PaperExchange
+from app.services.time_book import TimeBook
 from app.services.trading import Trading
 from brokers.paper.house import PaperHouse, read_token
 from brokers.registry import adapter
@@ -134,6 +137,11 @@ class Container:
         return ContractBook(self.database)
 
     @cached_property
+    def time_book(self) -> TimeBook:
+        """What decides by the clock."""
+        return TimeBook(load_calendar())
+
+    @cached_property
     def budget(self) -> OrderBudget:
         """The accounts' order budgets."""
         return OrderBudget(self.impatient_valkey, per_second=self.settings.orders_per_second)
@@ -156,6 +164,18 @@ class Container:
             budget=self.budget,
             breakers=self.breakers,
             contracts=self.contracts,
+            departures=self.new_departures(),
+            valkey=self.impatient_valkey,
+        )
+
+    def new_departures(self) -> Departures:
+        """Return what lets the legs of one exits lane leave by the clock."""
+        return Departures(
+            database=self.database,
+            clock=self.clock,
+            contracts=self.contracts,
+            times=self.time_book,
+            rates=load_charges(),
             valkey=self.impatient_valkey,
         )
 
@@ -222,7 +242,7 @@ class Container:
             settings=self.settings,
             database=self.database,
             clock=self.clock,
-            calendar=load_calendar(),
+            times=self.time_book,
             logins=self.logins,
             paper=self.paper,
             gateways=self.gateways,
@@ -242,8 +262,9 @@ class Container:
         )
 
     def _entry_window(self, market: Market, day: date) -> EntryWindow:
-        due = {p.phase: p.due_at for p in self.market_days[market.venue].schedule(day)}
-        return EntryWindow(opens_at=due.get(Phase.BELL), closes_at=due.get(Phase.SQUARE_OFF))
+        rules = self.market_days[market.venue].rules_of(day)
+        due = {} if rules is None else {p.phase: p.due_at for p in rules.schedule()}
+        return EntryWindow(opens_at=due.get(Phase.BELL), closes_at=due.get(Phase.SQUARE_OFF), rules=rules)
 
 
 @cache

@@ -22,6 +22,7 @@ from app.db.models.people import (
     UserRow,
 )
 from app.db.models.risk import EquityPointRow, LossLockRow
+from app.db.models.times import BlackoutRow, SquareOffSettingRow
 from app.db.models.trading import (
     OPEN_BASKET,
     BrokerTradeRow,
@@ -42,6 +43,7 @@ __all__ = [
     "AuditRow",
     "BarRow",
     "Base",
+    "BlackoutRow",
     "BrokerSessionRow",
     "BrokerTradeRow",
     "CommandRow",
@@ -64,6 +66,7 @@ __all__ = [
     "OrderRow",
     "PhaseRunRow",
     "SignalRow",
+    "SquareOffSettingRow",
     "TotpUseRow",
     "UserRow",
 ]

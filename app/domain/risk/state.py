@@ -12,6 +12,7 @@ from app.domain.markets import Money
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderIntent, Side
 from app.domain.risk.trades import EndedTrade
+from app.domain.time_bounds import TimeBounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ class RiskState:
     `entries_today` counts the entry orders of the trading date that were not denied. `live_exits` are
     exit orders that may trade at the venue now, stops that were not hit left out. `ended_trades`, oldest
     first, are only there when the limits look back.
+    `bounds` say what the clock asks of each instrument at the account's broker.
     `capital` is what a person says that the account has, None where nobody did.
     """
 
@@ -98,6 +100,7 @@ class RiskState:
     live_exits: frozenset[tuple[InstrumentId, Side]] = frozenset()
     ended_trades: tuple[EndedTrade, ...] = ()
     capital: Money | None = None
+    bounds: Mapping[InstrumentId, TimeBounds] = field(default_factory=dict)
 
     @property
     def trading_state(self) -> TradingState:
