@@ -153,8 +153,8 @@ def expiring_square_off_of(
     length = session.close_at - session.open_at
     wished = min(latest - EXPIRING_EARLIER, contract_close - SETTLEMENT_WINDOW)
     leave_at = min(latest, max(wished, contract_close - length / 3))
-    entries_end_at = max(session.open_at, leave_at - min(ENTRIES_OF_EXPIRING, length / 6))
-    return SquareOff(entries_end_at=entries_end_at, leave_at=leave_at, broker_at=broker_at)
+    last_entry = max(session.open_at, leave_at - min(ENTRIES_OF_EXPIRING, length / 6))
+    return SquareOff(entries_end_at=min(last_entry, leave_at), leave_at=leave_at, broker_at=broker_at)
 
 
 def last_square_off(

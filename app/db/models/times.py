@@ -10,11 +10,13 @@ from app.db.base import Base, one_of
 from app.domain.blackouts import BlackoutRule
 from app.domain.instruments import Venue
 
-_WITHDRAWN_BY_SOMEBODY = CheckConstraint(
-    "(withdrawn_at IS NULL) = (withdrawn_by IS NULL) "
-    "AND (withdrawn_at IS NULL) = (withdrawal_reason IS NULL)",
-    name="withdrawn_by_somebody",
-)
+
+def _withdrawn_by_somebody() -> CheckConstraint:
+    return CheckConstraint(
+        "(withdrawn_at IS NULL) = (withdrawn_by IS NULL) "
+        "AND (withdrawn_at IS NULL) = (withdrawal_reason IS NULL)",
+        name="withdrawn_by_somebody",
+    )
 
 
 class SquareOffSettingRow(Base):
@@ -30,7 +32,7 @@ class SquareOffSettingRow(Base):
         CheckConstraint("last_day >= first_day", name="days_in_order"),
         CheckConstraint("entries_end_at <= leave_at", name="entries_end_first"),
         CheckConstraint("leave_at < broker_at", name="before_the_broker"),
-        _WITHDRAWN_BY_SOMEBODY.copy(),
+        _withdrawn_by_somebody(),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -62,7 +64,7 @@ class BlackoutRow(Base):
         one_of("rule", BlackoutRule),
         CheckConstraint("ends_at > starts_at", name="ends_later"),
         CheckConstraint("cardinality(covers) > 0", name="covers_something"),
-        _WITHDRAWN_BY_SOMEBODY.copy(),
+        _withdrawn_by_somebody(),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

@@ -198,9 +198,7 @@ class Departures:
         whole = f"{_name(one.leg)} is still held on its last day"
         close = f"at {last.close_at:%H:%M}Z"
         if intrinsic is None:
-            return (
-                f"{whole}: {close} it is exercised if in the money, and nobody knows its underlying's price"
-            )
+            return f"{whole}: {close} it is exercised if in the money; nobody knows its underlying's price"
         settled = "settled in cash"
         if not last.settles_in_cash:
             settled = f"settled by delivery of {abs(leg.net_qty):f} shares, whose whole price is due"
