@@ -22,6 +22,7 @@ from api.routes import (
     losses,
     machinery,
     stream,
+    times,
     trading,
     unknown_orders,
 )
@@ -73,7 +74,7 @@ def create_app(
     application.state.parts = parts
     application.add_middleware(RequestContext)
     add_error_handlers(application)
-    for routes in (identity, accounts, limits, losses, trading, unknown_orders, day, commands):
+    for routes in (identity, accounts, limits, losses, times, trading, unknown_orders, day, commands):
         application.include_router(routes.router, prefix="/api/v1")
     application.include_router(machinery.router)
     application.include_router(stream.router)

@@ -11,6 +11,7 @@ from app.cli import (
     accounts,
     audit,
     backups,
+    blackouts,
     demo,
     deployments,
     imports,
@@ -18,6 +19,7 @@ from app.cli import (
     kill,
     limits,
     sessions,
+    square_offs,
     unknown,
     up,
     upkeep,
@@ -40,6 +42,8 @@ GROUPS: tuple[tuple[str | None, typer.Typer], ...] = (
     ("keys", keys.commands),
     ("limits", limits.commands),
     ("session", sessions.commands),
+    ("square-off", square_offs.commands),
+    ("blackouts", blackouts.commands),
     ("unknown", unknown.commands),
 )
 

@@ -11,7 +11,7 @@ from app.domain.blackouts import Blackout, Spell
 from app.domain.calendar_rules import TradingSession
 from app.domain.charges import intrinsic_value
 from app.domain.ids import InstrumentId
-from app.domain.instruments import Instrument, OptionTerms
+from app.domain.instruments import Instrument, InstrumentKind, OptionTerms, venue_of
 from app.domain.markets import Market
 from app.domain.phases import ScheduledPhase, phase_schedule
 from app.domain.square_off import (
@@ -157,6 +157,16 @@ class TimeRules:
             for venue in sorted(self.market.venues)
             for broker in sorted(self.market.brokers)
             for product in self.market.products
+        )
+
+    def expiring_times(self, group: SquareOffGroup) -> SquareOff | None:
+        """Return when options on an index leave on their last day; None for what does not expire."""
+        if group.product is not InstrumentKind.OPTION:
+            return None
+        closes = [at for name, at in self.index_closes.items() if venue_of(name) is group.venue]
+        close_at = min([*closes, self.session.close_at])
+        return expiring_square_off_of(
+            self.session, self.market.times, self.settings, group, contract_close=close_at
         )
 
     def _last_day(self, instrument: Instrument, group: SquareOffGroup) -> LastDay | None:

@@ -1,18 +1,22 @@
-"""Set when positions leave, name windows without entries, and take either back; each act is audited."""
+"""Show and set when positions leave, name windows without entries, take either back; acts are audited."""
 
-from dataclasses import fields
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
 from app.db.models import BlackoutRow, SquareOffSettingRow
 from app.db.times import AnyTimeTable, add_square_off_setting, put_blackout, withdraw
+from app.domain.accounts import BrokerCode
 from app.domain.blackouts import Blackout
 from app.domain.errors import InvalidInputError, NotFoundError
-from app.domain.markets import market_at
-from app.domain.square_off import SquareOffSetting
+from app.domain.instruments import InstrumentKind, Venue
+from app.domain.markets import Market, market_at
+from app.domain.square_off import SquareOff, SquareOffGroup, SquareOffSetting, square_off_of
 from app.domain.users import Actor, require_admin
 from app.services.acts import record
+from app.services.time_book import TimeBook
 
 
 def set_square_off(
@@ -52,6 +56,45 @@ def add_blackout(session: Session, actor: Actor, asked: Blackout, *, reason: str
     row = put_blackout(session, asked, actor=actor.name, reason=reason)
     record(session, actor, "blackout.add", subject=f"blackout {row.number}", reason=reason, **_words(row))
     return row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupTimes:
+    """Show when a group leaves on a trading date; `is_expiring` is about options on their last day."""
+
+    day: date
+    venue: Venue
+    broker: BrokerCode
+    product: InstrumentKind
+    is_expiring: bool
+    times: SquareOff
+
+
+def show_square_offs(
+    session: Session, book: TimeBook, markets: Iterable[Market], *, now: datetime
+) -> list[GroupTimes]:
+    """Return when each group of positions leaves today; a market that is closed has none."""
+    found: list[GroupTimes] = []
+    for market in markets:
+        rules = book.of_day(session, market, market.day_of(now))
+        for group in () if rules is None else rules.groups:
+            assert rules is not None  # noqa: S101  it has groups
+            usual = square_off_of(rules.session, market.times, rules.settings, group)
+            for times, is_expiring in ((usual, False), (rules.expiring_times(group), True)):
+                if times is not None:
+                    found.append(_group_times(rules.session.date, group, times, is_expiring=is_expiring))
+    return found
+
+
+def _group_times(day: date, group: SquareOffGroup, times: SquareOff, *, is_expiring: bool) -> GroupTimes:
+    return GroupTimes(
+        day=day,
+        venue=group.venue,
+        broker=group.broker,
+        product=group.product,
+        is_expiring=is_expiring,
+        times=times,
+    )
 
 
 def withdraw_square_off(session: Session, actor: Actor, number: int, *, reason: str, now: datetime) -> None:
