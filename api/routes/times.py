@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from api.deps import CallerDep, PartsDep
 from api.schemas.times import (
     BlackoutRow,
+    Departure,
     GroupTimes,
     NewBlackout,
     NewSquareOff,
@@ -19,6 +20,7 @@ from app.services.time_book import TimeBook
 from app.services.times import (
     add_blackout,
     set_square_off,
+    show_departures,
     show_square_offs,
     withdraw_blackout,
     withdraw_square_off,
@@ -38,6 +40,16 @@ def list_square_offs(parts: PartsDep, caller: CallerDep) -> SquareOffs:  # noqa:
         today=[GroupTimes.model_validate(one) for one in today],
         settings=[SquareOffRow.model_validate(row) for row in settings],
     )
+
+
+@router.get("/departures")
+def list_departures(parts: PartsDep, caller: CallerDep) -> list[Departure]:
+    """Return the held legs: when each must be out, when the broker closes it, and how urgent that is."""
+    moment = parts.moment()
+    with parts.database.begin() as session:
+        book = TimeBook(parts.calendar)
+        legs = show_departures(session, caller.scope, book, now=moment.now, wall=moment.wall)
+    return [Departure.model_validate(leg) for leg in legs]
 
 
 @router.post("/square-offs", status_code=201)

@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AwareDatetime, Field
 
-from api.schemas.base import Asked, Reason, Shown
+from api.schemas.base import Asked, DecimalStr, Reason, Shown
 from app.domain.accounts import BrokerCode
 from app.domain.blackouts import Blackout, BlackoutRule
 from app.domain.errors import InvalidInputError
 from app.domain.instruments import InstrumentKind, Venue
+from app.domain.risk.urgency import Urgency
 from app.domain.square_off import SquareOffSetting
 
 
@@ -63,6 +64,22 @@ class SquareOffs(Shown):
 
     today: list[GroupTimes]
     settings: list[SquareOffRow]
+
+
+class Departure(Shown):
+    """Show a held leg: when it leaves at the latest, and how hard its exit is pressed.
+
+    `leave_by` is null where nothing asks for it, or its contract is not known.
+    """
+
+    account_id: int
+    deployment_id: int
+    instrument_id: str
+    net_qty: DecimalStr
+    leave_by: datetime | None
+    broker_at: datetime | None
+    exit_reason: str | None
+    urgency: Urgency
 
 
 class NewSquareOff(Asked):

@@ -1,16 +1,14 @@
 """Find the legs that the clock may let leave, and those that should be out. Callers hold the transaction."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import and_, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.db.legs import lock_legs, same_leg
 from app.db.models import AccountRow, LegRow, OrderEventRow, OrderRow
-from app.db.shards import in_shard
 from app.domain.accounts import BrokerCode
 from app.domain.ids import AccountId
 from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus
@@ -35,14 +33,23 @@ class OpenLeg:
         return self.leg.deployment_id, self.leg.day, self.leg.instrument_id
 
 
-def open_legs(session: Session, spec: Mapping[str, Any], *, since: date) -> Sequence[OpenLeg]:
-    """Return the shard's legs that hold a position, or have had an entry under way since a day."""
+def waited_s(leg: LegRow, wall: datetime) -> float:
+    """Return for how many real seconds a leg should have been flat, zero while it may stay."""
+    asked = leg.exit_requested_wall
+    return 0.0 if asked is None else (wall - asked).total_seconds()
+
+
+def open_legs(session: Session, *which: ColumnElement[bool], since: date) -> Sequence[OpenLeg]:
+    """Return the legs that hold a position, or have had an entry under way since a day.
+
+    Args: which: conditions on legs: a lane's shard, or whose data it is.
+    """
     has_entry = exists().where(same_leg(), OrderRow.role == OrderRole.ENTRY, OrderRow.status.not_in(TERMINAL))
     statement = (
         select(LegRow, AccountRow.name, AccountRow.broker)
         .join(AccountRow, AccountRow.id == LegRow.account_id)
         .where(
-            in_shard(LegRow.account_id, spec),
+            *which,
             or_(LegRow.net_qty != 0, and_(LegRow.day >= since, has_entry)),
         )
         .order_by(LegRow.account_id, LegRow.deployment_id, LegRow.instrument_id)

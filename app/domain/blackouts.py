@@ -14,6 +14,7 @@ LEAVE_BEFORE = timedelta(minutes=5)
 DEFAULT_LEAD = timedelta(minutes=15)
 """How long before a window that positions must not see nothing is entered any more."""
 _WEEK = timedelta(days=7)
+_FIRST_YEAR, _LAST_YEAR = 2000, 2100
 
 
 class BlackoutRule(StrEnum):
@@ -70,6 +71,8 @@ class Blackout:
                 f"{self.name}: expected two moments with a time zone, the end after the start, "
                 f"got {self.starts_at.isoformat()} to {self.ends_at.isoformat()}"
             )
+        if self.starts_at.year < _FIRST_YEAR or self.ends_at.year > _LAST_YEAR:
+            raise InvalidInputError(f"{self.name}: expected years from {_FIRST_YEAR} to {_LAST_YEAR}")
         least = LEAVE_BEFORE if self.rule is BlackoutRule.FLAT_BEFORE else timedelta(0)
         if self.lead < least:
             raise InvalidInputError(f"{self.name}: expected a lead of at least {least}, got {self.lead}")

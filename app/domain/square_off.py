@@ -56,6 +56,8 @@ class SquareOffSetting:
     broker_at: time | None = None
 
     def __post_init__(self) -> None:
+        if any(at is not None and at.tzinfo for at in (self.leave_at, self.entries_end_at, self.broker_at)):
+            raise InvalidInputError("expected times of the market's own clock, got one with a time zone")
         if self.last_day is not None and self.last_day < self.first_day:
             raise InvalidInputError(f"expected the last day from {self.first_day} on, got {self.last_day}")
         if self.entries_end_at is not None and self.entries_end_at > self.leave_at:

@@ -40,6 +40,13 @@ class TimeBook:
             index_closes=_index_closes(calendar, market, trading),
         )
 
+    def find_day(self, session: Session, market: Market, day: date) -> TimeRules | None:
+        """Return the same, None also where the calendar does not cover the date; for what is only shown."""
+        try:
+            return self.of_day(session, market, day)
+        except CalendarExpiredError:
+            return None
+
 
 def _index_closes(
     calendar: Calendar, market: Market, trading: TradingSession

@@ -3,17 +3,24 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
-from app.db.models import BlackoutRow, SquareOffSettingRow
+from app.db.departures import OpenLeg, open_legs, waited_s
+from app.db.instruments import load_instruments
+from app.db.models import BlackoutRow, LegRow, SquareOffSettingRow
+from app.db.scope import DataScope
 from app.db.times import AnyTimeTable, add_square_off_setting, put_blackout, withdraw
 from app.domain.accounts import BrokerCode
 from app.domain.blackouts import Blackout
 from app.domain.errors import InvalidInputError, NotFoundError
-from app.domain.instruments import InstrumentKind, Venue
+from app.domain.ids import InstrumentId
+from app.domain.instruments import InstrumentKind, Venue, venue_of
 from app.domain.markets import Market, market_at
+from app.domain.risk.urgency import Urgency, urgency_of
 from app.domain.square_off import SquareOff, SquareOffGroup, SquareOffSetting, square_off_of
+from app.domain.time_bounds import FREE, TimeBounds
 from app.domain.users import Actor, require_admin
 from app.services.acts import record
 from app.services.time_book import TimeBook
@@ -76,7 +83,7 @@ def show_square_offs(
     """Return when each group of positions leaves today; a market that is closed has none."""
     found: list[GroupTimes] = []
     for market in markets:
-        rules = book.of_day(session, market, market.day_of(now))
+        rules = book.find_day(session, market, market.day_of(now))
         for group in () if rules is None else rules.groups:
             assert rules is not None  # noqa: S101  it has groups
             usual = square_off_of(rules.session, market.times, rules.settings, group)
@@ -84,6 +91,64 @@ def show_square_offs(
                 if times is not None:
                     found.append(_group_times(rules.session.date, group, times, is_expiring=is_expiring))
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """Show a leg that is held: when it leaves at the latest, and how hard it is pressed if it is late.
+
+    `leave_by` and `broker_at` are None where nobody knows or nothing asks for it.
+    """
+
+    account_id: int
+    deployment_id: int
+    instrument_id: str
+    net_qty: Decimal
+    leave_by: datetime | None
+    broker_at: datetime | None
+    exit_reason: str | None
+    urgency: Urgency
+
+
+def show_departures(
+    session: Session, data: DataScope, book: TimeBook, *, now: datetime, wall: datetime
+) -> list[Departure]:
+    """Return the held legs in the scope, with what the clock asks of each."""
+    found: list[Departure] = []
+    legs = [
+        one for one in open_legs(session, data.allows(LegRow.user_id), since=now.date()) if one.leg.net_qty
+    ]
+    days = {(market_at(venue_of(InstrumentId(one.leg.instrument_id))), one.leg.day) for one in legs}
+    for market, day in sorted(days, key=lambda pair: (pair[0].venue, pair[1])):
+        rules = book.find_day(session, market, day)
+        own = [
+            one
+            for one in legs
+            if one.leg.day == day and venue_of(InstrumentId(one.leg.instrument_id)) in market.venues
+        ]
+        names = {InstrumentId(one.leg.instrument_id) for one in own}
+        contracts = load_instruments(session, day, market.venues, only=names)
+        for one in own:
+            contract = contracts.get(InstrumentId(one.leg.instrument_id))
+            bounds = FREE if rules is None or contract is None else rules.bounds_of(contract, one.broker)
+            found.append(_departure(one, bounds, now=now, wall=wall))
+    return found
+
+
+def _departure(one: OpenLeg, bounds: TimeBounds, *, now: datetime, wall: datetime) -> Departure:
+    leg = one.leg
+    return Departure(
+        account_id=leg.account_id,
+        deployment_id=leg.deployment_id,
+        instrument_id=leg.instrument_id,
+        net_qty=leg.net_qty,
+        leave_by=bounds.must_leave_by(now),
+        broker_at=bounds.broker_at,
+        exit_reason=leg.exit_reason,
+        urgency=urgency_of(
+            leg.exit_reason, waited_s=waited_s(leg, wall), now=now, broker_at=bounds.broker_at
+        ),
+    )
 
 
 def _group_times(day: date, group: SquareOffGroup, times: SquareOff, *, is_expiring: bool) -> GroupTimes:

@@ -16,10 +16,11 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.db.audit import record_act
-from app.db.departures import LegKey, OpenLeg, last_refusals, let_leave, open_legs
+from app.db.departures import LegKey, OpenLeg, last_refusals, let_leave, open_legs, waited_s
 from app.db.leases import LeaseLostError, check_fence
 from app.db.models import LegRow
 from app.db.session import Database
+from app.db.shards import in_shard
 from app.domain.charges import NoRatesError, RateBook, exercise_charges, product_of
 from app.domain.errors import ConfigError, InvalidInputError, NotFoundError
 from app.domain.ids import InstrumentId
@@ -95,7 +96,8 @@ class Departures:
         return _urgency(leg, None, now=self._clock.now(), wall=self._clock.wall()) is not Urgency.USUAL
 
     def _look(self, session: Session, spec: Mapping[str, Any]) -> None:
-        legs = open_legs(session, spec, since=(self._clock.now() - _RECENT).date())
+        since = (self._clock.now() - _RECENT).date()
+        legs = open_legs(session, in_shard(LegRow.account_id, spec), since=since)
         bound = self._bind(session, legs)
         self._let_due_leave(session, bound)
         held = [one for one in bound if one.leg.leg.net_qty != 0]
@@ -111,8 +113,9 @@ class Departures:
             if day not in rules:
                 rules[day] = self._rules(session, *day)
             of_day = rules[day]
-            is_known = of_day is not None and instrument is not None
-            bounds = of_day.bounds_of(instrument, leg.broker) if is_known else FREE  # type: ignore[union-attr,arg-type]
+            bounds = (
+                FREE if of_day is None or instrument is None else of_day.bounds_of(instrument, leg.broker)
+            )
             found.append((leg, instrument, bounds))
         prices = self._underlyings(bounds for _, _, bounds in found)
         return [
@@ -221,9 +224,7 @@ class Departures:
 
 
 def _urgency(leg: LegRow, broker_at: datetime | None, *, now: datetime, wall: datetime) -> Urgency:
-    asked = leg.exit_requested_wall
-    waited_s = 0.0 if asked is None else (wall - asked).total_seconds()
-    return urgency_of(leg.exit_reason, waited_s=waited_s, now=now, broker_at=broker_at)
+    return urgency_of(leg.exit_reason, waited_s=waited_s(leg, wall), now=now, broker_at=broker_at)
 
 
 def _price(last: LastDay | None, prices: Mapping[InstrumentId, Decimal]) -> Decimal | None:

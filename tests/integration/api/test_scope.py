@@ -26,6 +26,7 @@ READ_BY_EVERYBODY = {
     "/api/v1/loss-locks",
     "/api/v1/square-offs",
     "/api/v1/blackouts",
+    "/api/v1/departures",
 }
 READ_BY_ID = {
     "/api/v1/orders/{order_id}",

@@ -160,6 +160,8 @@ def test_a_weekly_window_holds_before_the_week_that_it_was_written_for() -> None
         ({"starts_at": START.replace(tzinfo=None)}, "time zone"),
         ({"ends_at": END.replace(tzinfo=None)}, "time zone"),
         ({"lead": timedelta(seconds=-1)}, "lead"),
+        ({"starts_at": START.replace(year=1999)}, "years"),
+        ({"ends_at": END.replace(year=2101)}, "years"),
         ({"rule": BlackoutRule.FLAT_BEFORE, "lead": timedelta(seconds=299)}, "lead"),
         ({"weekly_in": NEW_YORK, "ends_at": START + timedelta(days=7)}, "week"),
         ({"weekly_in": NEW_YORK, "ends_at": START + timedelta(days=6), "lead": timedelta(days=1)}, "week"),

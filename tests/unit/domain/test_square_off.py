@@ -1,7 +1,7 @@
 """Check when positions leave: by default, by dated settings of a broker and product, and on a last day."""
 
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
@@ -176,6 +176,8 @@ def test_without_a_square_off_the_last_day_still_ends_before_the_contract_does()
     [
         ({"last_day": DAY - timedelta(days=1)}, "last day"),
         ({"entries_end_at": time(14, 46)}, "entries"),
+        ({"leave_at": time(14, 45, tzinfo=UTC)}, "time zone"),
+        ({"entries_end_at": time(14, 0, tzinfo=UTC)}, "time zone"),
         ({"broker_at": time(14, 49, 59)}, "before the broker"),
         ({"is_expiring": True, "product": InstrumentKind.SPOT}, "options"),
     ],
