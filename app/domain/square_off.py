@@ -113,7 +113,8 @@ def square_off_of(
     A setting whose time lies outside of the session (an evening of Muhurat) is not about it. Whatever it
     says, positions leave `BROKER_MARGIN` before the broker closes them.
     """
-    broker_at = broker_square_off_at(session, times)
+    # Paper closes nothing by itself.
+    broker_at = None if group.broker is BrokerCode.PAPER else broker_square_off_at(session, times)
     chosen = _chosen(session, times, settings, group, is_expiring=False)
     if chosen is None:
         leave_at = square_off_at(session, times)

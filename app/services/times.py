@@ -146,7 +146,11 @@ def _departure(one: OpenLeg, bounds: TimeBounds, *, now: datetime, wall: datetim
         broker_at=bounds.broker_at,
         exit_reason=leg.exit_reason,
         urgency=urgency_of(
-            leg.exit_reason, waited_s=waited_s(leg, wall), now=now, broker_at=bounds.broker_at
+            leg.exit_reason,
+            is_due=bounds.leave_cause(net_qty=leg.net_qty, underlying_px=None, now=now) is not None,
+            waited_s=waited_s(leg, wall),
+            now=now,
+            broker_at=bounds.broker_at,
         ),
     )
 

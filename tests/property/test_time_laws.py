@@ -81,7 +81,7 @@ def test_entries_end_before_positions_leave_and_these_before_the_broker_and_the_
         )
     assert bounds.last_day.times.leave_at <= bounds.square_off.leave_at
     assert bounds.last_day.times.leave_at <= bounds.last_day.close_at - BROKER_MARGIN
-    if not any(setting.broker_at for setting in rules.settings):
+    if broker is BrokerCode.KOTAK_NEO and not any(setting.broker_at for setting in rules.settings):
         assert bounds.broker_at == broker_square_off_at(rules.session, NSE.times)
 
 

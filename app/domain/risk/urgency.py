@@ -46,17 +46,18 @@ class Urgency(StrEnum):
 
 
 def urgency_of(
-    reason: str | None, *, waited_s: float, now: datetime, broker_at: datetime | None = None
+    reason: str | None, *, is_due: bool, waited_s: float, now: datetime, broker_at: datetime | None = None
 ) -> Urgency:
     """Return how urgent the exit of a position is.
 
     Args:
-        reason: why it shall be flat; only what the clock asked for becomes urgent.
-        waited_s: real seconds since that was asked.
+        reason: why it shall be flat, None while it may stay.
+        is_due: whether the clock lets it leave now, whatever the reason was that came first.
+        waited_s: real seconds since it was asked to leave.
         now: the platform's time.
         broker_at: from when the broker closes it, None where it does not.
     """
-    if reason not in BY_THE_CLOCK:
+    if reason is None or not (is_due or reason in BY_THE_CLOCK):
         return Urgency.USUAL
     if broker_at is not None and now >= broker_at:
         return Urgency.BROKER

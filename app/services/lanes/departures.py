@@ -52,6 +52,7 @@ class _Bound:
     instrument: Instrument | None
     bounds: TimeBounds
     underlying_px: Decimal | None
+    cause: LeaveCause | None
 
 
 class Departures:
@@ -74,6 +75,7 @@ class Departures:
         self._rates = rates
         self._valkey = valkey
         self._looked = float("-inf")
+        self._due: frozenset[LegKey] = frozenset()
 
     def look(self, lease: Lease) -> None:
         """Take one look if it is due, in a transaction of its own."""
@@ -93,12 +95,13 @@ class Departures:
 
     def is_overdue(self, leg: LegRow) -> bool:
         """Say whether a leg should have been out for a while, so that its exit is pressed harder."""
-        return _urgency(leg, None, now=self._clock.now(), wall=self._clock.wall()) is not Urgency.USUAL
+        return self._urgency(leg) is not Urgency.USUAL
 
     def _look(self, session: Session, spec: Mapping[str, Any]) -> None:
         since = (self._clock.now() - _RECENT).date()
         legs = open_legs(session, in_shard(LegRow.account_id, spec), since=since)
         bound = self._bind(session, legs)
+        self._due = frozenset(one.leg.key for one in bound if one.cause is not None)
         self._let_due_leave(session, bound)
         held = [one for one in bound if one.leg.leg.net_qty != 0]
         self._alarm_late(session, spec, held)
@@ -118,10 +121,19 @@ class Departures:
             )
             found.append((leg, instrument, bounds))
         prices = self._underlyings(bounds for _, _, bounds in found)
-        return [
-            _Bound(leg=leg, instrument=i, bounds=b, underlying_px=_price(b.last_day, prices))
-            for leg, i, b in found
-        ]
+        return [self._bound(leg, i, bounds, prices) for leg, i, bounds in found]
+
+    def _bound(
+        self,
+        leg: OpenLeg,
+        instrument: Instrument | None,
+        bounds: TimeBounds,
+        prices: Mapping[InstrumentId, Decimal],
+    ) -> _Bound:
+        last = bounds.last_day
+        px = None if last is None else prices.get(last.option.underlying)
+        cause = bounds.leave_cause(net_qty=leg.leg.net_qty, underlying_px=px, now=self._clock.now())
+        return _Bound(leg=leg, instrument=instrument, bounds=bounds, underlying_px=px, cause=cause)
 
     def _rules(self, session: Session, market: Market, day: date) -> TimeRules | None:
         try:
@@ -149,10 +161,8 @@ class Departures:
         now, wall = self._clock.now(), self._clock.wall()
         due: dict[LeaveCause, list[LegKey]] = {}
         for one in bound:
-            leg = one.leg.leg
-            cause = one.bounds.leave_cause(net_qty=leg.net_qty, underlying_px=one.underlying_px, now=now)
-            if leg.exit_reason is None and cause is not None:
-                due.setdefault(cause, []).append(one.leg.key)
+            if one.cause is not None and one.leg.leg.exit_reason is None:
+                due.setdefault(one.cause, []).append(one.leg.key)
         for cause, keys in due.items():
             asked = let_leave(session, keys, reason=cause.value, now=now, wall=wall)
             for account_id, count in asked.items():
@@ -160,11 +170,10 @@ class Departures:
             log.info("legs_leave_by_the_clock", cause=cause, legs=sum(asked.values()))
 
     def _alarm_late(self, session: Session, spec: Mapping[str, Any], held: Sequence[_Bound]) -> None:
-        now, wall = self._clock.now(), self._clock.wall()
         late = {
             one.leg.key: (one, urgency)
             for one in held
-            if (urgency := _urgency(one.leg.leg, one.bounds.broker_at, now=now, wall=wall)).needs_person
+            if (urgency := self._urgency(one.leg.leg, one.bounds.broker_at)).needs_person
         }
         words = last_refusals(session, late) if late else {}
         dangers: dict[str, dict[str, tuple[int, str]]] = {OVERDUE: {}, BROKER_CLOSES: {}}
@@ -175,6 +184,15 @@ class Departures:
             if urgency is Urgency.BROKER:
                 dangers[BROKER_CLOSES][subject] = (owner, _left_to_broker(one.leg, one.bounds, says))
         self._align(session, spec, dangers)
+
+    def _urgency(self, leg: LegRow, broker_at: datetime | None = None) -> Urgency:
+        return urgency_of(
+            leg.exit_reason,
+            is_due=(leg.deployment_id, leg.day, leg.instrument_id) in self._due,
+            waited_s=waited_s(leg, self._clock.wall()),
+            now=self._clock.now(),
+            broker_at=broker_at,
+        )
 
     def _alarm_exercise(self, session: Session, spec: Mapping[str, Any], held: Sequence[_Bound]) -> None:
         now = self._clock.now()
@@ -221,14 +239,6 @@ class Departures:
             return f"unknown {currency}"
         lines = exercise_charges(intrinsic, abs(one.leg.leg.net_qty), rates, currency=currency)
         return f"{sum((line.amount for line in lines), Decimal(0)):f} {currency}"
-
-
-def _urgency(leg: LegRow, broker_at: datetime | None, *, now: datetime, wall: datetime) -> Urgency:
-    return urgency_of(leg.exit_reason, waited_s=waited_s(leg, wall), now=now, broker_at=broker_at)
-
-
-def _price(last: LastDay | None, prices: Mapping[InstrumentId, Decimal]) -> Decimal | None:
-    return None if last is None else prices.get(last.option.underlying)
 
 
 def _subject(spec: Mapping[str, Any], leg: OpenLeg) -> str:

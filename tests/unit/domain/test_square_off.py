@@ -46,6 +46,12 @@ def test_by_default_a_group_leaves_with_its_market_before_the_broker_does() -> N
     )
 
 
+def test_paper_leaves_with_its_market_though_it_closes_nothing_by_itself() -> None:
+    assert square_off_of(SESSION, T, (), PAPER) == SquareOff(
+        entries_end_at=at(15, 12), leave_at=at(15, 12), broker_at=None
+    )
+
+
 def test_nothing_leaves_a_market_without_a_close_unless_a_setting_says_so() -> None:
     times = PhaseTimes(square_off_before_close=None, broker_square_off=None)
 

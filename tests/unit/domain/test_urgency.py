@@ -72,7 +72,18 @@ def test_what_the_clock_asked_for_becomes_urgent_step_by_step(
 ) -> None:
     broker_at = None if broker_in is None else NOW + broker_in
 
-    assert urgency_of(reason, waited_s=waited_s, now=NOW, broker_at=broker_at) is expected
+    found = urgency_of(reason, is_due=False, waited_s=waited_s, now=NOW, broker_at=broker_at)
+    assert found is expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [("target", Urgency.PERSON), ("kill switch", Urgency.PERSON), (None, Urgency.USUAL)],
+)
+def test_what_was_asked_to_leave_before_its_time_is_urgent_from_then_on(
+    reason: str | None, expected: Urgency
+) -> None:
+    assert urgency_of(reason, is_due=True, waited_s=180.0, now=NOW) is expected
 
 
 def test_a_person_is_told_of_the_last_two_steps() -> None:
