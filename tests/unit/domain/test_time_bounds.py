@@ -10,7 +10,7 @@ import pytest
 from app.domain.accounts import BrokerCode
 from app.domain.blackouts import Blackout, BlackoutRule
 from app.domain.ids import InstrumentId
-from app.domain.instruments import Instrument, InstrumentKind, OptionRight, index_id
+from app.domain.instruments import Instrument, InstrumentKind, OptionRight, Venue, index_id
 from app.domain.markets import NSE
 from app.domain.orders import OrderRole, Side
 from app.domain.risk.gate import Denied, evaluate
@@ -174,6 +174,20 @@ def test_index_options_settle_in_cash_and_may_stop_before_the_session() -> None:
     assert (early.close_at, early.settles_from, early.settles_in_cash) == (at(15, 30), at(15), True)
     assert beyond.close_at == SESSION.close_at
     assert (of_a_share.close_at, of_a_share.settles_in_cash) == (SESSION.close_at, False)
+
+
+def test_when_options_of_a_venue_leave_on_their_last_day_is_known_without_a_contract() -> None:
+    group = rules().groups[0]
+    sensex = {index_id("SENSEX", Venue.BSE): at(14)}
+    coin = replace(group, product=InstrumentKind.SPOT)
+
+    usual = rules(index_closes=CLOSES | sensex).expiring_times(replace(group, venue=Venue.NSE))
+    early = rules(index_closes=CLOSES | sensex).expiring_times(replace(group, venue=Venue.BSE))
+
+    assert usual is not None
+    assert early is not None
+    assert (usual.leave_at, early.leave_at) == (at(15), at(13, 30))
+    assert rules().expiring_times(coin) is None
 
 
 def test_positions_leave_for_a_window_that_they_must_not_see() -> None:
