@@ -25,6 +25,7 @@ from api.routes import (
     machinery,
     signals,
     stream,
+    times,
     trading,
     unknown_orders,
 )
@@ -49,6 +50,7 @@ _ROUTES: Final = (
     accounts,
     limits,
     losses,
+    times,
     trading,
     signals,
     amibroker,

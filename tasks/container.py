@@ -34,12 +34,14 @@ from app.services.entry_windows import EntryWindows
 from app.services.execution import Execution
 from app.services.gateways import Gateways
 from app.services.lanes.books import BooksRun
+from app.services.lanes.departures import Departures
 from app.services.lanes.exits import ExitLane
 from app.services.lanes.requests import ContractBook
 from app.services.logins import Logins
 from app.services.market_day import MarketDay
 from app.services.news import News
 from app.services.paper import Paper, PaperExchange
+from app.services.time_book import TimeBook
 from app.services.trading import Trading
 from brokers.paper.house import PaperHouse, read_token
 from brokers.registry import adapter
@@ -136,6 +138,11 @@ class Container:
         return ContractBook(self.database)
 
     @cached_property
+    def time_book(self) -> TimeBook:
+        """What decides by the clock."""
+        return TimeBook(load_calendar())
+
+    @cached_property
     def budget(self) -> OrderBudget:
         """The accounts' order budgets."""
         return OrderBudget(self.impatient_valkey, per_second=self.settings.orders_per_second)
@@ -158,6 +165,18 @@ class Container:
             budget=self.budget,
             breakers=self.breakers,
             contracts=self.contracts,
+            departures=self.new_departures(),
+            valkey=self.impatient_valkey,
+        )
+
+    def new_departures(self) -> Departures:
+        """Return what lets the legs of one exits lane leave by the clock."""
+        return Departures(
+            database=self.database,
+            clock=self.clock,
+            contracts=self.contracts,
+            times=self.time_book,
+            rates=self.rates,
             valkey=self.impatient_valkey,
         )
 
@@ -224,7 +243,7 @@ class Container:
             settings=self.settings,
             database=self.database,
             clock=self.clock,
-            calendar=load_calendar(),
+            times=self.time_book,
             logins=self.logins,
             paper=self.paper,
             gateways=self.gateways,
@@ -251,7 +270,7 @@ class Container:
             clock=self.clock,
             news=self.news,
             costs=self.costs,
-            windows=EntryWindows(self.database, load_calendar()),
+            windows=EntryWindows(self.database, self.time_book),
         )
 
 

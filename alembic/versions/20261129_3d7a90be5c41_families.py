@@ -1,6 +1,6 @@
 """Group users into families, and let limits, loss locks and equity points name one.
 
-Revision: 3d7a90be5c41, after 8f2c41d9a7b3.
+Revision: 3d7a90be5c41, after c6d1e85f3a90.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Keep what is handed in from outside, and the keys that programs hand it in with.
 
-Revision: c6d1e85f3a90, after 8f2c41d9a7b3.
+Revision: c6d1e85f3a90, after e5a1c70b92d4.
 """
 
 from collections.abc import Sequence

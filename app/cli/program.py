@@ -11,6 +11,7 @@ from app.cli import (
     accounts,
     audit,
     backups,
+    blackouts,
     demo,
     deployments,
     families,
@@ -20,6 +21,7 @@ from app.cli import (
     limits,
     sessions,
     signals,
+    square_offs,
     unknown,
     up,
     upkeep,
@@ -45,6 +47,8 @@ GROUPS: tuple[tuple[str | None, typer.Typer], ...] = (
     ("session", sessions.commands),
     ("signal", signals.commands),
     ("api-keys", signals.key_commands),
+    ("square-off", square_offs.commands),
+    ("blackouts", blackouts.commands),
     ("unknown", unknown.commands),
 )
 

@@ -22,10 +22,16 @@ def save_instruments(session: Session, day: date, instruments: Sequence[Instrume
 
 
 def load_instruments(
-    session: Session, day: date, venues: Collection[Venue]
+    session: Session,
+    day: date,
+    venues: Collection[Venue],
+    *,
+    only: Collection[InstrumentId] | None = None,
 ) -> dict[InstrumentId, Instrument]:
-    """Return the day's contracts of these venues by id; empty before the download."""
+    """Return the contracts of these venues, or only the named, by id; empty before the download."""
     statement = select(InstrumentRow).where(InstrumentRow.as_of == day, InstrumentRow.venue.in_(venues))
+    if only is not None:
+        statement = statement.where(InstrumentRow.instrument_id.in_(sorted(only)))
     rows = session.scalars(statement)
     return {InstrumentId(row.instrument_id): _to_instrument(row) for row in rows}
 

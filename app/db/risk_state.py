@@ -22,6 +22,7 @@ from app.domain.numbers import ZERO
 from app.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.state import LiveEntry, OpenPosition, Quote, RiskState
+from app.domain.time_bounds import TimeBounds, TimeRules
 
 NetPnls = Callable[[Session, Sequence[WatchedLeg]], Mapping[AccountId, Mapping[Currency, NetPnl]]]
 """Return what the accounts of these legs earned or lost by currency; one that is not named did neither."""
@@ -31,10 +32,14 @@ _STOP_TYPES = (OrderType.STOP_LIMIT, OrderType.STOP_MARKET)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryWindow:
-    """Bound when entries may leave today; both None when there is no session."""
+    """Bound when entries may leave today; both None when there is no session.
+
+    `rules` bound single groups of instruments further.
+    """
 
     opens_at: datetime | None
     closes_at: datetime | None
+    rules: TimeRules | None = None
 
 
 def lock_risk_states(
@@ -66,6 +71,7 @@ def lock_risk_states(
     lost = lost_ids(session, account_ids)
     locked = locked_accounts(session, account_ids, day)
     capitals = _capitals(session, account_ids)
+    bounds = {broker: _bounds(window, BrokerCode(broker), quotes) for broker in {s[1] for s in states}}
     return {
         AccountId(account_id): _state(
             _state_under_lock(TradingState(account_state), is_locked=account_id in locked),
@@ -79,9 +85,17 @@ def lock_risk_states(
             window=window,
             quotes=quotes,
             capital=capitals.get(AccountId(account_id)),
+            bounds=bounds[broker],
         )
         for account_id, broker, account_state, user_state in states
     }
+
+
+def _bounds(
+    window: EntryWindow, broker: BrokerCode, quotes: Mapping[InstrumentId, Quote]
+) -> dict[InstrumentId, TimeBounds]:
+    rules = window.rules
+    return {} if rules is None else {i: rules.bounds_of(q.instrument, broker) for i, q in quotes.items()}
 
 
 def _state_under_lock(state: TradingState, *, is_locked: bool) -> TradingState:
@@ -125,6 +139,7 @@ def _state(  # noqa: PLR0913  what one account is judged by
     window: EntryWindow,
     quotes: Mapping[InstrumentId, Quote],
     capital: Money | None,
+    bounds: Mapping[InstrumentId, TimeBounds],
 ) -> RiskState:
     live = [o for o in orders if o.status in OPEN_STATUSES]
     return RiskState(
@@ -146,6 +161,7 @@ def _state(  # noqa: PLR0913  what one account is judged by
             (InstrumentId(o.instrument_id), Side(o.side)) for o in live if _may_trade_as_exit(o)
         ),
         capital=capital,
+        bounds=bounds,
     )
 
 

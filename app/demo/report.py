@@ -29,10 +29,12 @@ from app.domain.ids import AccountId
 from app.domain.numbers import plain
 from app.domain.orders import OrderRole, OrderStatus
 from app.domain.phases import Phase
+from app.domain.time_bounds import LeaveCause
 from app.services.kill_switch import Kill
 from app.services.pnl import PnlSum
 
 _EXAMPLES = 5
+_SQUARE_OFFS = (LeaveCause.SQUARE_OFF, LeaveCause.EXPIRY)
 Json = dict[str, Any]
 
 
@@ -131,7 +133,7 @@ def _risk(day: Day) -> Json:
         "stops": sum(leg.is_stopped for leg in day.legs),
         "halts": len(day.halts),
         "halted": [{"what": halt.what, "why": halt.reason} for halt in day.halts],
-        "square_offs": sum(leg.exit_reason == "square_off" for leg in day.legs),
+        "square_offs": sum(leg.exit_reason in _SQUARE_OFFS for leg in day.legs),
         "locks": [_lock(lock) for lock in day.locks],
     }
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain.accounts import BrokerCode
 from app.domain.ids import InstrumentId
-from app.domain.instruments import Venue, venue_of
+from app.domain.instruments import InstrumentKind, Venue, venue_of
 from app.domain.phases import INDIA, PhaseTimes
 
 _NEW_YORK = ZoneInfo("America/New_York")
@@ -34,9 +34,9 @@ class Market:
     """Describe one market.
 
     `venue` names it; `venues` are all whose instruments it trades (BSE's options come through the same
-    brokers, feed and hours as NSE's). `code` names its queues and lanes; accounts are held in `currency`.
-    Its trading date changes `day_begins_before_midnight` ahead of midnight in `timezone`: forex counts
-    Sunday 17:00 in New York as Monday.
+    brokers, feed and hours as NSE's); `products` are what may be held. `code` names its queues and lanes;
+    accounts are held in `currency`. Its trading date changes `day_begins_before_midnight` ahead of midnight
+    in `timezone`: forex counts Sunday 17:00 in New York as Monday.
     """
 
     venue: Venue
@@ -45,6 +45,7 @@ class Market:
     brokers: frozenset[BrokerCode]
     currency: Currency
     timezone: ZoneInfo
+    products: tuple[InstrumentKind, ...]
     times: PhaseTimes = field(default_factory=PhaseTimes)
     day_begins_before_midnight: timedelta = _ZERO
     beside: tuple[Venue, ...] = ()
@@ -91,6 +92,7 @@ NSE = Market(
     brokers=frozenset({BrokerCode.KOTAK_NEO, BrokerCode.PAPER}),
     currency=INR,
     timezone=INDIA,
+    products=(InstrumentKind.OPTION,),
     beside=(Venue.BSE,),
 )
 BINANCE = Market(
@@ -100,6 +102,7 @@ BINANCE = Market(
     brokers=frozenset({BrokerCode.BINANCE_SPOT, BrokerCode.BINANCE_FUTURES}),
     currency=USDT,
     timezone=_UTC,
+    products=(InstrumentKind.SPOT, InstrumentKind.PERPETUAL),
     times=_around_the_clock(square_off_before_close=timedelta(minutes=5), timezone=_UTC),
 )
 MT5 = Market(
@@ -109,6 +112,7 @@ MT5 = Market(
     brokers=frozenset({BrokerCode.MT5}),
     currency=USD,
     timezone=_NEW_YORK,
+    products=(InstrumentKind.FOREX,),
     times=_around_the_clock(square_off_before_close=timedelta(minutes=15), timezone=_NEW_YORK),
     day_begins_before_midnight=timedelta(hours=7),
 )

@@ -106,13 +106,17 @@ class ScheduledPhase:
         return self.due_at <= at < self.expires_at
 
 
-def phase_schedule(session: TradingSession, times: PhaseTimes) -> tuple[ScheduledPhase, ...]:
+def phase_schedule(
+    session: TradingSession, times: PhaseTimes, *, square_off: datetime | None = None
+) -> tuple[ScheduledPhase, ...]:
     """Return the session's phases in the order in which they must run.
 
-    Several phases may be due at one instant (`login_at` "bell"): the order of the tuple then decides. A bell
-    whose window is empty (`expires_at == due_at`) never rings: no entry would have time to live.
+    `square_off` is when the last group of positions must leave, where that is not `square_off_at`
+    (app/domain/square_off.py). Several phases may be due at one instant (`login_at` "bell"): the order of
+    the tuple then decides. A bell whose window is empty (`expires_at == due_at`) never rings: no entry would
+    have time to live.
     """
-    square_off = _square_off_at(session, times)
+    square_off = square_off or square_off_at(session, times)
     end_of_entries = session.close_at if square_off is None else square_off
     phases = [
         ScheduledPhase(phase=phase, due_at=due, expires_at=end_of_entries)
@@ -139,19 +143,28 @@ def _before_open(session: TradingSession, times: PhaseTimes) -> list[tuple[Phase
     return [(phase, session.open_at - distance) for phase, distance in distances]
 
 
-def _square_off_at(session: TradingSession, times: PhaseTimes) -> datetime | None:
+def square_off_at(session: TradingSession, times: PhaseTimes) -> datetime | None:
+    """Return when the positions of a session leave by default, None in a market without a close."""
     if times.square_off_before_close is None:
         return None
     length = session.close_at - session.open_at
     start = session.close_at - min(times.square_off_before_close, length / 3)
+    broker = broker_square_off_at(session, times)
+    return (
+        start if broker is None else max(session.open_at, min(start, broker - times.square_off_before_broker))
+    )
+
+
+def broker_square_off_at(session: TradingSession, times: PhaseTimes) -> datetime | None:
+    """Return from when the broker closes by itself, None where it does not in this session.
+
+    An evening session has nothing to do with the broker's afternoon square-off.
+    """
     if times.broker_square_off is None:
-        return start
+        return None
     local = datetime.combine(session.date, times.broker_square_off, tzinfo=times.timezone)
     broker = local.astimezone(UTC)
-    if broker <= session.open_at:
-        # An evening session: the broker's afternoon square-off has nothing to do with it.
-        return start
-    return max(session.open_at, min(start, broker - times.square_off_before_broker))
+    return None if broker <= session.open_at else broker
 
 
 def _last_entry_at(session: TradingSession, times: PhaseTimes, end_of_entries: datetime) -> datetime:

@@ -46,6 +46,7 @@ from app.services.external_cases import Case
 from app.services.loops.market import Contracts, MarketSnapshot
 from app.services.loops.ports import Wish
 from app.services.news import News
+from app.services.time_book import TimeBook
 from app.services.trading import Judged, Trading
 
 
@@ -312,7 +313,7 @@ def open_external_signals(
     database: Database, clock: Clock, calendar: Calendar, *, valkey: Redis, costs: Costs
 ) -> ExternalSignals:
     """Wire the use case together for a process that is no worker."""
-    windows = EntryWindows(database, calendar)
+    windows = EntryWindows(database, TimeBook(calendar))
     trading = Trading(database=database, clock=clock, news=News(valkey), costs=costs, windows=windows)
     return ExternalSignals(database, clock, valkey=valkey, trading=trading, windows=windows)
 

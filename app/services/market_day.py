@@ -19,7 +19,6 @@ from app.db.day import (
     enroll_accounts,
     finish_phase,
     finished_phases,
-    injected_sessions,
     login_counts,
     note_phase,
     ready_accounts,
@@ -30,18 +29,19 @@ from app.db.models import AccountRow, DeploymentRow, LegRow, UserRow
 from app.db.session import Database
 from app.db.shards import at_brokers
 from app.domain.accounts import LoginStatus
-from app.domain.calendar import Calendar
 from app.domain.calendar_rules import ONE_DAY, TradingSession
 from app.domain.errors import BrokerError
 from app.domain.ids import AccountId
 from app.domain.markets import Market
-from app.domain.phases import Phase, ScheduledPhase, phase_schedule
+from app.domain.phases import Phase, ScheduledPhase
 from app.domain.ports import Clock
+from app.domain.time_bounds import TimeRules
 from app.infra.names import QueueName, RunKind, queue_of, run_name
 from app.services.gateways import Adapters, Gateways
 from app.services.logins import Logins
 from app.services.news import News
 from app.services.paper import Paper
+from app.services.time_book import TimeBook
 
 log = structlog.get_logger()
 
@@ -65,7 +65,7 @@ class MarketDay:
         settings: Settings,
         database: Database,
         clock: Clock,
-        calendar: Calendar,
+        times: TimeBook,
         logins: Logins,
         paper: Paper,
         gateways: Gateways,
@@ -78,7 +78,7 @@ class MarketDay:
         self._settings = settings
         self._database = database
         self._clock = clock
-        self._calendar = calendar
+        self._times = times
         self._logins = logins
         self._paper = paper
         self._told_lack: date | None = None
@@ -89,9 +89,13 @@ class MarketDay:
 
     def session_of(self, day: date) -> TradingSession | None:
         """Return the session of a day, an injected one first; raises CalendarExpiredError."""
+        rules = self.rules_of(day)
+        return None if rules is None else rules.session
+
+    def rules_of(self, day: date) -> TimeRules | None:
+        """Return what decides by the clock on a day, None when the market is closed."""
         with self._database.begin() as session:
-            injected = injected_sessions(session)
-        return self._calendar.with_injected(injected).session(self.venue, self.market.segment, day)
+            return self._times.of_day(session, self.market, day)
 
     def today(self) -> date:
         """Return the market's trading date now."""
@@ -99,8 +103,8 @@ class MarketDay:
 
     def schedule(self, day: date) -> Sequence[ScheduledPhase]:
         """Return the day's phases in order; none when the market is closed."""
-        trading_session = self.session_of(day)
-        return () if trading_session is None else phase_schedule(trading_session, self.market.times)
+        rules = self.rules_of(day)
+        return () if rules is None else rules.schedule()
 
     def next_due(self) -> tuple[date, ScheduledPhase] | None:
         """Return the first phase that is due, has not ended and still makes sense, with its day.

@@ -9,10 +9,13 @@ from typing import Any, Protocol
 from sqlalchemy.orm import Session
 
 from app.db.day import injected_sessions
+from app.db.times import read_square_off_settings
 from app.db.views.day import read_phase_runs
 from app.domain.calendar import Calendar, CalendarExpiredError, TradingSession
 from app.domain.instruments import Venue
-from app.domain.phases import INDIA, Phase, PhaseTimes, ScheduledPhase, phase_schedule
+from app.domain.markets import NSE
+from app.domain.phases import INDIA, Phase, ScheduledPhase
+from app.domain.time_bounds import TimeRules
 
 SEGMENT = "FO"
 _LATE_AFTER = timedelta(seconds=30)
@@ -74,7 +77,10 @@ def phases_of(
     session: Session, trading: TradingSession | None, *, day: date, now: datetime
 ) -> list[PhaseView]:
     """Return the day's phases in order, those that ran included when the schedule does not know them."""
-    scheduled = () if trading is None else phase_schedule(trading, PhaseTimes())
+    scheduled: Sequence[ScheduledPhase] = ()
+    if trading is not None:
+        settings = read_square_off_settings(session, NSE.venues, day)
+        scheduled = TimeRules(market=NSE, session=trading, settings=settings).schedule()
     return merge_phases(scheduled, read_phase_runs(session, venue=Venue.NSE, day=day), now=now)
 
 

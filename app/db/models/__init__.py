@@ -25,6 +25,7 @@ from app.db.models.people import (
     UserRow,
 )
 from app.db.models.risk import EquityPointRow, LossLockRow
+from app.db.models.times import BlackoutRow, SquareOffSettingRow
 from app.db.models.trading import (
     OPEN_BASKET,
     BookingRow,
@@ -49,6 +50,7 @@ __all__ = [
     "AuditRow",
     "BarRow",
     "Base",
+    "BlackoutRow",
     "BookingRow",
     "BrokerSessionRow",
     "BrokerTradeRow",
@@ -74,6 +76,7 @@ __all__ = [
     "OrderRow",
     "PhaseRunRow",
     "SignalRow",
+    "SquareOffSettingRow",
     "TotpUseRow",
     "UserRow",
 ]

@@ -6,7 +6,7 @@ from typing import Final, Generic, TypeVar, final
 
 from app.domain.errors import InvariantError
 from app.domain.orders import OrderIntent
-from app.domain.risk import account_rules, protections, rules
+from app.domain.risk import account_rules, protections, rules, time_rules
 from app.domain.risk.limits import RiskLimits
 from app.domain.risk.rules import Case, DenialCode, EntryRule, Refusal, reduce_only
 from app.domain.risk.state import RiskState
@@ -16,6 +16,9 @@ T = TypeVar("T")
 ENTRY_RULES: Final[tuple[EntryRule, ...]] = (
     rules.trading_state,
     rules.session_open,
+    time_rules.before_square_off,
+    time_rules.not_expiring,
+    time_rules.no_blackout,
     rules.signal_fresh,
     account_rules.symbol_allowed,
     rules.daily_loss,

@@ -23,6 +23,8 @@ class DenialCode(StrEnum):
     TRADING_STATE = "TRADING_STATE"
     DEPLOYMENT_STATE = "DEPLOYMENT_STATE"
     SESSION_CLOSED = "SESSION_CLOSED"
+    EXPIRY_DAY = "EXPIRY_DAY"
+    BLACKOUT = "BLACKOUT"
     SIGNAL_EXPIRED = "SIGNAL_EXPIRED"
     DUPLICATE = "DUPLICATE"
     UNKNOWN_OUTCOME = "UNKNOWN_OUTCOME"
@@ -64,6 +66,8 @@ _REMEDIES = {
     DenialCode.TRADING_STATE: "Set the account, the user and the platform to ACTIVE to open positions again.",
     DenialCode.DEPLOYMENT_STATE: "Activate the deployment to open positions again.",
     DenialCode.SESSION_CLOSED: "Entries are possible from the bell until the square-off starts.",
+    DenialCode.EXPIRY_DAY: "The contract expires today: enter the next expiry, or set its times anew.",
+    DenialCode.BLACKOUT: "Entries are possible again after the window, or withdraw it: openbell blackouts.",
     DenialCode.SIGNAL_EXPIRED: "The wish came too late to be acted on; nothing was sent.",
     DenialCode.DUPLICATE: "The same order exists already; wait until it has ended.",
     DenialCode.UNKNOWN_OUTCOME: "The outcome of an earlier order in this instrument is being resolved.",

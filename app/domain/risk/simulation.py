@@ -16,7 +16,7 @@ from app.domain.accounts import TradingState
 from app.domain.ids import ClientOrderId, DeploymentId, InstrumentId, SignalKey
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderIntent
-from app.domain.risk import account_rules, rules
+from app.domain.risk import account_rules, rules, time_rules
 from app.domain.risk.gate import ENTRY_RULES
 from app.domain.risk.limits import RiskLimits
 from app.domain.risk.net_pnl import NetPnl
@@ -28,6 +28,9 @@ _NOT_REPLAYED: Final = frozenset(
     {
         rules.trading_state,
         rules.session_open,
+        time_rules.before_square_off,
+        time_rules.not_expiring,
+        time_rules.no_blackout,
         rules.signal_fresh,
         rules.not_duplicate,
         account_rules.no_self_cross,

@@ -14,6 +14,7 @@ from app.domain.orders import OrderIntent, Side
 from app.domain.risk.funds import Funds
 from app.domain.risk.net_pnl import NetPnl
 from app.domain.risk.trades import EndedTrade
+from app.domain.time_bounds import TimeBounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,7 @@ class RiskState:
     exit orders that may trade at the venue now, stops that were not hit left out. `ended_trades`, oldest
     first, are only there when the limits look back. `pnl` is the account's of the date, after charges,
     in its own currency, `pnls` the same in every currency that it trades in.
+    `bounds` say what the clock asks of each instrument at the account's broker.
     `capital` is what a person says that the account has, None where nobody did. `funds` are what its broker
     told, only there when the limits check margin, and then None where there is no figure.
     """
@@ -103,6 +105,7 @@ class RiskState:
     capital: Money | None = None
     pnls: Mapping[Currency, NetPnl] = field(default_factory=dict)
     funds: Funds | None = None
+    bounds: Mapping[InstrumentId, TimeBounds] = field(default_factory=dict)
 
     @property
     def trading_state(self) -> TradingState:

@@ -33,29 +33,25 @@ from app.db.models import LegRow, OrderRow
 from app.db.orders import move_order
 from app.db.session import Database
 from app.domain.breaker import EndpointClass, Witness
-from app.domain.errors import (
-    BrokerError,
-    ConfigError,
-    InvariantError,
-    NotFoundError,
-)
+from app.domain.errors import InvariantError, NotFoundError
 from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
-from app.domain.instruments import Venue
+from app.domain.instruments import Instrument, Venue
+from app.domain.market_data import Tick
 from app.domain.markets import market_at
 from app.domain.orders import OrderEventKind, OrderRole, OrderType, TimeInForce
 from app.domain.ports import Clock, OrderChange
 from app.domain.reports import Gap, OrderReport, WriteResult
 from app.domain.risk.exits import (
-    ANY_MEANS,
     AwaitExit,
     CancelExit,
     ChangeExit,
-    ExitMeans,
+    ExitStep,
     PlaceExit,
     WatchExit,
     exit_side,
     next_exit_step,
 )
+from app.domain.risk.urgency import next_overdue_step
 from app.domain.sizing import resting_time_in_force
 from app.infra.marks import is_feed_fresh
 from app.infra.rate_limit import OrderBudget
@@ -64,9 +60,10 @@ from app.services.execution import Execution
 from app.services.gateways import Gateways
 from app.services.lanes.baskets import Baskets
 from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
-from app.services.lanes.calls import Ask, ask_once
+from app.services.lanes.calls import Ask, ask_once, means_of
 from app.services.lanes.catch_ups import CatchUps
 from app.services.lanes.closing import Closing
+from app.services.lanes.departures import Departures
 from app.services.lanes.prices import ExitPrices, Prices
 from app.services.lanes.protection import alarm_dangers
 from app.services.lanes.requests import ContractBook, order_request
@@ -117,6 +114,7 @@ class ExitLane:
         budget: OrderBudget,
         breakers: Breakers,
         contracts: ContractBook,
+        departures: Departures,
         valkey: Any,  # noqa: ANN401  redis-py's generics differ between sync and async
     ) -> None:
         self._settings = settings
@@ -133,6 +131,7 @@ class ExitLane:
         self._prices: ExitPrices
         self._baskets = Baskets(database, clock)
         self._closing = Closing(contracts, clock)
+        self._departures = departures
         self._trails = Trails(clock=clock, contracts=contracts, is_watching=self._is_watching)
         self._steps = 0
 
@@ -157,6 +156,7 @@ class ExitLane:
                 catch_ups.start()
                 self._record_outcomes()
                 self._baskets.settle(lease)
+                self._departures.look(lease)
                 for call in self._take_steps(lease, bulkhead.seats()):
                     bulkhead.start(call.account_id, partial(self._make, call, wakes))
                 if warmth.is_due():
@@ -236,17 +236,8 @@ class ExitLane:
         except NotFoundError:
             log.warning("exit_without_contract", instrument_id=work.instrument_id)
             return None
-        wall, waits = self._clock.wall(), self._closing.waits(work)
-        step = next_exit_step(
-            work.held,
-            None if work.live is None else live_exit_of(work.live, wall),
-            instrument=instrument,
-            tick=marks.get(work.instrument_id),
-            # A hedge that waits for what it covers needs no stop of its own in the meantime.
-            stop=None if waits and work.live is None else wanted_stop(work.leg, self._clock.now()),
-            wants_flat=work.leg.exit_reason is not None and not waits,
-            means=self._means_of(AccountId(work.leg.account_id)),
-        )
+        wall = self._clock.wall()
+        step = self._next_step(work, instrument, marks.get(work.instrument_id), wall)
         if isinstance(step, WatchExit):
             # Watching a price that does not move any more protects nobody.
             (note_protected if self._is_watching(instrument.venue, wall) else note_exposed)(work.leg, wall)
@@ -260,23 +251,30 @@ class ExitLane:
             return None
         return self._commit_step(session, work, step, lease)
 
+    def _next_step(
+        self, work: LegWork, instrument: Instrument, tick: Tick | None, wall: datetime
+    ) -> ExitStep | None:
+        waits = self._closing.waits(work)
+        live = None if work.live is None else live_exit_of(work.live, wall)
+        means = means_of(self._gateways, AccountId(work.leg.account_id))
+        if not waits and self._departures.is_overdue(work.leg):
+            return next_overdue_step(work.held, live, instrument=instrument, tick=tick, means=means)
+        return next_exit_step(
+            work.held,
+            live,
+            instrument=instrument,
+            tick=tick,
+            # A hedge that waits for what it covers needs no stop of its own in the meantime.
+            stop=None if waits and work.live is None else wanted_stop(work.leg, self._clock.now()),
+            wants_flat=work.leg.exit_reason is not None and not waits,
+            means=means,
+        )
+
     def _may_send(self, account_id: AccountId, *, is_move: bool) -> bool:
         """Take what a call needs to leave now: a seat, then one request of the account's budget."""
         take = self._budget.take_for_move if is_move else self._budget.take_for_exit
         has_both = self._seats.has(account_id) and take(account_id)
         return has_both and self._seats.takes(account_id)
-
-    def _means_of(self, account_id: AccountId) -> ExitMeans:
-        try:
-            can = self._gateways.get(account_id).capabilities()
-        except (BrokerError, ConfigError):
-            # One account without a way to its broker must not end the exits of the others (I8); what is
-            # decided for it does not leave either, and is decided again.
-            return ANY_MEANS
-        return ExitMeans(
-            changes_in_place=can.changes_in_place,
-            rests_stops=can.rests_stops and OrderType.STOP_LIMIT in can.order_types,
-        )
 
     def _is_watching(self, venue: Venue, wall: datetime) -> bool:
         max_age = timedelta(seconds=self._settings.tick_max_age_s)

@@ -15,6 +15,11 @@ Dangers = Mapping[str, tuple[int, str]]
 """Subject of the alarm -> whose it is, and a sentence."""
 
 
+def shard_prefix(spec: Mapping[str, Any]) -> str:
+    """Return how the subjects of a shard's alarms begin."""
+    return f"{spec['venue']}:{spec['shard']}/{spec['of']}:"
+
+
 def alarm_dangers(session: Session, spec: Mapping[str, Any], *, now: datetime, wall: datetime) -> None:
     """Compare the shard's dangers with the open alarms. Level-triggered, so that any holder may go on.
 
@@ -24,7 +29,7 @@ def alarm_dangers(session: Session, spec: Mapping[str, Any], *, now: datetime, w
         now: the platform's time.
         wall: the machine's time, which protection is measured in.
     """
-    shard = f"{spec['venue']}:{spec['shard']}/{spec['of']}:"
+    shard = shard_prefix(spec)
     since = wall - MAX_UNPROTECTED
     bare = {
         f"{shard}{leg.deployment_id}:{leg.instrument_id}": (
@@ -41,13 +46,18 @@ def alarm_dangers(session: Session, spec: Mapping[str, Any], *, now: datetime, w
         for order in open_entries(session, spec, answered_before=since)
     }
     for code, dangers in (("unprotected", bare), ("entry_silent", silent)):
-        _raise_and_clear(session, code, dangers, shard=shard, now=now)
+        align_alarms(session, code, dangers, shard=shard, now=now)
 
 
-def _raise_and_clear(session: Session, code: str, dangers: Dangers, *, shard: str, now: datetime) -> None:
+def align_alarms(
+    session: Session, code: str, dangers: Dangers, *, shard: str, now: datetime
+) -> frozenset[str]:
+    """Let the open alarms of a code and shard be these; return the subjects of the new ones."""
     known = {subject for subject in open_alarm_subjects(session, code) if subject.startswith(shard)}
-    for subject in dangers.keys() - known:
+    new = frozenset(dangers.keys() - known)
+    for subject in new:
         user_id, message = dangers[subject]
         raise_alarm(session, code, subject=subject, message=message, user_id=UserId(user_id), now=now)
     for subject in known - dangers.keys():
         clear_alarm(session, code, subject=subject, now=now)
+    return new

@@ -24,6 +24,9 @@ READ_BY_EVERYBODY = {
     "/api/v1/health",
     "/api/v1/phases",
     "/api/v1/loss-locks",
+    "/api/v1/square-offs",
+    "/api/v1/blackouts",
+    "/api/v1/departures",
 }
 READ_BY_ID = {
     "/api/v1/orders/{order_id}",
@@ -42,6 +45,8 @@ STAFF_ONLY = {
     "/api/v1/limits",
     "/api/v1/phases/{phase}/trigger",
     "/api/v1/unknown-orders/{order_id}/resolution",
+    "/api/v1/square-offs/{number}/withdrawal",
+    "/api/v1/blackouts/{number}/withdrawal",
 }
 ACTS_ON_OWN = {
     "/api/v1/logins/{account_id}/retry",

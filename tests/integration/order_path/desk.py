@@ -288,7 +288,8 @@ class Desk:
                 lease, wakes
             )
         elif kind is RunKind.EXITS:
-            ExitLane(**sending, valkey=self.parts.impatient_valkey).run(lease, wakes)
+            departures = self.parts.new_departures()
+            ExitLane(**sending, departures=departures, valkey=self.parts.impatient_valkey).run(lease, wakes)
         else:
             BooksRun(**shared, news=self.parts.news).run(lease, wakes, day=TODAY)
 
