@@ -34,9 +34,13 @@ class LossLock(Shown):
 
 
 class EquityPoint(Shown):
-    """Show profit and loss in one minute, before charges; `peak` is the highest of the day so far."""
+    """Show profit and loss in one minute, before charges; `peak` is the highest of the day so far.
+
+    `pnl` is realized plus unrealized: money is added here, never in a browser.
+    """
 
     minute: datetime
+    pnl: DecimalStr
     realized: DecimalStr
     unrealized: DecimalStr
     peak: DecimalStr

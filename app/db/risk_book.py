@@ -70,6 +70,11 @@ class EquityPoint:
     unrealized: Decimal
     peak: Decimal
 
+    @property
+    def pnl(self) -> Decimal:
+        """Profit and loss, before charges."""
+        return self.realized + self.unrealized
+
 
 def read_risk_book(session: Session, market: Market, day: date) -> RiskBook:
     """Return the legs of a market's trading date with everything that they are judged by."""
