@@ -30,7 +30,7 @@ def kill_switch(parts: PartsDep, caller: CallerDep, asked: KillSwitch) -> Comman
 
 @router.get("/kill-switch")
 def list_kill_switches(parts: PartsDep, caller: CallerDep) -> list[KillProgress]:
-    """Return how far the last halts are that you may see: at most three of the last 24 hours, newest first."""
+    """Return how far the last halts are that you may see: up to three of 24 hours, newest first."""
     with parts.database.begin() as session:
         kills = follow_recent_kills(session, caller.actor, wall=parts.clock.wall())
     return [KillProgress.model_validate(kill) for kill in kills]

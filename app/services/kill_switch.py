@@ -220,7 +220,7 @@ def follow_kills(session: Session, actor: Actor) -> list[Kill]:
 
 
 def follow_recent_kills(session: Session, actor: Actor, *, wall: datetime) -> list[Kill]:
-    """Return the last halts of 24 hours of the machine that the actor may see, newest first; at most three."""
+    """Return the last halts that the actor may see: up to three of the machine's 24 hours, newest first."""
     halts = read_halts(session, _scope_of(actor), since=wall - _RECENT)
     return [follow_kill(session, actor, i) for i in reversed(halts[-_RECENT_SHOWN:])]
 

@@ -447,7 +447,7 @@ export const listAudit = <ThrowOnError extends boolean = false>(options?: Option
 /**
  * List Kill Switches
  *
- * Return how far the last halts are that you may see: at most three of the last 24 hours, newest first.
+ * Return how far the last halts are that you may see: up to three of 24 hours, newest first.
  */
 export const listKillSwitches = <ThrowOnError extends boolean = false>(options?: Options<ListKillSwitchesData, ThrowOnError>): RequestResult<ListKillSwitchesResponses, ListKillSwitchesErrors, ThrowOnError> => (options?.client ?? client).get<ListKillSwitchesResponses, ListKillSwitchesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

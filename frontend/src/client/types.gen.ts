@@ -31,6 +31,10 @@ export type Account = {
     broker: BrokerCode;
     mode: AccountMode;
     /**
+     * Currency
+     */
+    currency: string;
+    /**
      * Egress
      */
     egress: string;

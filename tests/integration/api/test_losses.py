@@ -1,11 +1,11 @@
-"""What the page Risk reads: locks of each market's own date, the course of profit and loss, the last halts."""
+"""What the page Risk reads: locks of each market's date, the course of profit and loss, the last halts."""
 
 from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import insert, update
 
-from app.db.models import CommandRow, EquityPointRow, LossLockRow
+from app.db.models import AccountRow, CommandRow, EquityPointRow, LossLockRow
 from tests.dashboard.seed import at
 from tests.integration.api.conftest import World
 
@@ -38,9 +38,8 @@ def test_a_lock_is_shown_on_its_own_markets_date_when_indias_has_turned(world: W
     with world.database.begin() as session:
         locks = [("BINANCE", yesterday, 1), ("NSE", yesterday, 2), ("NSE", today, 3)]
         session.execute(insert(LossLockRow), [_lock(world, *lock) for lock in locks])
-    world.clock.set(
-        at(2, 0) + timedelta(days=1), rate=0.0
-    )  # 02:00 of the 21st in India, 20:30 of the 20th in UTC
+    # 02:00 of the 21st in India is 20:30 of the 20th in UTC.
+    world.clock.set(at(2, 0) + timedelta(days=1), rate=0.0)
 
     shown = {(lock["venue"], lock["target"]) for lock in _read(world, "loss-locks")}
     asked = {(lock["venue"], lock["target"]) for lock in _read(world, f"loss-locks?day={yesterday}")}
@@ -59,6 +58,15 @@ def test_the_course_tells_profit_and_loss_added_up(world: World) -> None:
     (shown,) = _read(world, f"accounts/{account}/equity", "aarav")
 
     assert (shown["pnl"], shown["realized"], shown["unrealized"]) == ("-250.05", "-1250.1", "1000.05")
+
+
+def test_an_account_names_the_currency_that_its_limits_are_in(world: World) -> None:
+    with world.database.begin() as session:
+        session.get_one(AccountRow, world.people[1].account_id).broker = "binance_spot"
+
+    shown = {account["broker"]: account["currency"] for account in _read(world, "accounts")}
+
+    assert shown == {"kotak_neo": "INR", "binance_spot": "USDT"}
 
 
 def _press(world: World, name: str, target: int, action: str = "HALT") -> int:

@@ -828,7 +828,7 @@ export const listKillSwitchesQueryKey = (options?: Options<ListKillSwitchesData>
 /**
  * List Kill Switches
  *
- * Return how far the last halts are that you may see: at most three of the last 24 hours, newest first.
+ * Return how far the last halts are that you may see: up to three of 24 hours, newest first.
  */
 export const listKillSwitchesOptions = (options?: Options<ListKillSwitchesData>) => queryOptions<ListKillSwitchesResponse, ListKillSwitchesError, ListKillSwitchesResponse, ReturnType<typeof listKillSwitchesQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
