@@ -31,7 +31,7 @@ export function Shell({ me, day, children }: ShellProps) {
     <>
       <header className="top">
         <span className="brand">
-          <BellIcon /> Openbell
+          <BellIcon /> <span className="wide-only">Openbell</span>
         </span>
         <Nav />
         <h1 className="top-day">
@@ -78,7 +78,8 @@ function Clock() {
   const now = useLive((store) => store.now);
   return (
     <time className="num top-clock" title="The platform's time in India">
-      {formatTime(now)} IST
+      {formatTime(now)}
+      <span className="wide-only"> IST</span>
     </time>
   );
 }

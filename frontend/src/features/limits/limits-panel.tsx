@@ -66,7 +66,7 @@ function fieldsOf(people: People, currency: string): Field<LimitInForce>[] {
     },
     {
       key: 'set',
-      title: 'Set for, and by whom',
+      title: 'Set for',
       render: (limit) => <Setter limit={limit} people={people} />,
     },
   ];

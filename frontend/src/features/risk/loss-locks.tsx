@@ -113,23 +113,25 @@ function LockValue({ lock }: { lock: LossLock }) {
 
 function Flat({ lock }: { lock: LossLock }) {
   const now = useLive((store) => store.now);
-  if (lock.flat_at !== null) {
+  if (lock.flat_at === null) {
     return (
       <span className="state">
-        <ToneIcon tone="good" />
-        <span className="num">{formatTime(lock.flat_at)}</span>, {since(lock.breached_at, lock.flat_at)} after
-        {lock.flat_value !== null && (
-          <div className="dim num">left: {formatAmount(lock.flat_value, lock.currency)}</div>
-        )}
+        <ToneIcon tone="bad" />
+        <b>not yet flat</b>
+        {now !== null && `, for ${since(lock.breached_at, now)}`}
       </span>
     );
   }
   return (
-    <span className="state">
-      <ToneIcon tone="bad" />
-      <b>not yet flat</b>
-      {now !== null && `, for ${since(lock.breached_at, now)}`}
-    </span>
+    <>
+      <span className="state">
+        <ToneIcon tone="good" />
+        <span className="num">{formatTime(lock.flat_at)}</span>, {since(lock.breached_at, lock.flat_at)} after
+      </span>
+      {lock.flat_value !== null && (
+        <div className="dim num">left: {formatAmount(lock.flat_value, lock.currency)}</div>
+      )}
+    </>
   );
 }
 
