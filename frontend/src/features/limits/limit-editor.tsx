@@ -42,15 +42,16 @@ export function LimitEditor(props: LimitEditorProps) {
   const trial = useMutation(tryLimitSetMutation());
   const save = useMutation({
     ...addLimitsMutation(),
-    onSuccess: () => queries.invalidateQueries(),
-    // Who was refused must see what is newest, whatever it was refused for.
+    onSuccess: () => void queries.invalidateQueries(),
+    // Waited for: who was refused must see what is newest, whatever it was refused for.
     onError: () =>
       queries.invalidateQueries({ queryKey: listLimitVersionsQueryKey({ query: { scope, target } }) }),
   });
   // A trial counts for exactly the set that it tried.
   const isTried = trial.data !== undefined && isSameSet(trial.variables.body.values, values);
+  // While one's own version is being saved, a newer one may be just that.
   const isReplaced =
-    save.data === undefined && newest !== undefined && newest.version !== (seen?.version ?? 0);
+    !save.isPending && newest !== undefined && newest.version !== (seen?.version ?? 0);
   const isChanged = !isSameSet(values, seen?.values ?? {});
   const startAgain = () => {
     setSeen(newest);
