@@ -8,7 +8,7 @@ from app.db.views.day import read_command
 from app.domain.errors import NotFoundError
 from app.domain.phases import Phase
 from app.services.commands import Caller, dispatch, order_phase
-from app.services.kill_switch import follow_kill, press_kill_switch
+from app.services.kill_switch import follow_kill, follow_recent_kills, press_kill_switch
 from app.services.risk_control import ControlTarget
 
 router = APIRouter(tags=["commands"])
@@ -26,6 +26,14 @@ def kill_switch(parts: PartsDep, caller: CallerDep, asked: KillSwitch) -> Comman
         moment=parts.moment,
     )
     return accepted(parts, caller, command_id)
+
+
+@router.get("/kill-switch")
+def list_kill_switches(parts: PartsDep, caller: CallerDep) -> list[KillProgress]:
+    """Return how far the last halts are that you may see: up to three of 24 hours, newest first."""
+    with parts.database.begin() as session:
+        kills = follow_recent_kills(session, caller.actor, wall=parts.clock.wall())
+    return [KillProgress.model_validate(kill) for kill in kills]
 
 
 @router.get("/kill-switch/{command_id}")

@@ -16,16 +16,20 @@ from app.domain.errors import NotFoundError
 from app.domain.ids import AccountId, DeploymentId
 from app.domain.markets import market_of
 from app.domain.risk.scopes import LimitScope, ScopeKey
-from app.services.loss_locks import name_of
+from app.services.loss_locks import days_of, name_of
 
 router = APIRouter(tags=["risk"])
 
 
 @router.get("/loss-locks")
 def list_loss_locks(parts: PartsDep, caller: CallerDep, day: Day = None) -> list[LossLock]:
-    """Return the scopes that a loss limit or a combined rule closed and locked on a day, newest first."""
+    """Return the scopes that a loss limit or a combined rule closed and locked on a day, newest first.
+
+    Without a day, on each market's own trading date: a lock is shown for as long as it holds.
+    """
+    days = days_of(parts.clock.now(), day)
     with parts.database.begin() as session:
-        rows = read_loss_locks(session, caller.scope, day=day or parts.moment().day)
+        rows = read_loss_locks(session, caller.scope, days=days)
     return [LossLock.model_validate(row) for row in rows]
 
 

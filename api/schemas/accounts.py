@@ -7,6 +7,7 @@ from api.schemas.base import Asked, DecimalStr, Reason, Shown
 from api.schemas.day import PnlInfo
 from app.domain.accounts import AccountMode, BrokerCode, LoginReason, LoginStatus, TradingState
 from app.domain.deployments import DeploymentState
+from app.domain.markets import Currency
 
 
 class Account(Shown):
@@ -18,6 +19,8 @@ class Account(Shown):
     name: str
     broker: BrokerCode
     mode: AccountMode
+    currency: Currency
+    """What it is held in, and what the amounts of its limits mean."""
     egress: str
     is_enabled: bool
     trading_state: TradingState

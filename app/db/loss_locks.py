@@ -55,6 +55,10 @@ def _in_force(day: Day) -> tuple[ColumnElement[bool], ...]:
     return LossLockRow.day == day, LossLockRow.unlocked_at.is_(None), in_market
 
 
+def _on_its_day(days: Mapping[Venue, date]) -> ColumnElement[bool]:
+    return or_(*(and_(LossLockRow.venue == venue, LossLockRow.day == day) for venue, day in days.items()))
+
+
 def _names(
     scope: LimitScope, column: InstrumentedAttribute[int] | InstrumentedAttribute[str]
 ) -> ColumnElement[bool]:
@@ -138,12 +142,11 @@ def locks_of_day(session: Session, market: Market, day: date) -> Sequence[LossLo
 def locks_in_force(session: Session, key: ScopeKey, days: Mapping[Venue, date]) -> Sequence[LossLockRow]:
     """Lock the rows of, and return, the locks of exactly this scope that hold on these trading dates."""
     scope, target = key
-    on_its_day = or_(*(and_(LossLockRow.venue == v, LossLockRow.day == day) for v, day in days.items()))
     statement = select(LossLockRow).where(
         LossLockRow.scope == scope,
         LossLockRow.target == target,
         LossLockRow.unlocked_at.is_(None),
-        on_its_day,
+        _on_its_day(days),
     )
     return session.scalars(statement.order_by(LossLockRow.id).with_for_update()).all()
 
@@ -167,13 +170,15 @@ def note_unlocked(session: Session, lock_ids: Iterable[int], *, by: str, reason:
     )
 
 
-def read_loss_locks(session: Session, scope: DataScope, *, day: date) -> Sequence[LossLockRow]:
-    """Return the locks of a trading date that the caller may see, newest first.
+def read_loss_locks(
+    session: Session, scope: DataScope, *, days: Mapping[Venue, date]
+) -> Sequence[LossLockRow]:
+    """Return the locks that the caller may see of each market's trading date, newest first.
 
     To a trader those of the own user, accounts and deployments. What stops a family, everybody or all at one
     broker tells what others lost; it is shown by the trading state of the accounts.
     """
-    statement = select(LossLockRow).where(LossLockRow.day == day).order_by(LossLockRow.id.desc())
+    statement = select(LossLockRow).where(_on_its_day(days)).order_by(LossLockRow.id.desc())
     if scope.user_id is not None:
         accounts = select(cast(AccountRow.id, Text)).where(scope.allows(AccountRow.user_id))
         deployments = select(cast(DeploymentRow.id, Text)).where(scope.allows(DeploymentRow.user_id))

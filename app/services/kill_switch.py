@@ -8,7 +8,7 @@ brokers' books, never from what was asked.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
 
@@ -51,6 +51,7 @@ from app.services.risk_control import (
 
 log = structlog.get_logger()
 
+_RECENT, _RECENT_SHOWN = timedelta(hours=24), 3
 _ATTEMPTS = 4
 _SENT = (OrderEventKind.SUBMITTED, OrderEventKind.UPDATE_REQUESTED)
 _LegKey = tuple[int, Any, str]
@@ -216,6 +217,12 @@ def follow_kill(session: Session, actor: Actor, command_id: int) -> Kill:
 def follow_kills(session: Session, actor: Actor) -> list[Kill]:
     """Return every halt that the actor may see, oldest first."""
     return [follow_kill(session, actor, i) for i in read_halts(session, _scope_of(actor))]
+
+
+def follow_recent_kills(session: Session, actor: Actor, *, wall: datetime) -> list[Kill]:
+    """Return the last halts that the actor may see: up to three of the machine's 24 hours, newest first."""
+    halts = read_halts(session, _scope_of(actor), since=wall - _RECENT)
+    return [follow_kill(session, actor, i) for i in reversed(halts[-_RECENT_SHOWN:])]
 
 
 def last_order_times(accounts: Iterable[KilledAccount]) -> LastOrderTimes:

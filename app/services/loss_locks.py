@@ -44,9 +44,9 @@ def name_of(key: ScopeKey) -> str:
     return f"{scope.lower()}:{target}" if target else scope.lower()
 
 
-def days_of(now: datetime) -> dict[Venue, date]:
-    """Return the trading date of each market at a moment."""
-    return {venue: market.day_of(now) for venue, market in MARKETS.items()}
+def days_of(now: datetime, day: date | None = None) -> dict[Venue, date]:
+    """Return the trading date of each market at a moment, or one date for all of them."""
+    return {venue: day or market.day_of(now) for venue, market in MARKETS.items()}
 
 
 def lock_scope(

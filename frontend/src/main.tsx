@@ -1,9 +1,11 @@
 import '@mantine/core/styles.css';
 import './app/app.css';
 import './app/lists.css';
+import './components/records.css';
 import './components/table.css';
 import './features/accounts/accounts.css';
 import './features/day/day.css';
+import './features/risk/risk.css';
 import './features/unknown/unknown.css';
 
 import { StrictMode } from 'react';

@@ -3,11 +3,13 @@
 import importlib
 import os
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from app.config import Settings
+from app.domain.risk.limits import RiskLimits
 from tests.architecture.sources import PACKAGES, ROOT, place, repository_files
 
 # Folders that exist on one machine only. Put together here, so that this file does not hold them either.
@@ -47,6 +49,14 @@ def test_no_file_names_a_folder_of_somebodys_machine() -> None:
         found += [f"{place(path)}:{number}" for number, line in lines if MACHINE_PATHS.search(line)]
 
     assert found == []
+
+
+def test_the_dashboard_names_every_limit_and_no_other() -> None:
+    text = (ROOT / "frontend/src/features/limits/limit-names.ts").read_text(encoding="utf-8")
+
+    named = re.findall(r"\bname: '(\w+)'", text)
+
+    assert sorted(named) == sorted(field.name for field in fields(RiskLimits))
 
 
 def test_the_example_environment_names_every_setting_and_no_other() -> None:

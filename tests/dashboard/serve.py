@@ -26,6 +26,7 @@ from app.infra.live_state import LiveState
 from app.infra.migrations import migrate
 from app.infra.queue import TaskQueue, make_celery
 from app.services.news import News
+from tests.dashboard.risk_seed import seed_risk
 from tests.dashboard.seed import (
     ABROAD,
     CALL,
@@ -135,6 +136,7 @@ def _serve(home: Path, database_url: str, redis_url: str, *, port: int, accounts
     with database.begin() as session:
         people = seed_people(session, count=accounts)
         seed_day(session, people)
+        seed_risk(session, people)
         wall = datetime.now(UTC)
         for person, lookalike in zip(people[12:14], ("261120000777", ""), strict=False):
             seed_unknown(session, person, wall=wall, lookalike=lookalike)

@@ -13,8 +13,12 @@ from app.db.views import AnyRow, AnySelect
 from app.domain.accounts import BrokerCode, LoginReason, LoginStatus, TradingState
 from app.domain.deployments import DeploymentState
 from app.domain.ids import AccountId, DeploymentId
+from app.domain.markets import MARKETS
 
 _LOCKED = "locked for the day, see the loss locks"
+_CURRENCY = case(
+    *((AccountRow.broker.in_(sorted(market.brokers)), market.currency) for market in MARKETS.values())
+)
 
 
 def read_user(session: Session, user_id: int) -> AnyRow | None:
@@ -51,6 +55,7 @@ def read_accounts(session: Session, scope: DataScope, *, now: datetime) -> Seque
             AccountRow.name,
             AccountRow.broker,
             AccountRow.mode,
+            _CURRENCY.label("currency"),
             AccountRow.egress,
             AccountRow.is_enabled,
             case((is_reduced, TradingState.REDUCING), else_=AccountRow.trading_state).label("trading_state"),

@@ -55,13 +55,15 @@ def read_kill(session: Session, data: DataScope, command_id: int) -> AnyRow | No
     return session.execute(statement).one_or_none()
 
 
-def read_halts(session: Session, data: DataScope) -> Sequence[int]:
-    """Return the ids of the kill switches that were pressed to halt, oldest first."""
+def read_halts(session: Session, data: DataScope, *, since: datetime | None = None) -> Sequence[int]:
+    """Return the ids of the kill switches that were pressed to halt, oldest first; `since` by the machine."""
     statement = select(CommandRow.id).where(
         CommandRow.kind == CommandKind.KILL_SWITCH,
         CommandRow.payload["action"].astext == ControlAction.HALT,
         data.allows(CommandRow.user_id),
     )
+    if since is not None:
+        statement = statement.where(CommandRow.created_at >= since)
     return session.scalars(statement.order_by(CommandRow.id)).all()
 
 

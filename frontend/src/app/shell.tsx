@@ -1,12 +1,14 @@
 import { ActionIcon, Button, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
-import type { ReactNode } from 'react';
+import { type ReactNode, useEffect, useRef } from 'react';
 
 import type { Me } from '../client';
 import { BellIcon, ToneIcon } from '../components/icons';
 import { KillSwitch } from '../features/risk/kill-switch';
 import { formatDay, formatTime } from '../lib/format';
+import { hasNavigated, usePath } from '../lib/route';
 import { setToken } from '../lib/session';
 import { useLive } from '../stream/live-store';
+import { Nav, PAGES } from './nav';
 
 interface ShellProps {
   me: Me | undefined;
@@ -17,13 +19,25 @@ interface ShellProps {
 /** Frame the page: who and when, whether it is live, and the way to stop everything. */
 export function Shell({ me, day, children }: ShellProps) {
   const state = useLive((store) => store.state);
+  const path = usePath();
+  const title = PAGES.find((page) => page.path === path)?.title ?? '';
+  const main = useRef<HTMLElement>(null);
+  useEffect(() => {
+    document.title = `${title} · Openbell`;
+    // A page that was walked to takes the focus with it; one that was loaded leaves it where it is.
+    if (hasNavigated()) main.current?.focus();
+  }, [title]);
   return (
     <>
       <header className="top">
         <span className="brand">
-          <BellIcon /> Openbell
+          <BellIcon /> <span className="wide-only">Openbell</span>
         </span>
-        <h1 className="top-day">{day === undefined ? 'Today' : formatDay(day)}</h1>
+        <Nav />
+        <h1 className="top-day">
+          <span className="spoken">{title}, </span>
+          {day !== undefined && formatDay(day)}
+        </h1>
         <Clock />
         <span className="top-space" />
         <span className="connection" role="status">
@@ -53,7 +67,9 @@ export function Shell({ me, day, children }: ShellProps) {
           <ToneIcon tone="warn" /> Not connected: what you see may be old. Connecting again…
         </div>
       )}
-      <main className={state === 'live' ? 'page' : 'page is-stale'}>{children}</main>
+      <main ref={main} tabIndex={-1} className={state === 'live' ? 'page' : 'page is-stale'}>
+        {children}
+      </main>
     </>
   );
 }
@@ -62,7 +78,8 @@ function Clock() {
   const now = useLive((store) => store.now);
   return (
     <time className="num top-clock" title="The platform's time in India">
-      {formatTime(now)} IST
+      {formatTime(now)}
+      <span className="wide-only"> IST</span>
     </time>
   );
 }

@@ -2,7 +2,7 @@
 
 import type { Client, ClientMeta, Options as Options2, RequestResult, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AddLimitsData, AddLimitsErrors, AddLimitsResponses, ChangeSizingData, ChangeSizingErrors, ChangeSizingResponses, HealthData, HealthErrors, HealthResponses, KillSwitchData, KillSwitchErrors, KillSwitchResponses, ListAccountEquityData, ListAccountEquityErrors, ListAccountEquityResponses, ListAccountLimitsData, ListAccountLimitsErrors, ListAccountLimitsResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAlarmsData, ListAlarmsErrors, ListAlarmsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListDeploymentEquityData, ListDeploymentEquityErrors, ListDeploymentEquityResponses, ListDeploymentLimitsData, ListDeploymentLimitsErrors, ListDeploymentLimitsResponses, ListDeploymentsData, ListDeploymentsErrors, ListDeploymentsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListLimitsData, ListLimitsErrors, ListLimitsResponses, ListLimitVersionsData, ListLimitVersionsErrors, ListLimitVersionsResponses, ListLoginsData, ListLoginsErrors, ListLoginsResponses, ListLossLocksData, ListLossLocksErrors, ListLossLocksResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPhasesData, ListPhasesErrors, ListPhasesResponses, ListPnlData, ListPnlErrors, ListPnlResponses, ListPositionsData, ListPositionsErrors, ListPositionsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListUnknownOrdersData, ListUnknownOrdersErrors, ListUnknownOrdersResponses, PauseDeploymentData, PauseDeploymentErrors, PauseDeploymentResponses, PutSettingsData, PutSettingsErrors, PutSettingsResponses, RenewTokenData, RenewTokenErrors, RenewTokenResponses, ResolveUnknownOrderData, ResolveUnknownOrderErrors, ResolveUnknownOrderResponses, ResumeDeploymentData, ResumeDeploymentErrors, ResumeDeploymentResponses, RetryLoginData, RetryLoginErrors, RetryLoginResponses, ShowCommandData, ShowCommandErrors, ShowCommandResponses, ShowDayData, ShowDayErrors, ShowDayResponses, ShowKillSwitchData, ShowKillSwitchErrors, ShowKillSwitchResponses, ShowMeData, ShowMeErrors, ShowMeResponses, ShowOrderData, ShowOrderErrors, ShowOrderResponses, ShowUnknownOrderData, ShowUnknownOrderErrors, ShowUnknownOrderResponses, SignInData, SignInErrors, SignInResponses, SquareOffData, SquareOffErrors, SquareOffResponses, TriggerPhaseData, TriggerPhaseErrors, TriggerPhaseResponses, TryLimitSetData, TryLimitSetErrors, TryLimitSetResponses } from './types.gen';
+import type { AddLimitsData, AddLimitsErrors, AddLimitsResponses, ChangeSizingData, ChangeSizingErrors, ChangeSizingResponses, HealthData, HealthErrors, HealthResponses, KillSwitchData, KillSwitchErrors, KillSwitchResponses, ListAccountEquityData, ListAccountEquityErrors, ListAccountEquityResponses, ListAccountLimitsData, ListAccountLimitsErrors, ListAccountLimitsResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAlarmsData, ListAlarmsErrors, ListAlarmsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListDeploymentEquityData, ListDeploymentEquityErrors, ListDeploymentEquityResponses, ListDeploymentLimitsData, ListDeploymentLimitsErrors, ListDeploymentLimitsResponses, ListDeploymentsData, ListDeploymentsErrors, ListDeploymentsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListKillSwitchesData, ListKillSwitchesErrors, ListKillSwitchesResponses, ListLimitsData, ListLimitsErrors, ListLimitsResponses, ListLimitVersionsData, ListLimitVersionsErrors, ListLimitVersionsResponses, ListLoginsData, ListLoginsErrors, ListLoginsResponses, ListLossLocksData, ListLossLocksErrors, ListLossLocksResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPhasesData, ListPhasesErrors, ListPhasesResponses, ListPnlData, ListPnlErrors, ListPnlResponses, ListPositionsData, ListPositionsErrors, ListPositionsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListUnknownOrdersData, ListUnknownOrdersErrors, ListUnknownOrdersResponses, PauseDeploymentData, PauseDeploymentErrors, PauseDeploymentResponses, PutSettingsData, PutSettingsErrors, PutSettingsResponses, RenewTokenData, RenewTokenErrors, RenewTokenResponses, ResolveUnknownOrderData, ResolveUnknownOrderErrors, ResolveUnknownOrderResponses, ResumeDeploymentData, ResumeDeploymentErrors, ResumeDeploymentResponses, RetryLoginData, RetryLoginErrors, RetryLoginResponses, ShowCommandData, ShowCommandErrors, ShowCommandResponses, ShowDayData, ShowDayErrors, ShowDayResponses, ShowKillSwitchData, ShowKillSwitchErrors, ShowKillSwitchResponses, ShowMeData, ShowMeErrors, ShowMeResponses, ShowOrderData, ShowOrderErrors, ShowOrderResponses, ShowUnknownOrderData, ShowUnknownOrderErrors, ShowUnknownOrderResponses, SignInData, SignInErrors, SignInResponses, SquareOffData, SquareOffErrors, SquareOffResponses, TriggerPhaseData, TriggerPhaseErrors, TriggerPhaseResponses, TryLimitSetData, TryLimitSetErrors, TryLimitSetResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -277,6 +277,8 @@ export const tryLimitSet = <ThrowOnError extends boolean = false>(options: Optio
  * List Loss Locks
  *
  * Return the scopes that a loss limit or a combined rule closed and locked on a day, newest first.
+ *
+ * Without a day, on each market's own trading date: a lock is shown for as long as it holds.
  */
 export const listLossLocks = <ThrowOnError extends boolean = false>(options?: Options<ListLossLocksData, ThrowOnError>): RequestResult<ListLossLocksResponses, ListLossLocksErrors, ThrowOnError> => (options?.client ?? client).get<ListLossLocksResponses, ListLossLocksErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -439,6 +441,17 @@ export const listAlarms = <ThrowOnError extends boolean = false>(options?: Optio
 export const listAudit = <ThrowOnError extends boolean = false>(options?: Options<ListAuditData, ThrowOnError>): RequestResult<ListAuditResponses, ListAuditErrors, ThrowOnError> => (options?.client ?? client).get<ListAuditResponses, ListAuditErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/audit',
+    ...options
+});
+
+/**
+ * List Kill Switches
+ *
+ * Return how far the last halts are that you may see: up to three of 24 hours, newest first.
+ */
+export const listKillSwitches = <ThrowOnError extends boolean = false>(options?: Options<ListKillSwitchesData, ThrowOnError>): RequestResult<ListKillSwitchesResponses, ListKillSwitchesErrors, ThrowOnError> => (options?.client ?? client).get<ListKillSwitchesResponses, ListKillSwitchesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/kill-switch',
     ...options
 });
 

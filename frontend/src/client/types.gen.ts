@@ -31,6 +31,10 @@ export type Account = {
     broker: BrokerCode;
     mode: AccountMode;
     /**
+     * Currency
+     */
+    currency: string;
+    /**
      * Egress
      */
     egress: string;
@@ -500,12 +504,18 @@ export type EndpointClass = 'ORDERS' | 'READS' | 'LOGINS';
  * EquityPoint
  *
  * Show profit and loss in one minute, before charges; `peak` is the highest of the day so far.
+ *
+ * `pnl` is realized plus unrealized: money is added here, never in a browser.
  */
 export type EquityPoint = {
     /**
      * Minute
      */
     minute: string;
+    /**
+     * Pnl
+     */
+    pnl: string;
     /**
      * Realized
      */
@@ -3619,6 +3629,37 @@ export type ListAuditResponses = {
 };
 
 export type ListAuditResponse = ListAuditResponses[keyof ListAuditResponses];
+
+export type ListKillSwitchesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/kill-switch';
+};
+
+export type ListKillSwitchesErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListKillSwitchesError = ListKillSwitchesErrors[keyof ListKillSwitchesErrors];
+
+export type ListKillSwitchesResponses = {
+    /**
+     * Response List Kill Switches
+     *
+     * Successful Response
+     */
+    200: Array<KillProgress>;
+};
+
+export type ListKillSwitchesResponse = ListKillSwitchesResponses[keyof ListKillSwitchesResponses];
 
 export type KillSwitchData = {
     body: KillSwitch;

@@ -14,6 +14,7 @@ interface ReasonDialogProps<Variables> {
   mutation: Pick<UseMutationOptions<Command, never, Variables>, 'mutationFn'>;
   variables: (reason: string) => Variables;
   onClose: () => void;
+  onDone?: () => void;
 }
 
 export function ReasonDialog<Variables>({
@@ -23,9 +24,10 @@ export function ReasonDialog<Variables>({
   mutation,
   variables,
   onClose,
+  onDone,
 }: ReasonDialogProps<Variables>) {
   const [reason, setReason] = useState('');
-  const order = useMutation<Command, unknown, Variables>({ ...mutation });
+  const order = useMutation<Command, unknown, Variables>({ ...mutation, onSuccess: onDone });
   const submit = () => {
     order.mutate(variables(reason.trim()));
   };

@@ -2,7 +2,9 @@ import { expect, it } from 'vitest';
 
 import {
   formatAge,
+  formatAmount,
   formatInstrument,
+  formatMoment,
   formatMoney,
   formatPnl,
   formatPrice,
@@ -60,6 +62,20 @@ it('tells gain from loss by the text alone', () => {
 
 it('shows times in India whatever the browser thinks', () => {
   expect(formatTime('2026-11-20T03:45:00Z')).toBe('09:15:00');
+});
+
+it('names the day too where a moment may be of another one', () => {
+  expect(formatMoment('2026-11-19T20:00:00Z')).toBe('20 Nov, 01:30');
+});
+
+it('writes a limit with every digit that counts and without the plus of a profit', () => {
+  const written = [
+    formatAmount('2500000', 'INR'),
+    formatAmount('-51.2', 'INR'),
+    formatAmount('0.125', 'USDT'),
+    formatAmount('none', 'INR'),
+  ];
+  expect(written).toEqual(['₹25,00,000', '−₹51.20', '0.125 USDT', '–']);
 });
 
 it('names options as traders do and leaves other names alone', () => {

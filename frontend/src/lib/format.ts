@@ -8,6 +8,13 @@ const HAS_CENTS = new Set(['INR', 'USD', 'USDT', 'EUR', 'GBP']);
 
 const clock = new Intl.DateTimeFormat('en-GB', { timeZone: ZONE, timeStyle: 'medium' });
 const shortClock = new Intl.DateTimeFormat('en-GB', { timeZone: ZONE, timeStyle: 'short' });
+const moment = new Intl.DateTimeFormat('en-GB', {
+  timeZone: ZONE,
+  day: 'numeric',
+  month: 'short',
+  hour: '2-digit',
+  minute: '2-digit',
+});
 const day = new Intl.DateTimeFormat('en-GB', {
   timeZone: 'UTC',
   weekday: 'short',
@@ -82,6 +89,13 @@ export function formatBill(value: string, currency: string): string {
   return withSymbol(writeNumber(value, currency === 'INR', decimals, 'negative'), currency);
 }
 
+/** An amount with every digit that counts, as a limit must be read: "₹25,000", "−₹51.25". */
+export function formatAmount(value: string, currency: string): string {
+  if (!isNumeric(value)) return '–';
+  const decimals: Decimals = /\.\d*[1-9]/.test(value) ? [2, 8] : [0, 0];
+  return withSymbol(writeNumber(value, currency === 'INR', decimals, 'negative'), currency);
+}
+
 function withSymbol(amount: string, currency: string): string {
   if (amount === '–') return amount;
   const symbol = SYMBOLS[currency];
@@ -99,6 +113,11 @@ export function formatTime(iso: string | null): string {
 
 export function formatShortTime(iso: string): string {
   return shortClock.format(new Date(iso));
+}
+
+/** A moment that may be of another day, in India: "20 Nov, 10:12". */
+export function formatMoment(iso: string): string {
+  return moment.format(new Date(iso));
 }
 
 export function formatDay(isoDate: string): string {

@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen';
-import { addLimits, changeSizing, health, killSwitch, listAccountEquity, listAccountLimits, listAccounts, listAlarms, listAudit, listDeploymentEquity, listDeploymentLimits, listDeployments, listDrift, listLimits, listLimitVersions, listLogins, listLossLocks, listOrders, listPhases, listPnl, listPositions, listRuns, listUnknownOrders, type Options, pauseDeployment, putSettings, renewToken, resolveUnknownOrder, resumeDeployment, retryLogin, showCommand, showDay, showKillSwitch, showMe, showOrder, showUnknownOrder, signIn, squareOff, triggerPhase, tryLimitSet } from '../sdk.gen';
-import type { AddLimitsData, AddLimitsError, AddLimitsResponse, ChangeSizingData, ChangeSizingError, ChangeSizingResponse, HealthData, HealthError, HealthResponse, KillSwitchData, KillSwitchError, KillSwitchResponse, ListAccountEquityData, ListAccountEquityError, ListAccountEquityResponse, ListAccountLimitsData, ListAccountLimitsError, ListAccountLimitsResponse, ListAccountsData, ListAccountsError, ListAccountsResponse, ListAlarmsData, ListAlarmsError, ListAlarmsResponse, ListAuditData, ListAuditError, ListAuditResponse, ListDeploymentEquityData, ListDeploymentEquityError, ListDeploymentEquityResponse, ListDeploymentLimitsData, ListDeploymentLimitsError, ListDeploymentLimitsResponse, ListDeploymentsData, ListDeploymentsError, ListDeploymentsResponse, ListDriftData, ListDriftError, ListDriftResponse, ListLimitsData, ListLimitsError, ListLimitsResponse, ListLimitVersionsData, ListLimitVersionsError, ListLimitVersionsResponse, ListLoginsData, ListLoginsError, ListLoginsResponse, ListLossLocksData, ListLossLocksError, ListLossLocksResponse, ListOrdersData, ListOrdersError, ListOrdersResponse, ListPhasesData, ListPhasesError, ListPhasesResponse, ListPnlData, ListPnlError, ListPnlResponse, ListPositionsData, ListPositionsError, ListPositionsResponse, ListRunsData, ListRunsError, ListRunsResponse, ListUnknownOrdersData, ListUnknownOrdersError, ListUnknownOrdersResponse, PauseDeploymentData, PauseDeploymentError, PauseDeploymentResponse, PutSettingsData, PutSettingsError, PutSettingsResponse, RenewTokenData, RenewTokenError, RenewTokenResponse, ResolveUnknownOrderData, ResolveUnknownOrderError, ResolveUnknownOrderResponse, ResumeDeploymentData, ResumeDeploymentError, ResumeDeploymentResponse, RetryLoginData, RetryLoginError, RetryLoginResponse, ShowCommandData, ShowCommandError, ShowCommandResponse, ShowDayData, ShowDayError, ShowDayResponse, ShowKillSwitchData, ShowKillSwitchError, ShowKillSwitchResponse, ShowMeData, ShowMeError, ShowMeResponse, ShowOrderData, ShowOrderError, ShowOrderResponse, ShowUnknownOrderData, ShowUnknownOrderError, ShowUnknownOrderResponse, SignInData, SignInError, SignInResponse, SquareOffData, SquareOffError, SquareOffResponse, TriggerPhaseData, TriggerPhaseError, TriggerPhaseResponse, TryLimitSetData, TryLimitSetError, TryLimitSetResponse } from '../types.gen';
+import { addLimits, changeSizing, health, killSwitch, listAccountEquity, listAccountLimits, listAccounts, listAlarms, listAudit, listDeploymentEquity, listDeploymentLimits, listDeployments, listDrift, listKillSwitches, listLimits, listLimitVersions, listLogins, listLossLocks, listOrders, listPhases, listPnl, listPositions, listRuns, listUnknownOrders, type Options, pauseDeployment, putSettings, renewToken, resolveUnknownOrder, resumeDeployment, retryLogin, showCommand, showDay, showKillSwitch, showMe, showOrder, showUnknownOrder, signIn, squareOff, triggerPhase, tryLimitSet } from '../sdk.gen';
+import type { AddLimitsData, AddLimitsError, AddLimitsResponse, ChangeSizingData, ChangeSizingError, ChangeSizingResponse, HealthData, HealthError, HealthResponse, KillSwitchData, KillSwitchError, KillSwitchResponse, ListAccountEquityData, ListAccountEquityError, ListAccountEquityResponse, ListAccountLimitsData, ListAccountLimitsError, ListAccountLimitsResponse, ListAccountsData, ListAccountsError, ListAccountsResponse, ListAlarmsData, ListAlarmsError, ListAlarmsResponse, ListAuditData, ListAuditError, ListAuditResponse, ListDeploymentEquityData, ListDeploymentEquityError, ListDeploymentEquityResponse, ListDeploymentLimitsData, ListDeploymentLimitsError, ListDeploymentLimitsResponse, ListDeploymentsData, ListDeploymentsError, ListDeploymentsResponse, ListDriftData, ListDriftError, ListDriftResponse, ListKillSwitchesData, ListKillSwitchesError, ListKillSwitchesResponse, ListLimitsData, ListLimitsError, ListLimitsResponse, ListLimitVersionsData, ListLimitVersionsError, ListLimitVersionsResponse, ListLoginsData, ListLoginsError, ListLoginsResponse, ListLossLocksData, ListLossLocksError, ListLossLocksResponse, ListOrdersData, ListOrdersError, ListOrdersResponse, ListPhasesData, ListPhasesError, ListPhasesResponse, ListPnlData, ListPnlError, ListPnlResponse, ListPositionsData, ListPositionsError, ListPositionsResponse, ListRunsData, ListRunsError, ListRunsResponse, ListUnknownOrdersData, ListUnknownOrdersError, ListUnknownOrdersResponse, PauseDeploymentData, PauseDeploymentError, PauseDeploymentResponse, PutSettingsData, PutSettingsError, PutSettingsResponse, RenewTokenData, RenewTokenError, RenewTokenResponse, ResolveUnknownOrderData, ResolveUnknownOrderError, ResolveUnknownOrderResponse, ResumeDeploymentData, ResumeDeploymentError, ResumeDeploymentResponse, RetryLoginData, RetryLoginError, RetryLoginResponse, ShowCommandData, ShowCommandError, ShowCommandResponse, ShowDayData, ShowDayError, ShowDayResponse, ShowKillSwitchData, ShowKillSwitchError, ShowKillSwitchResponse, ShowMeData, ShowMeError, ShowMeResponse, ShowOrderData, ShowOrderError, ShowOrderResponse, ShowUnknownOrderData, ShowUnknownOrderError, ShowUnknownOrderResponse, SignInData, SignInError, SignInResponse, SquareOffData, SquareOffError, SquareOffResponse, TriggerPhaseData, TriggerPhaseError, TriggerPhaseResponse, TryLimitSetData, TryLimitSetError, TryLimitSetResponse } from '../types.gen';
 
 /**
  * Sign In
@@ -435,6 +435,8 @@ export const listLossLocksQueryKey = (options?: Options<ListLossLocksData>) => c
  * List Loss Locks
  *
  * Return the scopes that a loss limit or a combined rule closed and locked on a day, newest first.
+ *
+ * Without a day, on each market's own trading date: a lock is shown for as long as it holds.
  */
 export const listLossLocksOptions = (options?: Options<ListLossLocksData>) => queryOptions<ListLossLocksResponse, ListLossLocksError, ListLossLocksResponse, ReturnType<typeof listLossLocksQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
@@ -820,6 +822,26 @@ export const listAuditInfiniteOptions = (options?: Options<ListAuditData>) => {
     });
     return opts as Omit<typeof opts, 'initialData'>;
 };
+
+export const listKillSwitchesQueryKey = (options?: Options<ListKillSwitchesData>) => createQueryKey('listKillSwitches', options);
+
+/**
+ * List Kill Switches
+ *
+ * Return how far the last halts are that you may see: up to three of 24 hours, newest first.
+ */
+export const listKillSwitchesOptions = (options?: Options<ListKillSwitchesData>) => queryOptions<ListKillSwitchesResponse, ListKillSwitchesError, ListKillSwitchesResponse, ReturnType<typeof listKillSwitchesQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listKillSwitches({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listKillSwitchesQueryKey(options)
+});
 
 /**
  * Kill Switch

@@ -1,11 +1,15 @@
-import { Alert, Progress, Stack, Table, Text } from '@mantine/core';
+import { Alert, Progress, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 
-import type { KillProgress } from '../../client';
+import type { KilledAccountInfo, KillProgress } from '../../client';
 import { showKillSwitchOptions } from '../../client/@tanstack/react-query.gen';
+import { ToneIcon } from '../../components/icons';
+import { type Field, Records } from '../../components/records';
+import { formatTime } from '../../lib/format';
 import { describeProblem } from '../../lib/problem';
 
 const LOOK_EVERY_MS = 1000;
+const LIST_HEIGHT = 320;
 
 /** Follow a pressed kill switch until every account is flat; list those that are not, with the reason. */
 export function KillProgressView({ commandId }: { commandId: number }) {
@@ -16,54 +20,76 @@ export function KillProgressView({ commandId }: { commandId: number }) {
   if (followed.data === undefined) {
     return followed.isError ? <Alert color="red">{describeProblem(followed.error)}</Alert> : null;
   }
-  return <Standing kill={followed.data} />;
+  return <KillStanding kill={followed.data} label="Progress of the kill switch" />;
 }
 
-function Standing({ kill }: { kill: KillProgress }) {
+/** Say how far a pressed kill switch is: the sum, then each account, those that are not flat first. */
+export function KillStanding({ kill, label }: { kill: KillProgress; label: string }) {
   const open = kill.accounts.filter((account) => account.why_not_flat !== null);
-  const flat = kill.accounts.length - open.length;
+  const flat = kill.accounts.filter((account) => account.why_not_flat === null);
   const { p50_ms: p50, p99_ms: p99, accounts: measured } = kill.press_to_last_order;
   return (
-    <Stack gap="xs" role="status" aria-label="Progress of the kill switch">
-      <Text size="sm">
-        {kill.is_flat ? 'Everything is flat' : 'Closing'}: {flat} of {kill.accounts.length} accounts that had
-        something to close are flat.
-      </Text>
+    <Stack gap="xs">
+      <div role="status" aria-label={label}>
+        <Text size="sm">
+          {kill.is_flat ? 'Everything is flat' : 'Closing'}: {flat.length} of {kill.accounts.length} accounts
+          that had something to close are flat.
+        </Text>
+        {measured > 0 && (
+          <Text size="xs" c="dimmed">
+            Press to last order: p50 {p50} ms, p99 {p99} ms ({measured} accounts)
+          </Text>
+        )}
+      </div>
       <Progress
         aria-label="Accounts that are flat"
         color={kill.is_flat ? 'teal' : 'red'}
-        value={kill.accounts.length === 0 ? 100 : (100 * flat) / kill.accounts.length}
+        value={kill.accounts.length === 0 ? 100 : (100 * flat.length) / kill.accounts.length}
       />
-      {measured > 0 && (
-        <Text size="xs" c="dimmed">
-          Press to last order: p50 {p50} ms, p99 {p99} ms ({measured} accounts)
-        </Text>
-      )}
       {!kill.is_flat && !kill.are_exits_running && (
         <Alert color="red">No exits lane is alive: nothing is closed until the workers run.</Alert>
       )}
-      {open.length > 0 && (
-        <Table>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Account</Table.Th>
-              <Table.Th>Open legs</Table.Th>
-              <Table.Th>Why it is not flat</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {open.map((account) => (
-              <Table.Tr key={account.account_id}>
-                <Table.Td>
-                  {account.user_name}/{account.account_name}
-                </Table.Td>
-                <Table.Td className="num">{account.open_legs}</Table.Td>
-                <Table.Td>{account.why_not_flat}</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
+      {kill.accounts.length > 0 && (
+        <Records
+          label="Accounts of the kill switch"
+          rows={[...open, ...flat]}
+          fields={FIELDS}
+          rowKey={(account) => account.account_id}
+          maxHeight={LIST_HEIGHT}
+        />
       )}
     </Stack>
+  );
+}
+
+const FIELDS: Field<KilledAccountInfo>[] = [
+  {
+    key: 'account',
+    title: 'Account',
+    render: ({ user_name, account_name }) => `${user_name}/${account_name}`,
+  },
+  { key: 'legs', title: 'Open legs', isNumber: true, render: (account) => account.open_legs },
+  {
+    key: 'took',
+    title: 'Last order',
+    isNumber: true,
+    render: ({ press_to_last_order_ms: took }) => (took === null ? 'none sent' : `after ${took} ms`),
+  },
+  { key: 'state', title: 'Flat', render: (account) => <FlatOrWhy account={account} /> },
+];
+
+function FlatOrWhy({ account }: { account: KilledAccountInfo }) {
+  const isFlat = account.why_not_flat === null;
+  return (
+    <span className="state">
+      <ToneIcon tone={isFlat ? 'good' : 'bad'} />
+      {isFlat ? (
+        <>flat{account.flat_at !== null && ` at ${formatTime(account.flat_at)}`}</>
+      ) : (
+        <>
+          <b>not yet:</b> <span>{account.why_not_flat}</span>
+        </>
+      )}
+    </span>
   );
 }
