@@ -38,7 +38,8 @@ class EquityPoint(Shown):
     """Show profit and loss in one minute: `net` is realized and unrealized less charges.
 
     Loss limits judge `net`; `peak` is its highest of the day so far. `is_estimated`: some of the charges were
-    reckoned from rates or have none, the others are the broker's word. Money is added here, never in a browser.
+    reckoned from rates or have none, the others are the broker's word.
+    Money is added here, never in a browser.
     """
 
     minute: datetime

@@ -56,7 +56,8 @@ def test_the_dashboard_names_every_limit_and_no_other() -> None:
 
     named = re.findall(r"\bname: '(\w+)'", text)
 
-    assert sorted(named) == sorted(field.name for field in fields(RiskLimits))
+    # A daily loss that names its currency has as many names as there are currencies.
+    assert sorted(named) == sorted({field.name for field in fields(RiskLimits)} - {"daily_losses"})
 
 
 def test_the_example_environment_names_every_setting_and_no_other() -> None:

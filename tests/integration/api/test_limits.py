@@ -54,7 +54,7 @@ def test_what_a_family_sets_is_shown_to_its_users_and_set_by_staff_only(world: W
     person = world.people[0]
     with world.database.begin() as session:
         family = add_family(session, "rao")
-        set_family_of_user(session, person.user_id, family.family_id)
+        set_family_of_user(session, UserId(person.user_id), family.family_id)
 
     told = world.client.get("/api/v1/families", headers=world.headers("ops")).json()
     assert told == [{"family_id": family.family_id, "name": "rao", "members": ["aarav"]}]

@@ -52,8 +52,8 @@ def tell(desk: Desk, deployment: Deployment, available: Decimal) -> None:
 
 def need_of(desk: Desk, orders: Sequence[OrderRow]) -> Decimal:
     strikes = [i.option.strike for i in map(desk.option, OptionRight) if i.option is not None]
-    need = sum(order.quantity * (order.price or 0) for order in orders)
-    need += sum(order.quantity * strike for order, strike in zip(orders, strikes, strict=True))
+    pairs = zip(orders, strikes, strict=True)
+    need = sum((o.quantity * ((o.price or Decimal(0)) + strike) for o, strike in pairs), Decimal(0))
     return need * Decimal("0.20")
 
 

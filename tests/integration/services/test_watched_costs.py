@@ -65,6 +65,7 @@ def leg(person: Person, *, net: str, cash: str, entry_px: str = "100") -> Watche
         deployment_id=DeploymentId(person.deployment_id),
         covered_by=covering(
             broker=BrokerCode.BINANCE_FUTURES,
+            family_id=None,
             user_id=UserId(person.user_id),
             account_id=AccountId(person.account_id),
         ),
