@@ -10,15 +10,18 @@ from redis.exceptions import RedisError
 from app.config import load_settings
 from app.domain.accounts import BrokerCode
 from app.infra.logs import configure_logs
-from app.infra.names import WORKERS_KEY, QueueName
+from app.infra.names import WORKERS_KEY, QueueName, queues_of
 from app.infra.queue import make_celery
+from app.services.standby import Standby
 from tasks.base import OpenbellTask
 from tasks.container import container, engines
 
 log = structlog.get_logger()
 
 _HEARTBEAT_S = 2.0
-_BROKER_QUEUES = frozenset({QueueName.LOGIN, QueueName.ORDERS, QueueName.EXITS, QueueName.BOOKS})
+_STANDBY_LOOKS_EVERY_S = 2.0
+_BROKER_KINDS = (QueueName.LOGIN, QueueName.ORDERS, QueueName.EXITS, QueueName.BOOKS)
+_BROKER_QUEUES = frozenset(queue for kind in _BROKER_KINDS for queue in queues_of(kind))
 
 celery_app = make_celery(engines().redis_url, task_class=OpenbellTask)
 celery_app.conf.update(
@@ -38,12 +41,19 @@ def _start_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401  signal
 
 
 @signals.worker_ready.connect
-def _import_broker_sdks(sender: Any, **_: Any) -> None:  # noqa: ANN401  signal
-    """Import the broker's SDK before the first login or order needs it: it costs seconds."""
-    settings = load_settings()
-    is_reachable = settings.is_live_trading_allowed or BrokerCode.KOTAK_NEO.value in settings.broker_urls
-    if is_reachable and not _BROKER_QUEUES.isdisjoint(sender.app.amqp.queues.consume_from):
-        container().adapter(BrokerCode.KOTAK_NEO)
+def _get_ready_for_brokers(sender: Any, **_: Any) -> None:  # noqa: ANN401  signal
+    """Import the brokers' SDKs before the first login or order needs them: it costs seconds.
+
+    Who may have to take over exits has the accounts' gateways as well.
+    """
+    served = set(sender.app.amqp.queues.consume_from)
+    brokers = container().reachable_brokers
+    if served.isdisjoint(_BROKER_QUEUES):
+        return
+    for broker in sorted(brokers):
+        container().adapter(broker)
+    if not served.isdisjoint(queues_of(QueueName.EXITS)):
+        threading.Thread(target=_stand_by, args=(brokers,), daemon=True).start()
 
 
 @signals.worker_process_init.connect
@@ -55,6 +65,13 @@ def _leave_the_parents_connections(**_: Any) -> None:  # noqa: ANN401  signal
 @signals.worker_shutting_down.connect
 def _stop_runs(**_: Any) -> None:  # noqa: ANN401  signal
     container().stop.set()
+
+
+def _stand_by(brokers: frozenset[BrokerCode]) -> None:
+    parts = container()
+    standby = Standby(parts.database, parts.gateways, brokers)
+    while not parts.stop.wait(_STANDBY_LOOKS_EVERY_S):
+        standby.look()
 
 
 def _beat_until_stopped(name: str) -> None:

@@ -122,6 +122,15 @@ class Container:
             )
         return self._adapters[code]
 
+    @property
+    def reachable_brokers(self) -> frozenset[BrokerCode]:
+        """The brokers of our markets that this process may speak to."""
+        brokers = {broker for venue in self.settings.venues for broker in MARKETS[venue].brokers}
+        is_live = self.settings.is_live_trading_allowed
+        return frozenset(
+            b for b in brokers if is_live or b is BrokerCode.PAPER or self.settings.is_simulated(b)
+        )
+
     def _base_url(self, code: BrokerCode) -> str | None:
         if code is BrokerCode.PAPER:
             return self.settings.paper_url

@@ -25,6 +25,7 @@ class Gateways:
         self._adapters = adapters
         self._lock = threading.Lock()
         self._known: dict[AccountId, tuple[int, BrokerGateway]] = {}
+        self._restoring: dict[AccountId, threading.Lock] = {}
         self._brokers: dict[AccountId, BrokerCode] = {}
 
     def get(self, account_id: AccountId) -> BrokerGateway:
@@ -47,14 +48,24 @@ class Gateways:
         """
         stored = self._load(account_id)
         with self._lock:
-            known = self._known.get(account_id)
+            restoring = self._restoring.setdefault(account_id, threading.Lock())
+        # One account at a time, but never one behind another: an adapter may take its time (I8).
+        with restoring:
+            with self._lock:
+                known = self._known.get(account_id)
             if known is not None and known[0] >= stored.generation:
                 return known[1]
             gateway = self._adapters(stored.broker_session.broker).restore(stored.broker_session)
-            self._known[account_id] = (stored.generation, gateway)
+            with self._lock:
+                self._known[account_id] = (stored.generation, gateway)
         if known is not None:
             known[1].close()
         return gateway
+
+    def has(self, account_id: AccountId) -> bool:
+        """Whether the account's gateway is there already."""
+        with self._lock:
+            return account_id in self._known
 
     def forget(self, account_id: AccountId, gateway: BrokerGateway) -> int | None:
         """Close a gateway whose session the broker has ended; the next use takes the newest login's.
