@@ -2,7 +2,7 @@
 
 import type { Client, ClientMeta, Options as Options2, RequestResult, TDataShape } from './client';
 import { client } from './client.gen';
-import type { AddLimitsData, AddLimitsErrors, AddLimitsResponses, ChangeSizingData, ChangeSizingErrors, ChangeSizingResponses, HealthData, HealthErrors, HealthResponses, KillSwitchData, KillSwitchErrors, KillSwitchResponses, ListAccountEquityData, ListAccountEquityErrors, ListAccountEquityResponses, ListAccountLimitsData, ListAccountLimitsErrors, ListAccountLimitsResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAlarmsData, ListAlarmsErrors, ListAlarmsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListDeploymentEquityData, ListDeploymentEquityErrors, ListDeploymentEquityResponses, ListDeploymentLimitsData, ListDeploymentLimitsErrors, ListDeploymentLimitsResponses, ListDeploymentsData, ListDeploymentsErrors, ListDeploymentsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListKillSwitchesData, ListKillSwitchesErrors, ListKillSwitchesResponses, ListLimitsData, ListLimitsErrors, ListLimitsResponses, ListLimitVersionsData, ListLimitVersionsErrors, ListLimitVersionsResponses, ListLoginsData, ListLoginsErrors, ListLoginsResponses, ListLossLocksData, ListLossLocksErrors, ListLossLocksResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPhasesData, ListPhasesErrors, ListPhasesResponses, ListPnlData, ListPnlErrors, ListPnlResponses, ListPositionsData, ListPositionsErrors, ListPositionsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListUnknownOrdersData, ListUnknownOrdersErrors, ListUnknownOrdersResponses, PauseDeploymentData, PauseDeploymentErrors, PauseDeploymentResponses, PutSettingsData, PutSettingsErrors, PutSettingsResponses, RenewTokenData, RenewTokenErrors, RenewTokenResponses, ResolveUnknownOrderData, ResolveUnknownOrderErrors, ResolveUnknownOrderResponses, ResumeDeploymentData, ResumeDeploymentErrors, ResumeDeploymentResponses, RetryLoginData, RetryLoginErrors, RetryLoginResponses, ShowCommandData, ShowCommandErrors, ShowCommandResponses, ShowDayData, ShowDayErrors, ShowDayResponses, ShowKillSwitchData, ShowKillSwitchErrors, ShowKillSwitchResponses, ShowMeData, ShowMeErrors, ShowMeResponses, ShowOrderData, ShowOrderErrors, ShowOrderResponses, ShowUnknownOrderData, ShowUnknownOrderErrors, ShowUnknownOrderResponses, SignInData, SignInErrors, SignInResponses, SquareOffData, SquareOffErrors, SquareOffResponses, TriggerPhaseData, TriggerPhaseErrors, TriggerPhaseResponses, TryLimitSetData, TryLimitSetErrors, TryLimitSetResponses } from './types.gen';
+import type { AddLimitsData, AddLimitsErrors, AddLimitsResponses, AddSquareOffData, AddSquareOffErrors, AddSquareOffResponses, AddWindowData, AddWindowErrors, AddWindowResponses, ChangeSizingData, ChangeSizingErrors, ChangeSizingResponses, EndSquareOffData, EndSquareOffErrors, EndSquareOffResponses, EndWindowData, EndWindowErrors, EndWindowResponses, HandInSignalData, HandInSignalErrors, HandInSignalResponses, HealthData, HealthErrors, HealthResponses, KillSwitchData, KillSwitchErrors, KillSwitchResponses, ListAccountEquityData, ListAccountEquityErrors, ListAccountEquityResponses, ListAccountLimitsData, ListAccountLimitsErrors, ListAccountLimitsResponses, ListAccountsData, ListAccountsErrors, ListAccountsResponses, ListAlarmsData, ListAlarmsErrors, ListAlarmsResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListDeparturesData, ListDeparturesErrors, ListDeparturesResponses, ListDeploymentEquityData, ListDeploymentEquityErrors, ListDeploymentEquityResponses, ListDeploymentLimitsData, ListDeploymentLimitsErrors, ListDeploymentLimitsResponses, ListDeploymentsData, ListDeploymentsErrors, ListDeploymentsResponses, ListDriftData, ListDriftErrors, ListDriftResponses, ListFamiliesData, ListFamiliesErrors, ListFamiliesResponses, ListKillSwitchesData, ListKillSwitchesErrors, ListKillSwitchesResponses, ListLimitsData, ListLimitsErrors, ListLimitsResponses, ListLimitVersionsData, ListLimitVersionsErrors, ListLimitVersionsResponses, ListLoginsData, ListLoginsErrors, ListLoginsResponses, ListLossLocksData, ListLossLocksErrors, ListLossLocksResponses, ListOrdersData, ListOrdersErrors, ListOrdersResponses, ListPhasesData, ListPhasesErrors, ListPhasesResponses, ListPnlData, ListPnlErrors, ListPnlResponses, ListPositionsData, ListPositionsErrors, ListPositionsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSquareOffsData, ListSquareOffsErrors, ListSquareOffsResponses, ListUnknownOrdersData, ListUnknownOrdersErrors, ListUnknownOrdersResponses, ListWindowsData, ListWindowsErrors, ListWindowsResponses, PauseDeploymentData, PauseDeploymentErrors, PauseDeploymentResponses, PutSettingsData, PutSettingsErrors, PutSettingsResponses, RenewTokenData, RenewTokenErrors, RenewTokenResponses, ResolveUnknownOrderData, ResolveUnknownOrderErrors, ResolveUnknownOrderResponses, ResumeDeploymentData, ResumeDeploymentErrors, ResumeDeploymentResponses, RetryLoginData, RetryLoginErrors, RetryLoginResponses, ShowCommandData, ShowCommandErrors, ShowCommandResponses, ShowDayData, ShowDayErrors, ShowDayResponses, ShowHandedInData, ShowHandedInErrors, ShowHandedInResponses, ShowKillSwitchData, ShowKillSwitchErrors, ShowKillSwitchResponses, ShowMeData, ShowMeErrors, ShowMeResponses, ShowOrderData, ShowOrderErrors, ShowOrderResponses, ShowUnknownOrderData, ShowUnknownOrderErrors, ShowUnknownOrderResponses, SignInData, SignInErrors, SignInResponses, SquareOffData, SquareOffErrors, SquareOffResponses, TriggerPhaseData, TriggerPhaseErrors, TriggerPhaseResponses, TryLimitSetData, TryLimitSetErrors, TryLimitSetResponses } from './types.gen';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -233,6 +233,17 @@ export const listLimits = <ThrowOnError extends boolean = false>(options?: Optio
 });
 
 /**
+ * List Families
+ *
+ * Return the families of users, with their ids and members; staff only.
+ */
+export const listFamilies = <ThrowOnError extends boolean = false>(options?: Options<ListFamiliesData, ThrowOnError>): RequestResult<ListFamiliesResponses, ListFamiliesErrors, ThrowOnError> => (options?.client ?? client).get<ListFamiliesResponses, ListFamiliesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/families',
+    ...options
+});
+
+/**
  * List Limit Versions
  *
  * Return every version of a scope's own set, newest first.
@@ -289,7 +300,7 @@ export const listLossLocks = <ThrowOnError extends boolean = false>(options?: Op
 /**
  * List Account Equity
  *
- * Return an account's profit and loss, minute by minute where it changed, before charges.
+ * Return an account's profit and loss, minute by minute where it changed, with its charges.
  */
 export const listAccountEquity = <ThrowOnError extends boolean = false>(options: Options<ListAccountEquityData, ThrowOnError>): RequestResult<ListAccountEquityResponses, ListAccountEquityErrors, ThrowOnError> => (options.client ?? client).get<ListAccountEquityResponses, ListAccountEquityErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -300,12 +311,105 @@ export const listAccountEquity = <ThrowOnError extends boolean = false>(options:
 /**
  * List Deployment Equity
  *
- * Return a deployment's profit and loss, minute by minute where it changed, before charges.
+ * Return a deployment's profit and loss, minute by minute where it changed, with its charges.
  */
 export const listDeploymentEquity = <ThrowOnError extends boolean = false>(options: Options<ListDeploymentEquityData, ThrowOnError>): RequestResult<ListDeploymentEquityResponses, ListDeploymentEquityErrors, ThrowOnError> => (options.client ?? client).get<ListDeploymentEquityResponses, ListDeploymentEquityErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/deployments/{deployment_id}/equity',
     ...options
+});
+
+/**
+ * List Square Offs
+ *
+ * Return when each group of positions leaves today, and what people have set.
+ */
+export const listSquareOffs = <ThrowOnError extends boolean = false>(options?: Options<ListSquareOffsData, ThrowOnError>): RequestResult<ListSquareOffsResponses, ListSquareOffsErrors, ThrowOnError> => (options?.client ?? client).get<ListSquareOffsResponses, ListSquareOffsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/square-offs',
+    ...options
+});
+
+/**
+ * Add Square Off
+ *
+ * Set when a group leaves; administrators only.
+ */
+export const addSquareOff = <ThrowOnError extends boolean = false>(options: Options<AddSquareOffData, ThrowOnError>): RequestResult<AddSquareOffResponses, AddSquareOffErrors, ThrowOnError> => (options.client ?? client).post<AddSquareOffResponses, AddSquareOffErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/square-offs',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Departures
+ *
+ * Return the held legs: when each must be out, when the broker closes it, and how urgent that is.
+ */
+export const listDepartures = <ThrowOnError extends boolean = false>(options?: Options<ListDeparturesData, ThrowOnError>): RequestResult<ListDeparturesResponses, ListDeparturesErrors, ThrowOnError> => (options?.client ?? client).get<ListDeparturesResponses, ListDeparturesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/departures',
+    ...options
+});
+
+/**
+ * End Square Off
+ *
+ * Take a setting back; administrators only.
+ */
+export const endSquareOff = <ThrowOnError extends boolean = false>(options: Options<EndSquareOffData, ThrowOnError>): RequestResult<EndSquareOffResponses, EndSquareOffErrors, ThrowOnError> => (options.client ?? client).post<EndSquareOffResponses, EndSquareOffErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/square-offs/{number}/withdrawal',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List Windows
+ *
+ * Return the windows without entries, or before which positions must be out, newest first.
+ */
+export const listWindows = <ThrowOnError extends boolean = false>(options?: Options<ListWindowsData, ThrowOnError>): RequestResult<ListWindowsResponses, ListWindowsErrors, ThrowOnError> => (options?.client ?? client).get<ListWindowsResponses, ListWindowsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/blackouts',
+    ...options
+});
+
+/**
+ * Add Window
+ *
+ * Add a window; administrators only.
+ */
+export const addWindow = <ThrowOnError extends boolean = false>(options: Options<AddWindowData, ThrowOnError>): RequestResult<AddWindowResponses, AddWindowErrors, ThrowOnError> => (options.client ?? client).post<AddWindowResponses, AddWindowErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/blackouts',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * End Window
+ *
+ * Take a window back; administrators only.
+ */
+export const endWindow = <ThrowOnError extends boolean = false>(options: Options<EndWindowData, ThrowOnError>): RequestResult<EndWindowResponses, EndWindowErrors, ThrowOnError> => (options.client ?? client).post<EndWindowResponses, EndWindowErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/blackouts/{number}/withdrawal',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**
@@ -338,6 +442,32 @@ export const showOrder = <ThrowOnError extends boolean = false>(options: Options
 export const listPositions = <ThrowOnError extends boolean = false>(options?: Options<ListPositionsData, ThrowOnError>): RequestResult<ListPositionsResponses, ListPositionsErrors, ThrowOnError> => (options?.client ?? client).get<ListPositionsResponses, ListPositionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/api/v1/positions',
+    ...options
+});
+
+/**
+ * Hand In Signal
+ *
+ * Hand a signal in, once per key; a denial is a problem whose `code` is the gate's.
+ */
+export const handInSignal = <ThrowOnError extends boolean = false>(options: Options<HandInSignalData, ThrowOnError>): RequestResult<HandInSignalResponses, HandInSignalErrors, ThrowOnError> => (options.client ?? client).post<HandInSignalResponses, HandInSignalErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/signals',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Show Handed In
+ *
+ * Return what was handed in, with its orders as they are now.
+ */
+export const showHandedIn = <ThrowOnError extends boolean = false>(options: Options<ShowHandedInData, ThrowOnError>): RequestResult<ShowHandedInResponses, ShowHandedInErrors, ThrowOnError> => (options.client ?? client).get<ShowHandedInResponses, ShowHandedInErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/api/v1/signals/{signal_id}',
     ...options
 });
 

@@ -212,6 +212,74 @@ export type AuditEntry = {
 export type BasketResult = 'COMPLETE' | 'PARTIAL' | 'NOT_FILLED' | 'UNWINDING' | 'UNWOUND';
 
 /**
+ * BlackoutRow
+ *
+ * Show a window with who made it; `timezone` is null for one that happens once.
+ */
+export type BlackoutRow = {
+    /**
+     * Id
+     */
+    id: number;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Covers
+     */
+    covers: Array<string>;
+    /**
+     * Starts At
+     */
+    starts_at: string;
+    /**
+     * Ends At
+     */
+    ends_at: string;
+    rule: BlackoutRule;
+    /**
+     * Lead S
+     */
+    lead_s: number;
+    /**
+     * Timezone
+     */
+    timezone: string | null;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Reason
+     */
+    reason: string;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Withdrawn At
+     */
+    withdrawn_at: string | null;
+    /**
+     * Withdrawn By
+     */
+    withdrawn_by: string | null;
+    /**
+     * Withdrawal Reason
+     */
+    withdrawal_reason: string | null;
+};
+
+/**
+ * BlackoutRule
+ *
+ * Say what a window asks for: no entries in it, or that and no position in it either.
+ */
+export type BlackoutRule = 'NO_ENTRIES' | 'FLAT_BEFORE';
+
+/**
  * BreakerInfo
  *
  * Show what is held back at a broker that fails for several accounts.
@@ -283,7 +351,7 @@ export type ChangeSizing = {
  *
  * Name what is charged.
  */
-export type Charge = 'brokerage' | 'stt' | 'transaction' | 'ipft' | 'sebi' | 'stamp' | 'gst' | 'trade_fee' | 'commission';
+export type Charge = 'brokerage' | 'stt' | 'transaction' | 'ipft' | 'sebi' | 'stamp' | 'gst' | 'trade_fee' | 'commission' | 'funding' | 'swap';
 
 /**
  * ChargeBasis
@@ -358,16 +426,55 @@ export type ControlAction = 'HALT' | 'REDUCE' | 'RESUME';
 /**
  * ControlScope
  *
- * Say whom a kill switch stops: everybody, a broker's, a user's or one account, or one deployment.
+ * Say whose trading a kill switch stops.
  */
-export type ControlScope = 'tenant' | 'broker' | 'user' | 'account' | 'deployment';
+export type ControlScope = 'tenant' | 'broker' | 'family' | 'user' | 'account' | 'deployment';
 
 /**
  * DenialCode
  *
  * Name every reason for which an order is refused before it leaves us.
  */
-export type DenialCode = 'TRADING_STATE' | 'DEPLOYMENT_STATE' | 'SESSION_CLOSED' | 'SIGNAL_EXPIRED' | 'DUPLICATE' | 'UNKNOWN_OUTCOME' | 'STALE_DATA' | 'QUANTITY' | 'PRICE_BAND' | 'ORDER_NOTIONAL' | 'ACCOUNT_NOTIONAL' | 'UNDERLYING_NOTIONAL' | 'OPEN_POSITIONS' | 'OPEN_ORDERS' | 'ORDER_RATE' | 'ORDERS_PER_DAY' | 'SYMBOL' | 'SELF_CROSS' | 'COOLDOWN' | 'STOP_GUARD' | 'LOSING_TRADES' | 'TRADE_DRAWDOWN' | 'LOW_PROFIT' | 'DAILY_LOSS' | 'SIZING_INPUT' | 'BELOW_ONE_LOT' | 'OTHER_LEG' | 'HEDGE_NOT_FILLED' | 'LEG_NOT_FILLED' | 'REDUCE_ONLY';
+export type DenialCode = 'TRADING_STATE' | 'DEPLOYMENT_STATE' | 'SESSION_CLOSED' | 'EXPIRY_DAY' | 'BLACKOUT' | 'SIGNAL_EXPIRED' | 'DUPLICATE' | 'UNKNOWN_OUTCOME' | 'STALE_DATA' | 'QUANTITY' | 'PRICE_BAND' | 'ORDER_NOTIONAL' | 'ACCOUNT_NOTIONAL' | 'UNDERLYING_NOTIONAL' | 'MARGIN' | 'OPEN_POSITIONS' | 'OPEN_ORDERS' | 'ORDER_RATE' | 'ORDERS_PER_DAY' | 'SYMBOL' | 'SELF_CROSS' | 'COOLDOWN' | 'STOP_GUARD' | 'LOSING_TRADES' | 'TRADE_DRAWDOWN' | 'LOW_PROFIT' | 'DAILY_LOSS' | 'SIZING_INPUT' | 'BELOW_ONE_LOT' | 'OTHER_LEG' | 'HEDGE_NOT_FILLED' | 'LEG_NOT_FILLED' | 'REDUCE_ONLY';
+
+/**
+ * Departure
+ *
+ * Show a held leg: when it leaves at the latest, and how hard its exit is pressed.
+ *
+ * `leave_by` is null where nothing asks for it, or its contract is not known.
+ */
+export type Departure = {
+    /**
+     * Account Id
+     */
+    account_id: number;
+    /**
+     * Deployment Id
+     */
+    deployment_id: number;
+    /**
+     * Instrument Id
+     */
+    instrument_id: string;
+    /**
+     * Net Qty
+     */
+    net_qty: string;
+    /**
+     * Leave By
+     */
+    leave_by: string | null;
+    /**
+     * Broker At
+     */
+    broker_at: string | null;
+    /**
+     * Exit Reason
+     */
+    exit_reason: string | null;
+    urgency: Urgency;
+};
 
 /**
  * Deployment
@@ -432,6 +539,13 @@ export type Deployment = {
  * Say whether a deployment is asked for signals. Exits work in every state.
  */
 export type DeploymentState = 'ACTIVE' | 'PAUSED' | 'HALTED';
+
+/**
+ * Door
+ *
+ * Name the ways in.
+ */
+export type Door = 'REST' | 'OPENALGO' | 'AMIBROKER' | 'CLI';
 
 /**
  * Drift
@@ -503,19 +617,17 @@ export type EndpointClass = 'ORDERS' | 'READS' | 'LOGINS';
 /**
  * EquityPoint
  *
- * Show profit and loss in one minute, before charges; `peak` is the highest of the day so far.
+ * Show profit and loss in one minute: `net` is realized and unrealized less charges.
  *
- * `pnl` is realized plus unrealized: money is added here, never in a browser.
+ * Loss limits judge `net`; `peak` is its highest of the day so far. `is_estimated`: some of the charges were
+ * reckoned from rates or have none, the others are the broker's word.
+ * Money is added here, never in a browser.
  */
 export type EquityPoint = {
     /**
      * Minute
      */
     minute: string;
-    /**
-     * Pnl
-     */
-    pnl: string;
     /**
      * Realized
      */
@@ -524,6 +636,18 @@ export type EquityPoint = {
      * Unrealized
      */
     unrealized: string;
+    /**
+     * Charges
+     */
+    charges: string;
+    /**
+     * Net
+     */
+    net: string;
+    /**
+     * Is Estimated
+     */
+    is_estimated: boolean;
     /**
      * Peak
      */
@@ -583,6 +707,26 @@ export type EvidenceEntry = {
 export type EvidenceSource = 'TAG' | 'ORDERS' | 'TRADES' | 'STREAM' | 'OPERATOR';
 
 /**
+ * Family
+ *
+ * Show a family of users; its id is the target of limits and of the kill switch.
+ */
+export type Family = {
+    /**
+     * Family Id
+     */
+    family_id: number;
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Members
+     */
+    members: Array<string>;
+};
+
+/**
  * Fate
  *
  * Say what became of an order, as a person knows it.
@@ -604,6 +748,26 @@ export type FindingInfo = {
      * Message
      */
     message: string;
+};
+
+/**
+ * GroupTimes
+ *
+ * Show the times of a group on a trading date; `is_expiring` is about options on their last day.
+ */
+export type GroupTimes = {
+    /**
+     * Day
+     */
+    day: string;
+    venue: Venue;
+    broker: BrokerCode;
+    product: InstrumentKind;
+    /**
+     * Is Expiring
+     */
+    is_expiring: boolean;
+    times: SquareOffTimes;
 };
 
 /**
@@ -707,6 +871,13 @@ export type HelloFrame = {
      */
     data: null;
 };
+
+/**
+ * InstrumentKind
+ *
+ * Tell an index (never traded, only watched) from what can be bought.
+ */
+export type InstrumentKind = 'INDEX' | 'OPTION' | 'SPOT' | 'PERPETUAL' | 'FOREX';
 
 /**
  * KillProgress
@@ -910,14 +1081,14 @@ export type LimitInForce = {
  *
  * Say what set a limit: a scope, the deployment when it was added, or the platform.
  */
-export type LimitOrigin = 'TENANT' | 'BROKER' | 'USER' | 'ACCOUNT' | 'DEPLOYMENT' | 'INITIAL' | 'DEFAULT';
+export type LimitOrigin = 'TENANT' | 'BROKER' | 'FAMILY' | 'USER' | 'ACCOUNT' | 'DEPLOYMENT' | 'INITIAL' | 'DEFAULT';
 
 /**
  * LimitScope
  *
  * Name what a set of limits covers, widest first.
  */
-export type LimitScope = 'TENANT' | 'BROKER' | 'USER' | 'ACCOUNT' | 'DEPLOYMENT';
+export type LimitScope = 'TENANT' | 'BROKER' | 'FAMILY' | 'USER' | 'ACCOUNT' | 'DEPLOYMENT';
 
 /**
  * LimitSet
@@ -1113,7 +1284,8 @@ export type LoopCounts = {
  *
  * Show why a scope was closed and locked for a trading date, when it was flat, and who unlocked it.
  *
- * `value` broke `limit` by the `formula`, before charges; `flat_value` is the profit or loss that was left.
+ * `value` broke `limit` by the `formula`, which names the charges and whether they are estimated; profit and
+ * loss counts after charges. `flat_value` is what was left of it.
  */
 export type LossLock = {
     /**
@@ -1277,6 +1449,50 @@ export type Me = {
 };
 
 /**
+ * MoveKind
+ *
+ * Name what a wish comes to.
+ */
+export type MoveKind = 'ENTER' | 'EXIT' | 'NOTHING' | 'REFUSED';
+
+/**
+ * NewBlackout
+ *
+ * Add a window; with `timezone` it repeats each week by that wall clock.
+ */
+export type NewBlackout = {
+    /**
+     * Name
+     */
+    name: string;
+    /**
+     * Covers
+     */
+    covers: Array<string>;
+    /**
+     * Starts At
+     */
+    starts_at: string;
+    /**
+     * Ends At
+     */
+    ends_at: string;
+    rule: BlackoutRule;
+    /**
+     * Lead S
+     */
+    lead_s?: number;
+    /**
+     * Timezone
+     */
+    timezone?: string | null;
+    /**
+     * Reason
+     */
+    reason: string;
+};
+
+/**
  * NewLimits
  *
  * Set a scope's limits; `expected_version` is the one that you saw, 0 for none.
@@ -1301,6 +1517,118 @@ export type NewLimits = {
      * Reason
      */
     reason: string;
+};
+
+/**
+ * NewSignal
+ *
+ * Hand in one wish, with exactly one of the four sizes, or `leaves` for the way out.
+ *
+ * `target_*` is the position that shall be held, signed, 0 for flat; `lots` or `quantity` (units) with a
+ * `side` trades so much more. `key` makes it idempotent. `deployment_id` may be left out with an API key.
+ */
+export type NewSignal = {
+    /**
+     * Deployment Id
+     */
+    deployment_id?: number | null;
+    /**
+     * Key
+     */
+    key: string;
+    /**
+     * Instrument Id
+     */
+    instrument_id?: string | null;
+    side?: Side | null;
+    /**
+     * Lots
+     */
+    lots?: number | null;
+    /**
+     * Quantity
+     */
+    quantity?: number | string | null;
+    /**
+     * Target Lots
+     */
+    target_lots?: number | null;
+    /**
+     * Target Quantity
+     */
+    target_quantity?: number | string | null;
+    /**
+     * Leaves
+     */
+    leaves?: boolean;
+    /**
+     * Stop Fraction
+     */
+    stop_fraction?: number | string | null;
+    /**
+     * Valid For S
+     */
+    valid_for_s?: number | string;
+    /**
+     * Leg Timeout S
+     */
+    leg_timeout_s?: number | string;
+    when_unfilled?: WhenUnfilled;
+    /**
+     * Reason
+     */
+    reason?: string;
+};
+
+/**
+ * NewSquareOff
+ *
+ * Set the times of some groups; null for `broker` or `product` means all, for `last_day` no end.
+ */
+export type NewSquareOff = {
+    venue: Venue;
+    broker?: BrokerCode | null;
+    product?: InstrumentKind | null;
+    /**
+     * Is Expiring
+     */
+    is_expiring?: boolean;
+    /**
+     * First Day
+     */
+    first_day: string;
+    /**
+     * Last Day
+     */
+    last_day?: string | null;
+    /**
+     * Leave At
+     */
+    leave_at: string;
+    /**
+     * Entries End At
+     */
+    entries_end_at?: string | null;
+    /**
+     * Broker At
+     */
+    broker_at?: string | null;
+    /**
+     * Reason
+     */
+    reason: string;
+};
+
+/**
+ * Numbered
+ *
+ * Name what was stored.
+ */
+export type Numbered = {
+    /**
+     * Number
+     */
+    number: number;
 };
 
 /**
@@ -2116,6 +2444,212 @@ export type SignIn = {
 };
 
 /**
+ * Signal
+ *
+ * Show what was handed in and what it came to.
+ *
+ * `outcome`: ENTER, EXIT, NOTHING (it is held already) or REFUSED. `code` says why it came to nothing or to
+ * less: a denial code of the gate, or LEAVING, REDUCTION, REVERSAL, UNSETTLED, BROKEN_LOT. `is_repeat`: it
+ * had been handed in before and nothing was done now.
+ */
+export type Signal = {
+    /**
+     * Id
+     */
+    id: number;
+    /**
+     * Deployment Id
+     */
+    deployment_id: number;
+    /**
+     * Key
+     */
+    key: string;
+    door: Door;
+    outcome: MoveKind;
+    /**
+     * Code
+     */
+    code: string | null;
+    /**
+     * Message
+     */
+    message: string;
+    /**
+     * Remedy
+     */
+    remedy: string;
+    /**
+     * Instrument Id
+     */
+    instrument_id: string | null;
+    side: Side | null;
+    /**
+     * Quantity
+     */
+    quantity: string | null;
+    /**
+     * Is Repeat
+     */
+    is_repeat: boolean;
+    /**
+     * Ts Init
+     */
+    ts_init: string;
+    /**
+     * Orders
+     */
+    orders: Array<SignalOrder>;
+};
+
+/**
+ * SignalOrder
+ *
+ * Show one entry that a signal became.
+ */
+export type SignalOrder = {
+    /**
+     * Id
+     */
+    id: number;
+    /**
+     * Client Order Id
+     */
+    client_order_id: string;
+    /**
+     * Instrument Id
+     */
+    instrument_id: string;
+    side: Side;
+    /**
+     * Quantity
+     */
+    quantity: string;
+    /**
+     * Price
+     */
+    price: string | null;
+    /**
+     * Filled Qty
+     */
+    filled_qty: string;
+    /**
+     * Avg Px
+     */
+    avg_px: string | null;
+    status: OrderStatus;
+    /**
+     * Denial Code
+     */
+    denial_code: string | null;
+};
+
+/**
+ * SquareOffRow
+ *
+ * Show a setting with who made it; times are the market's own wall clock.
+ */
+export type SquareOffRow = {
+    /**
+     * Id
+     */
+    id: number;
+    venue: Venue;
+    broker: BrokerCode | null;
+    product: InstrumentKind | null;
+    /**
+     * Is Expiring
+     */
+    is_expiring: boolean;
+    /**
+     * First Day
+     */
+    first_day: string;
+    /**
+     * Last Day
+     */
+    last_day: string | null;
+    /**
+     * Leave At
+     */
+    leave_at: string;
+    /**
+     * Entries End At
+     */
+    entries_end_at: string | null;
+    /**
+     * Broker At
+     */
+    broker_at: string | null;
+    /**
+     * Actor
+     */
+    actor: string;
+    /**
+     * Reason
+     */
+    reason: string;
+    /**
+     * Created At
+     */
+    created_at: string;
+    /**
+     * Withdrawn At
+     */
+    withdrawn_at: string | null;
+    /**
+     * Withdrawn By
+     */
+    withdrawn_by: string | null;
+    /**
+     * Withdrawal Reason
+     */
+    withdrawal_reason: string | null;
+};
+
+/**
+ * SquareOffTimes
+ *
+ * Show when entries end, when positions leave, and from when the broker closes by itself.
+ *
+ * `setting` is the number of the setting that says so, null by default.
+ */
+export type SquareOffTimes = {
+    /**
+     * Entries End At
+     */
+    entries_end_at: string;
+    /**
+     * Leave At
+     */
+    leave_at: string;
+    /**
+     * Broker At
+     */
+    broker_at: string | null;
+    /**
+     * Setting
+     */
+    setting: number | null;
+};
+
+/**
+ * SquareOffs
+ *
+ * Show today's times, and every setting, newest first.
+ */
+export type SquareOffs = {
+    /**
+     * Today
+     */
+    today: Array<GroupTimes>;
+    /**
+     * Settings
+     */
+    settings: Array<SquareOffRow>;
+};
+
+/**
  * StreamFrame
  *
  * Any frame of the WebSocket.
@@ -2356,6 +2890,13 @@ export type UnknownOrderWithEvidence = {
 };
 
 /**
+ * Urgency
+ *
+ * Order the steps: the usual chase, a wider one, a person, the broker's own square-off.
+ */
+export type Urgency = 'USUAL' | 'HARDER' | 'PERSON' | 'BROKER';
+
+/**
  * ValidationError
  */
 export type ValidationError = {
@@ -2391,11 +2932,34 @@ export type ValidationError = {
 export type Venue = 'NSE' | 'BSE' | 'BINANCE' | 'MT5';
 
 /**
+ * WhenUnfilled
+ *
+ * Say what becomes of an entry that rests unfilled: wait for its cancel, or follow the market until then.
+ *
+ * CHASE moves the limit at most CHASE_STEPS times, a bounded step each; CONVERT moves it once, to wherever
+ * the market trades: what a market order is at venues that protect it. Both within `valid_until` and the
+ * leg's time, where the broker changes orders in place.
+ */
+export type WhenUnfilled = 'CANCEL' | 'CHASE' | 'CONVERT';
+
+/**
  * Why
  *
  * Give the reason that goes into the audit log.
  */
 export type Why = {
+    /**
+     * Reason
+     */
+    reason: string;
+};
+
+/**
+ * Withdrawal
+ *
+ * Say why something shall hold no longer.
+ */
+export type Withdrawal = {
     /**
      * Reason
      */
@@ -2996,6 +3560,37 @@ export type ListLimitsResponses = {
 
 export type ListLimitsResponse = ListLimitsResponses[keyof ListLimitsResponses];
 
+export type ListFamiliesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/families';
+};
+
+export type ListFamiliesErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListFamiliesError = ListFamiliesErrors[keyof ListFamiliesErrors];
+
+export type ListFamiliesResponses = {
+    /**
+     * Response List Families
+     *
+     * Successful Response
+     */
+    200: Array<Family>;
+};
+
+export type ListFamiliesResponse = ListFamiliesResponses[keyof ListFamiliesResponses];
+
 export type ListLimitVersionsData = {
     body?: never;
     path?: never;
@@ -3215,6 +3810,223 @@ export type ListDeploymentEquityResponses = {
 
 export type ListDeploymentEquityResponse = ListDeploymentEquityResponses[keyof ListDeploymentEquityResponses];
 
+export type ListSquareOffsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/square-offs';
+};
+
+export type ListSquareOffsErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListSquareOffsError = ListSquareOffsErrors[keyof ListSquareOffsErrors];
+
+export type ListSquareOffsResponses = {
+    /**
+     * Successful Response
+     */
+    200: SquareOffs;
+};
+
+export type ListSquareOffsResponse = ListSquareOffsResponses[keyof ListSquareOffsResponses];
+
+export type AddSquareOffData = {
+    body: NewSquareOff;
+    path?: never;
+    query?: never;
+    url: '/api/v1/square-offs';
+};
+
+export type AddSquareOffErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type AddSquareOffError = AddSquareOffErrors[keyof AddSquareOffErrors];
+
+export type AddSquareOffResponses = {
+    /**
+     * Successful Response
+     */
+    201: Numbered;
+};
+
+export type AddSquareOffResponse = AddSquareOffResponses[keyof AddSquareOffResponses];
+
+export type ListDeparturesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/departures';
+};
+
+export type ListDeparturesErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListDeparturesError = ListDeparturesErrors[keyof ListDeparturesErrors];
+
+export type ListDeparturesResponses = {
+    /**
+     * Response List Departures
+     *
+     * Successful Response
+     */
+    200: Array<Departure>;
+};
+
+export type ListDeparturesResponse = ListDeparturesResponses[keyof ListDeparturesResponses];
+
+export type EndSquareOffData = {
+    body: Withdrawal;
+    path: {
+        /**
+         * Number
+         */
+        number: number;
+    };
+    query?: never;
+    url: '/api/v1/square-offs/{number}/withdrawal';
+};
+
+export type EndSquareOffErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type EndSquareOffError = EndSquareOffErrors[keyof EndSquareOffErrors];
+
+export type EndSquareOffResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type EndSquareOffResponse = EndSquareOffResponses[keyof EndSquareOffResponses];
+
+export type ListWindowsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/api/v1/blackouts';
+};
+
+export type ListWindowsErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ListWindowsError = ListWindowsErrors[keyof ListWindowsErrors];
+
+export type ListWindowsResponses = {
+    /**
+     * Response List Windows
+     *
+     * Successful Response
+     */
+    200: Array<BlackoutRow>;
+};
+
+export type ListWindowsResponse = ListWindowsResponses[keyof ListWindowsResponses];
+
+export type AddWindowData = {
+    body: NewBlackout;
+    path?: never;
+    query?: never;
+    url: '/api/v1/blackouts';
+};
+
+export type AddWindowErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type AddWindowError = AddWindowErrors[keyof AddWindowErrors];
+
+export type AddWindowResponses = {
+    /**
+     * Successful Response
+     */
+    201: Numbered;
+};
+
+export type AddWindowResponse = AddWindowResponses[keyof AddWindowResponses];
+
+export type EndWindowData = {
+    body: Withdrawal;
+    path: {
+        /**
+         * Number
+         */
+        number: number;
+    };
+    query?: never;
+    url: '/api/v1/blackouts/{number}/withdrawal';
+};
+
+export type EndWindowErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type EndWindowError = EndWindowErrors[keyof EndWindowErrors];
+
+export type EndWindowResponses = {
+    /**
+     * Successful Response
+     */
+    204: void;
+};
+
+export type EndWindowResponse = EndWindowResponses[keyof EndWindowResponses];
+
 export type ListOrdersData = {
     body?: never;
     path?: never;
@@ -3332,6 +4144,85 @@ export type ListPositionsResponses = {
 };
 
 export type ListPositionsResponse = ListPositionsResponses[keyof ListPositionsResponses];
+
+export type HandInSignalData = {
+    body: NewSignal;
+    headers?: {
+        /**
+         * X-Api-Key
+         *
+         * A key of openbell api-keys add
+         */
+        'x-api-key'?: string | null;
+    };
+    path?: never;
+    query?: never;
+    url: '/api/v1/signals';
+};
+
+export type HandInSignalErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type HandInSignalError = HandInSignalErrors[keyof HandInSignalErrors];
+
+export type HandInSignalResponses = {
+    /**
+     * Successful Response
+     */
+    202: Signal;
+};
+
+export type HandInSignalResponse = HandInSignalResponses[keyof HandInSignalResponses];
+
+export type ShowHandedInData = {
+    body?: never;
+    headers?: {
+        /**
+         * X-Api-Key
+         *
+         * A key of openbell api-keys add
+         */
+        'x-api-key'?: string | null;
+    };
+    path: {
+        /**
+         * Signal Id
+         */
+        signal_id: number;
+    };
+    query?: never;
+    url: '/api/v1/signals/{signal_id}';
+};
+
+export type ShowHandedInErrors = {
+    /**
+     * The request cannot be served.
+     */
+    '4XX': Problem;
+    /**
+     * The server cannot serve it now.
+     */
+    '5XX': Problem;
+};
+
+export type ShowHandedInError = ShowHandedInErrors[keyof ShowHandedInErrors];
+
+export type ShowHandedInResponses = {
+    /**
+     * Successful Response
+     */
+    200: Signal;
+};
+
+export type ShowHandedInResponse = ShowHandedInResponses[keyof ShowHandedInResponses];
 
 export type ListUnknownOrdersData = {
     body?: never;

@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen';
-import { addLimits, changeSizing, health, killSwitch, listAccountEquity, listAccountLimits, listAccounts, listAlarms, listAudit, listDeploymentEquity, listDeploymentLimits, listDeployments, listDrift, listKillSwitches, listLimits, listLimitVersions, listLogins, listLossLocks, listOrders, listPhases, listPnl, listPositions, listRuns, listUnknownOrders, type Options, pauseDeployment, putSettings, renewToken, resolveUnknownOrder, resumeDeployment, retryLogin, showCommand, showDay, showKillSwitch, showMe, showOrder, showUnknownOrder, signIn, squareOff, triggerPhase, tryLimitSet } from '../sdk.gen';
-import type { AddLimitsData, AddLimitsError, AddLimitsResponse, ChangeSizingData, ChangeSizingError, ChangeSizingResponse, HealthData, HealthError, HealthResponse, KillSwitchData, KillSwitchError, KillSwitchResponse, ListAccountEquityData, ListAccountEquityError, ListAccountEquityResponse, ListAccountLimitsData, ListAccountLimitsError, ListAccountLimitsResponse, ListAccountsData, ListAccountsError, ListAccountsResponse, ListAlarmsData, ListAlarmsError, ListAlarmsResponse, ListAuditData, ListAuditError, ListAuditResponse, ListDeploymentEquityData, ListDeploymentEquityError, ListDeploymentEquityResponse, ListDeploymentLimitsData, ListDeploymentLimitsError, ListDeploymentLimitsResponse, ListDeploymentsData, ListDeploymentsError, ListDeploymentsResponse, ListDriftData, ListDriftError, ListDriftResponse, ListKillSwitchesData, ListKillSwitchesError, ListKillSwitchesResponse, ListLimitsData, ListLimitsError, ListLimitsResponse, ListLimitVersionsData, ListLimitVersionsError, ListLimitVersionsResponse, ListLoginsData, ListLoginsError, ListLoginsResponse, ListLossLocksData, ListLossLocksError, ListLossLocksResponse, ListOrdersData, ListOrdersError, ListOrdersResponse, ListPhasesData, ListPhasesError, ListPhasesResponse, ListPnlData, ListPnlError, ListPnlResponse, ListPositionsData, ListPositionsError, ListPositionsResponse, ListRunsData, ListRunsError, ListRunsResponse, ListUnknownOrdersData, ListUnknownOrdersError, ListUnknownOrdersResponse, PauseDeploymentData, PauseDeploymentError, PauseDeploymentResponse, PutSettingsData, PutSettingsError, PutSettingsResponse, RenewTokenData, RenewTokenError, RenewTokenResponse, ResolveUnknownOrderData, ResolveUnknownOrderError, ResolveUnknownOrderResponse, ResumeDeploymentData, ResumeDeploymentError, ResumeDeploymentResponse, RetryLoginData, RetryLoginError, RetryLoginResponse, ShowCommandData, ShowCommandError, ShowCommandResponse, ShowDayData, ShowDayError, ShowDayResponse, ShowKillSwitchData, ShowKillSwitchError, ShowKillSwitchResponse, ShowMeData, ShowMeError, ShowMeResponse, ShowOrderData, ShowOrderError, ShowOrderResponse, ShowUnknownOrderData, ShowUnknownOrderError, ShowUnknownOrderResponse, SignInData, SignInError, SignInResponse, SquareOffData, SquareOffError, SquareOffResponse, TriggerPhaseData, TriggerPhaseError, TriggerPhaseResponse, TryLimitSetData, TryLimitSetError, TryLimitSetResponse } from '../types.gen';
+import { addLimits, addSquareOff, addWindow, changeSizing, endSquareOff, endWindow, handInSignal, health, killSwitch, listAccountEquity, listAccountLimits, listAccounts, listAlarms, listAudit, listDepartures, listDeploymentEquity, listDeploymentLimits, listDeployments, listDrift, listFamilies, listKillSwitches, listLimits, listLimitVersions, listLogins, listLossLocks, listOrders, listPhases, listPnl, listPositions, listRuns, listSquareOffs, listUnknownOrders, listWindows, type Options, pauseDeployment, putSettings, renewToken, resolveUnknownOrder, resumeDeployment, retryLogin, showCommand, showDay, showHandedIn, showKillSwitch, showMe, showOrder, showUnknownOrder, signIn, squareOff, triggerPhase, tryLimitSet } from '../sdk.gen';
+import type { AddLimitsData, AddLimitsError, AddLimitsResponse, AddSquareOffData, AddSquareOffError, AddSquareOffResponse, AddWindowData, AddWindowError, AddWindowResponse, ChangeSizingData, ChangeSizingError, ChangeSizingResponse, EndSquareOffData, EndSquareOffError, EndSquareOffResponse, EndWindowData, EndWindowError, EndWindowResponse, HandInSignalData, HandInSignalError, HandInSignalResponse, HealthData, HealthError, HealthResponse, KillSwitchData, KillSwitchError, KillSwitchResponse, ListAccountEquityData, ListAccountEquityError, ListAccountEquityResponse, ListAccountLimitsData, ListAccountLimitsError, ListAccountLimitsResponse, ListAccountsData, ListAccountsError, ListAccountsResponse, ListAlarmsData, ListAlarmsError, ListAlarmsResponse, ListAuditData, ListAuditError, ListAuditResponse, ListDeparturesData, ListDeparturesError, ListDeparturesResponse, ListDeploymentEquityData, ListDeploymentEquityError, ListDeploymentEquityResponse, ListDeploymentLimitsData, ListDeploymentLimitsError, ListDeploymentLimitsResponse, ListDeploymentsData, ListDeploymentsError, ListDeploymentsResponse, ListDriftData, ListDriftError, ListDriftResponse, ListFamiliesData, ListFamiliesError, ListFamiliesResponse, ListKillSwitchesData, ListKillSwitchesError, ListKillSwitchesResponse, ListLimitsData, ListLimitsError, ListLimitsResponse, ListLimitVersionsData, ListLimitVersionsError, ListLimitVersionsResponse, ListLoginsData, ListLoginsError, ListLoginsResponse, ListLossLocksData, ListLossLocksError, ListLossLocksResponse, ListOrdersData, ListOrdersError, ListOrdersResponse, ListPhasesData, ListPhasesError, ListPhasesResponse, ListPnlData, ListPnlError, ListPnlResponse, ListPositionsData, ListPositionsError, ListPositionsResponse, ListRunsData, ListRunsError, ListRunsResponse, ListSquareOffsData, ListSquareOffsError, ListSquareOffsResponse, ListUnknownOrdersData, ListUnknownOrdersError, ListUnknownOrdersResponse, ListWindowsData, ListWindowsError, ListWindowsResponse, PauseDeploymentData, PauseDeploymentError, PauseDeploymentResponse, PutSettingsData, PutSettingsError, PutSettingsResponse, RenewTokenData, RenewTokenError, RenewTokenResponse, ResolveUnknownOrderData, ResolveUnknownOrderError, ResolveUnknownOrderResponse, ResumeDeploymentData, ResumeDeploymentError, ResumeDeploymentResponse, RetryLoginData, RetryLoginError, RetryLoginResponse, ShowCommandData, ShowCommandError, ShowCommandResponse, ShowDayData, ShowDayError, ShowDayResponse, ShowHandedInData, ShowHandedInError, ShowHandedInResponse, ShowKillSwitchData, ShowKillSwitchError, ShowKillSwitchResponse, ShowMeData, ShowMeError, ShowMeResponse, ShowOrderData, ShowOrderError, ShowOrderResponse, ShowUnknownOrderData, ShowUnknownOrderError, ShowUnknownOrderResponse, SignInData, SignInError, SignInResponse, SquareOffData, SquareOffError, SquareOffResponse, TriggerPhaseData, TriggerPhaseError, TriggerPhaseResponse, TryLimitSetData, TryLimitSetError, TryLimitSetResponse } from '../types.gen';
 
 /**
  * Sign In
@@ -371,6 +371,26 @@ export const listLimitsOptions = (options?: Options<ListLimitsData>) => queryOpt
     queryKey: listLimitsQueryKey(options)
 });
 
+export const listFamiliesQueryKey = (options?: Options<ListFamiliesData>) => createQueryKey('listFamilies', options);
+
+/**
+ * List Families
+ *
+ * Return the families of users, with their ids and members; staff only.
+ */
+export const listFamiliesOptions = (options?: Options<ListFamiliesData>) => queryOptions<ListFamiliesResponse, ListFamiliesError, ListFamiliesResponse, ReturnType<typeof listFamiliesQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listFamilies({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listFamiliesQueryKey(options)
+});
+
 export const listLimitVersionsQueryKey = (options: Options<ListLimitVersionsData>) => createQueryKey('listLimitVersions', options);
 
 /**
@@ -456,7 +476,7 @@ export const listAccountEquityQueryKey = (options: Options<ListAccountEquityData
 /**
  * List Account Equity
  *
- * Return an account's profit and loss, minute by minute where it changed, before charges.
+ * Return an account's profit and loss, minute by minute where it changed, with its charges.
  */
 export const listAccountEquityOptions = (options: Options<ListAccountEquityData>) => queryOptions<ListAccountEquityResponse, ListAccountEquityError, ListAccountEquityResponse, ReturnType<typeof listAccountEquityQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
@@ -476,7 +496,7 @@ export const listDeploymentEquityQueryKey = (options: Options<ListDeploymentEqui
 /**
  * List Deployment Equity
  *
- * Return a deployment's profit and loss, minute by minute where it changed, before charges.
+ * Return a deployment's profit and loss, minute by minute where it changed, with its charges.
  */
 export const listDeploymentEquityOptions = (options: Options<ListDeploymentEquityData>) => queryOptions<ListDeploymentEquityResponse, ListDeploymentEquityError, ListDeploymentEquityResponse, ReturnType<typeof listDeploymentEquityQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
@@ -490,6 +510,142 @@ export const listDeploymentEquityOptions = (options: Options<ListDeploymentEquit
     },
     queryKey: listDeploymentEquityQueryKey(options)
 });
+
+export const listSquareOffsQueryKey = (options?: Options<ListSquareOffsData>) => createQueryKey('listSquareOffs', options);
+
+/**
+ * List Square Offs
+ *
+ * Return when each group of positions leaves today, and what people have set.
+ */
+export const listSquareOffsOptions = (options?: Options<ListSquareOffsData>) => queryOptions<ListSquareOffsResponse, ListSquareOffsError, ListSquareOffsResponse, ReturnType<typeof listSquareOffsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listSquareOffs({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listSquareOffsQueryKey(options)
+});
+
+/**
+ * Add Square Off
+ *
+ * Set when a group leaves; administrators only.
+ */
+export const addSquareOffMutation = (options?: Partial<Options<AddSquareOffData>>): UseMutationOptions<AddSquareOffResponse, AddSquareOffError, Options<AddSquareOffData>> => {
+    const mutationOptions: UseMutationOptions<AddSquareOffResponse, AddSquareOffError, Options<AddSquareOffData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await addSquareOff({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listDeparturesQueryKey = (options?: Options<ListDeparturesData>) => createQueryKey('listDepartures', options);
+
+/**
+ * List Departures
+ *
+ * Return the held legs: when each must be out, when the broker closes it, and how urgent that is.
+ */
+export const listDeparturesOptions = (options?: Options<ListDeparturesData>) => queryOptions<ListDeparturesResponse, ListDeparturesError, ListDeparturesResponse, ReturnType<typeof listDeparturesQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listDepartures({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listDeparturesQueryKey(options)
+});
+
+/**
+ * End Square Off
+ *
+ * Take a setting back; administrators only.
+ */
+export const endSquareOffMutation = (options?: Partial<Options<EndSquareOffData>>): UseMutationOptions<EndSquareOffResponse, EndSquareOffError, Options<EndSquareOffData>> => {
+    const mutationOptions: UseMutationOptions<EndSquareOffResponse, EndSquareOffError, Options<EndSquareOffData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await endSquareOff({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listWindowsQueryKey = (options?: Options<ListWindowsData>) => createQueryKey('listWindows', options);
+
+/**
+ * List Windows
+ *
+ * Return the windows without entries, or before which positions must be out, newest first.
+ */
+export const listWindowsOptions = (options?: Options<ListWindowsData>) => queryOptions<ListWindowsResponse, ListWindowsError, ListWindowsResponse, ReturnType<typeof listWindowsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listWindows({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listWindowsQueryKey(options)
+});
+
+/**
+ * Add Window
+ *
+ * Add a window; administrators only.
+ */
+export const addWindowMutation = (options?: Partial<Options<AddWindowData>>): UseMutationOptions<AddWindowResponse, AddWindowError, Options<AddWindowData>> => {
+    const mutationOptions: UseMutationOptions<AddWindowResponse, AddWindowError, Options<AddWindowData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await addWindow({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * End Window
+ *
+ * Take a window back; administrators only.
+ */
+export const endWindowMutation = (options?: Partial<Options<EndWindowData>>): UseMutationOptions<EndWindowResponse, EndWindowError, Options<EndWindowData>> => {
+    const mutationOptions: UseMutationOptions<EndWindowResponse, EndWindowError, Options<EndWindowData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await endWindow({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
 
 export const listOrdersQueryKey = (options?: Options<ListOrdersData>) => createQueryKey('listOrders', options);
 
@@ -610,6 +766,45 @@ export const listPositionsOptions = (options?: Options<ListPositionsData>) => qu
         return data;
     },
     queryKey: listPositionsQueryKey(options)
+});
+
+/**
+ * Hand In Signal
+ *
+ * Hand a signal in, once per key; a denial is a problem whose `code` is the gate's.
+ */
+export const handInSignalMutation = (options?: Partial<Options<HandInSignalData>>): UseMutationOptions<HandInSignalResponse, HandInSignalError, Options<HandInSignalData>> => {
+    const mutationOptions: UseMutationOptions<HandInSignalResponse, HandInSignalError, Options<HandInSignalData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await handInSignal({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const showHandedInQueryKey = (options: Options<ShowHandedInData>) => createQueryKey('showHandedIn', options);
+
+/**
+ * Show Handed In
+ *
+ * Return what was handed in, with its orders as they are now.
+ */
+export const showHandedInOptions = (options: Options<ShowHandedInData>) => queryOptions<ShowHandedInResponse, ShowHandedInError, ShowHandedInResponse, ReturnType<typeof showHandedInQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await showHandedIn({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: showHandedInQueryKey(options)
 });
 
 export const listUnknownOrdersQueryKey = (options?: Options<ListUnknownOrdersData>) => createQueryKey('listUnknownOrders', options);
