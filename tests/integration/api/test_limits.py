@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from app.db.families import add_family, set_family_of_user
 from app.db.models import AuditRow
+from app.domain.ids import UserId
 from tests.integration.api.conftest import World
 
 WHY = "expiry day"
