@@ -203,7 +203,7 @@ class WatchedCosts:
     def of_legs(self, session: Session, legs: Iterable[WatchedLeg], day: date) -> dict[LegId, ChargeSum]:
         """Return the charges of these legs of a trading date, in currencies that a limit can add up."""
         now, known = self._clock.monotonic(), self._known
-        entered = {
+        entered: dict[LegId, _LegState] = {
             (leg.deployment_id, leg.instrument_id): _state_of(leg, day) for leg in legs if leg.entry_px
         }
         stale = {leg[0] for leg, state in entered.items() if not _holds(known.get(leg), state, now)}

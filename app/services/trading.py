@@ -85,12 +85,10 @@ class Trading:
         orders: list[OrderRow] = []
         with self._database.begin() as session:
             check_fence(session, lease.name, fence=lease.fence)
-            account_ids = sorted({w.deployment.account_id for w in wishes})
-            net_pnls = partial(self._net_pnls, market=market, venue=venue, day=day)
+            accounts = sorted({w.deployment.account_id for w in wishes})
+            pnls = partial(self._net_pnls, market=market, venue=venue, day=day)
             window = self._windows(venue, day)
-            states = lock_risk_states(
-                session, account_ids, day=day, window=window, quotes=quotes, net_pnls=net_pnls
-            )
+            states = lock_risk_states(session, accounts, day=day, window=window, quotes=quotes, net_pnls=pnls)
             # Read after the locks: a limit that was changed while we waited for them binds this order.
             limits = self._limits_in_force(session, wishes)
             states = _looking_back(session, states, limits, day)
