@@ -71,7 +71,6 @@ def lock_risk_states(
     lost = lost_ids(session, account_ids)
     locked = locked_accounts(session, account_ids, day)
     capitals = _capitals(session, account_ids)
-    bounds = {broker: _bounds(window, BrokerCode(broker), quotes) for broker in {s[1] for s in states}}
     return {
         AccountId(account_id): _state(
             _state_under_lock(TradingState(account_state), is_locked=account_id in locked),
@@ -85,7 +84,7 @@ def lock_risk_states(
             window=window,
             quotes=quotes,
             capital=capitals.get(AccountId(account_id)),
-            bounds=bounds[broker],
+            bounds=_bounds(window, BrokerCode(broker), quotes),
         )
         for account_id, broker, account_state, user_state in states
     }

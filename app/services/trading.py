@@ -120,11 +120,9 @@ class Trading:
         quotes = quotes_for((w.signal for w in wishes), market, age_of=lambda i: self._age(market, i))
         orders: list[OrderRow] = []
         signal_ids: dict[SignalKey, int] = {}
-        account_ids = sorted({w.deployment.account_id for w in wishes})
-        net_pnls = partial(self._net_pnls, market=market, venue=venue, day=day)
-        states = lock_risk_states(
-            session, account_ids, day=day, window=window, quotes=quotes, net_pnls=net_pnls
-        )
+        accounts = sorted({w.deployment.account_id for w in wishes})
+        pnls = partial(self._net_pnls, market=market, venue=venue, day=day)
+        states = lock_risk_states(session, accounts, day=day, window=window, quotes=quotes, net_pnls=pnls)
         # Read after the locks: a limit that was changed while we waited for them binds this order.
         limits = self._limits_in_force(session, wishes)
         states = _with_what_limits_need(session, states, limits, day)

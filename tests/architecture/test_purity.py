@@ -106,4 +106,4 @@ def test_entries_come_from_the_gate_and_everything_else_only_exits() -> None:
         and (ast.unparse(node.func) == "OrderRow" or ast.unparse(node).startswith("insert(OrderRow"))
     }
 
-    assert makers == {"app/services/trading.py", "app/db/exits.py"}
+    assert makers == {"app/services/intent_rows.py", "app/db/exits.py"}

@@ -145,6 +145,13 @@ def _index_at(desk: Desk, price: Decimal) -> None:
     )
 
 
+def _leave_and_be_refused(desk: Desk) -> None:
+    desk.clock.set(datetime.fromisoformat(at("15:05:00")), rate=1.0)
+    desk.wait_for(lambda: {leg.exit_reason for leg in desk.legs()} == {"expiry_square_off"})
+    desk.wait_for(lambda: _alarms(desk, EXERCISE))
+    desk.wait_for(lambda: desk.count_orders(status=_S.REJECTED) > 0)
+
+
 def test_what_expires_today_leaves_early_and_who_is_late_is_escalated_until_flat(desk: Desk) -> None:
     _expire_today(desk)
     wing = desk.wing(OptionRight.CALL).option
@@ -162,11 +169,7 @@ def test_what_expires_today_leaves_early_and_who_is_late_is_escalated_until_flat
         assert {leg.exit_reason for leg in desk.legs()} == {None}
 
         _index_at(desk, wing.strike + 100)
-        desk.clock.set(datetime.fromisoformat(at("15:05:00")), rate=1.0)
-        desk.wait_for(lambda: {leg.exit_reason for leg in desk.legs()} == {"expiry_square_off"})
-        desk.wait_for(lambda: _alarms(desk, EXERCISE))
-        desk.wait_for(lambda: desk.count_orders(status=_S.REJECTED) > 0)
-
+        _leave_and_be_refused(desk)
         with desk.database.begin() as session:
             session.execute(text("UPDATE legs SET exit_requested_wall = now() - interval '4 minutes'"))
         desk.wait_for(lambda: len(_alarms(desk, OVERDUE)) == 4)
