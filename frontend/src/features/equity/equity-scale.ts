@@ -54,7 +54,7 @@ export function draw(points: [EquityPoint, ...EquityPoint[]], { width, height }:
 
 /** Round numbers from at or below the least to at or above the most, about as many as asked for. */
 export function niceSteps(least: number, most: number, count: number): number[] {
-  const span = Math.max(most - least, 1e-9) === 1e-9 ? 1 : most - least;
+  const span = most > least ? most - least : 1;
   const rough = span / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = (STEPS.find((one) => one * power >= rough) ?? 10) * power;

@@ -50,8 +50,7 @@ export function LimitEditor(props: LimitEditorProps) {
   // A trial counts for exactly the set that it tried.
   const isTried = trial.data !== undefined && isSameSet(trial.variables.body.values, values);
   // While one's own version is being saved, a newer one may be just that.
-  const isReplaced =
-    !save.isPending && newest !== undefined && newest.version !== (seen?.version ?? 0);
+  const isReplaced = !save.isPending && newest !== undefined && newest.version !== (seen?.version ?? 0);
   const isChanged = !isSameSet(values, seen?.values ?? {});
   const startAgain = () => {
     setSeen(newest);

@@ -23,10 +23,10 @@ export function LossLocks({ canUnlock }: { canUnlock: boolean }) {
   const { data, error, isPending } = useQuery({ ...listLossLocksOptions(), refetchInterval: PERIOD_MS });
   const people = usePeople();
   const [chosen, setChosen] = useState<LossLock | null>(null);
-  const inForce = data?.filter((lock) => lock.unlocked_at === null).length;
+  const inForce = data?.filter((lock) => lock.unlocked_at === null).length ?? 0;
   const note = data === undefined ? undefined : `${inForce} in force, ${data.length} today`;
   return (
-    <Panel title="Loss locks" note={note} className={inForce ? 'locks-in-force' : ''}>
+    <Panel title="Loss locks" note={note} className={inForce > 0 ? 'locks-in-force' : ''}>
       <Asked what="Loss locks" error={error} isPending={isPending} />
       {data?.length === 0 && <p className="empty">No rule on losses was broken today: nothing is locked.</p>}
       {data !== undefined && data.length > 0 && (
