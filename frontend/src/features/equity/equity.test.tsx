@@ -9,9 +9,33 @@ import { EquityPanel } from './equity-panel';
 import { draw, MARGIN, niceSteps } from './equity-scale';
 
 const POINTS: [EquityPoint, ...EquityPoint[]] = [
-  { minute: '2026-11-20T03:50:00Z', charges: '0', is_estimated: false, net: '0', realized: '0', unrealized: '0', peak: '0' },
-  { minute: '2026-11-20T04:00:00Z', charges: '0', is_estimated: false, net: '100', realized: '0', unrealized: '100', peak: '100' },
-  { minute: '2026-11-20T04:10:00Z', charges: '0', is_estimated: false, net: '-51.25', realized: '-60', unrealized: '8.75', peak: '100' },
+  {
+    minute: '2026-11-20T03:50:00Z',
+    charges: '0',
+    is_estimated: false,
+    net: '0',
+    realized: '0',
+    unrealized: '0',
+    peak: '0',
+  },
+  {
+    minute: '2026-11-20T04:00:00Z',
+    charges: '0',
+    is_estimated: false,
+    net: '100',
+    realized: '0',
+    unrealized: '100',
+    peak: '100',
+  },
+  {
+    minute: '2026-11-20T04:10:00Z',
+    charges: '0',
+    is_estimated: false,
+    net: '-51.25',
+    realized: '-60',
+    unrealized: '8.75',
+    peak: '100',
+  },
 ];
 
 it('draws steps: a value holds until the next point, the peak stays', () => {

@@ -55,7 +55,9 @@ const UNITS: Record<LimitKind, string> = {
   word: '',
 };
 const kinds = new Map(LIMITS.map(({ name, kind }) => [name, kind]));
-const kindsInDecimals = new Set(LIMITS.filter(({ kind }) => kind !== 'symbols' && kind !== 'word').map(({ name }) => name));
+const kindsInDecimals = new Set(
+  LIMITS.filter(({ kind }) => kind !== 'symbols' && kind !== 'word').map(({ name }) => name),
+);
 
 function unitOf(name: string, currency: string): string {
   const kind = kinds.get(name);

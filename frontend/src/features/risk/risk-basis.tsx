@@ -4,8 +4,8 @@ export function RiskBasis() {
     <details className="basis" open>
       <summary>Basis and formulas</summary>
       <p>
-        Profit and loss of the trading date, <b>after charges</b>; nothing is converted, each currency is a sum
-        of its own. A mark is the last traded price of that date.
+        Profit and loss of the trading date, <b>after charges</b>; nothing is converted, each currency is a
+        sum of its own. A mark is the last traded price of that date.
       </p>
       <dl>
         <div>
