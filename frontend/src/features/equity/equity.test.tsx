@@ -75,7 +75,7 @@ it('shows the course in words, in numbers and as a table', async () => {
     }),
   ).toBeInTheDocument();
   const rows = within(screen.getByRole('table', { hidden: true })).getAllByRole('row', { hidden: true });
-  expect(rows[1]).toHaveTextContent('09:40−₹51−₹60+₹9+₹100');
+  expect(rows[1]).toHaveTextContent('09:40−₹51−₹60+₹9₹0+₹100');
 });
 
 it('says why there is nothing to draw', async () => {
