@@ -83,7 +83,7 @@ def test_profit_counts_in_the_currency_that_the_master_lists(name: str, listed: 
     assert currency_of(InstrumentId(name), listed) == Currency(listed)
 
 
-@pytest.mark.parametrize("market", MARKETS.values(), ids=str)
+@pytest.mark.parametrize("market", MARKETS.values(), ids=lambda market: market.code)
 def test_paper_has_no_contracts_and_prices_of_its_own(market: Market) -> None:
     assert market.venue_brokers
     assert BrokerCode.PAPER not in market.venue_brokers
