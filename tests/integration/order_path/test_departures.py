@@ -50,9 +50,9 @@ def _black_out(desk: Desk, *, starts_in: timedelta) -> None:
         put_blackout(session, window, actor="test", reason="test")
 
 
-def _enter(desk: Desk, *, key: str = "entry") -> None:
+def _enter(desk: Desk, *, key: str = "entry", customer: int = 0) -> None:
     with desk.lease(RunKind.LOOPS) as loop:
-        desk.record(desk.straddle(key), loop, desk.deployments[:1])
+        desk.record(desk.straddle(key), loop, [desk.deployments[customer]])
 
 
 def _is_flat(desk: Desk) -> bool:
@@ -157,7 +157,7 @@ def test_what_expires_today_leaves_early_and_who_is_late_is_escalated_until_flat
         desk.broker.post("faults", {"faults": REFUSED})
 
         desk.clock.set(datetime.fromisoformat(at("14:45:00")), rate=1.0)
-        _enter(desk, key="on the last day")
+        _enter(desk, key="on the last day", customer=1)
         assert DenialCode.EXPIRY_DAY in _codes(desk)
         assert {leg.exit_reason for leg in desk.legs()} == {None}
 

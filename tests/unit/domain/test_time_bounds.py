@@ -181,8 +181,8 @@ def test_when_options_of_a_venue_leave_on_their_last_day_is_known_without_a_cont
     sensex = {index_id("SENSEX", Venue.BSE): at(14)}
     coin = replace(group, product=InstrumentKind.SPOT)
 
-    usual = rules(index_closes=CLOSES | sensex).expiring_times(replace(group, venue=Venue.NSE))
-    early = rules(index_closes=CLOSES | sensex).expiring_times(replace(group, venue=Venue.BSE))
+    usual = rules(index_closes={**CLOSES, **sensex}).expiring_times(replace(group, venue=Venue.NSE))
+    early = rules(index_closes={**CLOSES, **sensex}).expiring_times(replace(group, venue=Venue.BSE))
 
     assert usual is not None
     assert early is not None
