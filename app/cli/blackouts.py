@@ -17,7 +17,7 @@ from app.services.times import add_blackout, withdraw_blackout
 commands = typer.Typer(help="Windows without entries, once or each week.", no_args_is_help=True)
 
 Reason = Annotated[str, typer.Option(help="Why; kept in the audit log.")]
-_Formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
+_FORMATS = ("%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M")
 
 
 @commands.command("list")
@@ -52,8 +52,10 @@ def add(  # noqa: PLR0913  the options of a window
     covers: Annotated[
         list[str], typer.Option("--covers", help="A currency, underlying, instrument or venue. Repeatable.")
     ],
-    starts: Annotated[datetime, typer.Option("--from", formats=_Formats, help="Its start, by --timezone.")],
-    ends: Annotated[datetime, typer.Option("--to", formats=_Formats, help="Its end, by --timezone.")],
+    starts: Annotated[
+        datetime, typer.Option("--from", formats=list(_FORMATS), help="Its start, by --timezone.")
+    ],
+    ends: Annotated[datetime, typer.Option("--to", formats=list(_FORMATS), help="Its end, by --timezone.")],
     reason: Reason,
     *,
     flat: Annotated[bool, typer.Option("--flat", help="Positions must be out before it, too.")] = False,

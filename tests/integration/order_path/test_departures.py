@@ -145,15 +145,25 @@ def _index_at(desk: Desk, price: Decimal) -> None:
     )
 
 
+def _open_condor(desk: Desk) -> None:
+    with desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.condor("entry"), loop, desk.deployments[:1])
+    desk.wait_for(lambda: desk.count_orders(role=OrderRole.ENTRY, status=_S.FILLED) == 4)
+    desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=_S.ACCEPTED) == 2)
+
+
+def _let_wait(desk: Desk) -> None:
+    """As if the legs had been asked to leave four minutes ago."""
+    with desk.database.begin() as session:
+        session.execute(text("UPDATE legs SET exit_requested_wall = now() - interval '4 minutes'"))
+
+
 def test_what_expires_today_leaves_early_and_who_is_late_is_escalated_until_flat(desk: Desk) -> None:
     _expire_today(desk)
     wing = desk.wing(OptionRight.CALL).option
     assert wing is not None
     with desk.running(*ALL):
-        with desk.lease(RunKind.LOOPS) as loop:
-            desk.record(desk.condor("entry"), loop, desk.deployments[:1])
-        desk.wait_for(lambda: desk.count_orders(role=OrderRole.ENTRY, status=_S.FILLED) == 4)
-        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=_S.ACCEPTED) == 2)
+        _open_condor(desk)
         desk.broker.post("faults", {"faults": REFUSED})
 
         desk.clock.set(datetime.fromisoformat(at("14:45:00")), rate=1.0)
@@ -167,8 +177,7 @@ def test_what_expires_today_leaves_early_and_who_is_late_is_escalated_until_flat
         desk.wait_for(lambda: _alarms(desk, EXERCISE))
         desk.wait_for(lambda: desk.count_orders(status=_S.REJECTED) > 0)
 
-        with desk.database.begin() as session:
-            session.execute(text("UPDATE legs SET exit_requested_wall = now() - interval '4 minutes'"))
+        _let_wait(desk)
         desk.wait_for(lambda: len(_alarms(desk, OVERDUE)) == 4)
         overdue = _alarms(desk, OVERDUE)
         desk.clock.set(datetime.fromisoformat(at("15:20:00")), rate=1.0)
