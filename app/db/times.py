@@ -1,8 +1,9 @@
 """Read and write when positions leave and when nothing is entered. Callers hold the transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import or_, select, update
@@ -15,6 +16,10 @@ from app.domain.errors import InvalidInputError
 from app.domain.instruments import InstrumentKind, Venue
 from app.domain.square_off import SquareOffSetting
 
+Faults = tuple[str, ...]
+"""Sentences about rows that a newer release may have written."""
+_Row = TypeVar("_Row")
+_Value = TypeVar("_Value")
 AnyTimeTable = type[SquareOffSettingRow] | type[BlackoutRow]
 
 
@@ -30,24 +35,24 @@ def list_blackouts(session: Session) -> Sequence[BlackoutRow]:
 
 def read_square_off_settings(
     session: Session, venues: Collection[Venue], day: date
-) -> tuple[SquareOffSetting, ...]:
-    """Return the settings of these venues that hold on a day; raises InvalidInputError."""
+) -> tuple[tuple[SquareOffSetting, ...], Faults]:
+    """Return the settings of these venues that hold on a day, and what of them cannot be read."""
     statement = select(SquareOffSettingRow).where(
         SquareOffSettingRow.withdrawn_at.is_(None),
         SquareOffSettingRow.venue.in_(sorted(venues)),
         SquareOffSettingRow.first_day <= day,
         or_(SquareOffSettingRow.last_day.is_(None), SquareOffSettingRow.last_day >= day),
     )
-    return tuple(setting_of(row) for row in session.scalars(statement))
+    return _read(session.scalars(statement), setting_of)
 
 
-def read_blackouts(session: Session, since: datetime) -> tuple[Blackout, ...]:
-    """Return the windows that end after a moment or repeat; raises InvalidInputError."""
+def read_blackouts(session: Session, since: datetime) -> tuple[tuple[Blackout, ...], Faults]:
+    """Return the windows that end after a moment or repeat, and what of them cannot be read."""
     statement = select(BlackoutRow).where(
         BlackoutRow.withdrawn_at.is_(None),
         or_(BlackoutRow.timezone.is_not(None), BlackoutRow.ends_at > since),
     )
-    return tuple(blackout_of(row) for row in session.scalars(statement))
+    return _read(session.scalars(statement), blackout_of)
 
 
 def add_square_off_setting(
@@ -100,6 +105,18 @@ def withdraw(
         .values(withdrawn_at=at, withdrawn_by=by, withdrawal_reason=reason)
     )
     return session.scalar(statement.returning(table.id)) is not None
+
+
+def _read(rows: Iterable[_Row], of: Callable[[_Row], _Value]) -> tuple[tuple[_Value, ...], Faults]:
+    # One row that cannot be read must take neither the others nor the phases of the day with it.
+    values: list[_Value] = []
+    faults: list[str] = []
+    for row in rows:
+        try:
+            values.append(of(row))
+        except InvalidInputError as e:
+            faults.append(str(e))
+    return tuple(values), tuple(faults)
 
 
 def setting_of(row: SquareOffSettingRow) -> SquareOffSetting:

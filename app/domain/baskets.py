@@ -95,6 +95,12 @@ class Basket:
         return any(part.filled > 0 for leg in self.legs for part in leg.parts)
 
     @property
+    def came_to_nothing(self) -> bool:
+        """Whether all of it ended and nothing was filled: what is held in its instruments is not of it."""
+        parts = (part for leg in self.legs for part in leg.parts)
+        return not self.has_fills and all(part.status.is_terminal for part in parts)
+
+    @property
     def is_complete(self) -> bool:
         """Whether every leg was filled whole."""
         return not self.is_unwinding and all(self._state(leg) is LegState.FILLED for leg in self.legs)
@@ -163,6 +169,8 @@ def settle(basket: Basket) -> Settlement:
         return Settlement(result=BasketResult.COMPLETE)
     if not basket.has_failed:
         return _settle_one_leg(basket) if len(basket.legs) == 1 else Settlement(result=None)
+    if basket.came_to_nothing and not basket.is_unwinding:
+        return Settlement(result=BasketResult.NOT_FILLED)
     covered = [leg for leg in basket.legs if not leg.is_hedge]
     closing = basket.legs if all(leg.has_ended for leg in covered) else covered
     return Settlement(

@@ -72,11 +72,15 @@ class LastDay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeBounds:
-    """Answer when a position must be out and when entries of it stop."""
+    """Answer when a position must be out and when entries of it stop.
+
+    `faults` tell what was set and cannot be read: while there is any, nothing may be entered.
+    """
 
     square_off: SquareOff | None = None
     last_day: LastDay | None = None
     blackouts: tuple[Blackout, ...] = ()
+    faults: tuple[str, ...] = ()
 
     def spell_without_entries(self, now: datetime) -> Spell | None:
         """Return a window in which nothing may be entered at a moment."""
@@ -134,6 +138,7 @@ class TimeRules:
     settings: tuple[SquareOffSetting, ...] = ()
     blackouts: tuple[Blackout, ...] = ()
     index_closes: Mapping[InstrumentId, datetime] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
 
     def bounds_of(self, instrument: Instrument, broker: BrokerCode) -> TimeBounds:
         """Return what binds a position in an instrument at a broker."""
@@ -142,6 +147,7 @@ class TimeRules:
             square_off=square_off_of(self.session, self.market.times, self.settings, group),
             last_day=self._last_day(instrument, group),
             blackouts=tuple(one for one in self.blackouts if one.is_about(instrument)),
+            faults=self.faults,
         )
 
     def schedule(self) -> tuple[ScheduledPhase, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 
+import structlog
 from sqlalchemy.orm import Session
 
 from app.db.day import injected_sessions
@@ -13,6 +14,8 @@ from app.domain.ids import InstrumentId
 from app.domain.instruments import index_id
 from app.domain.markets import Market
 from app.domain.time_bounds import TimeRules
+
+log = structlog.get_logger()
 
 
 class TimeBook:
@@ -26,18 +29,23 @@ class TimeBook:
 
         Raises:
             CalendarExpiredError: nobody knows whether it is.
-            InvalidInputError: something that was set cannot be read.
         """
         calendar = self._calendar.with_injected(injected_sessions(session))
         trading = calendar.session(market.venue, market.segment, day)
         if trading is None:
             return None
+        settings, bad_settings = read_square_off_settings(session, market.venues, day)
+        blackouts, bad_blackouts = read_blackouts(session, trading.open_at)
+        faults = (*bad_settings, *bad_blackouts)
+        if faults:
+            log.error("times_unreadable", venue=market.venue, faults=faults)
         return TimeRules(
             market=market,
             session=trading,
-            settings=read_square_off_settings(session, market.venues, day),
-            blackouts=read_blackouts(session, trading.open_at),
+            settings=settings,
+            blackouts=blackouts,
             index_closes=_index_closes(calendar, market, trading),
+            faults=faults,
         )
 
     def find_day(self, session: Session, market: Market, day: date) -> TimeRules | None:

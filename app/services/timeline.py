@@ -79,7 +79,7 @@ def phases_of(
     """Return the day's phases in order, those that ran included when the schedule does not know them."""
     scheduled: Sequence[ScheduledPhase] = ()
     if trading is not None:
-        settings = read_square_off_settings(session, NSE.venues, day)
+        settings, _ = read_square_off_settings(session, NSE.venues, day)
         scheduled = TimeRules(market=NSE, session=trading, settings=settings).schedule()
     return merge_phases(scheduled, read_phase_runs(session, venue=Venue.NSE, day=day), now=now)
 

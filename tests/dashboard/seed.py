@@ -27,7 +27,7 @@ from app.db.models import (
 from app.db.order_evidence import add_look
 from app.domain.accounts import LoginReason, LoginStatus
 from app.domain.ids import BrokerOrderId, InstrumentId
-from app.domain.instruments import InstrumentKind, venue_of
+from app.domain.instruments import InstrumentKind, index_id, venue_of
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
 from app.domain.unknown_orders import EvidenceSource, Look, look_for_tag
 from app.domain.users import Role
@@ -129,7 +129,16 @@ def at(hour: int, minute: int, second: int = 0) -> datetime:
 
 
 def list_instrument(name: str, kind: InstrumentKind, currency: str, contract: Decimal) -> InstrumentRow:
-    """Return the day's terms of an instrument, as far as valuing needs them."""
+    """Return the day's terms of an instrument, as far as valuing and the clock need them."""
+    terms: dict[str, object] = {}
+    if kind is InstrumentKind.OPTION:
+        underlying, expiry, strike, right = name.partition(".")[0].split("-")
+        terms = {
+            "underlying": index_id(underlying),
+            "expiry": date.fromisoformat(expiry),
+            "strike": Decimal(strike),
+            "option_right": right,
+        }
     return InstrumentRow(
         as_of=DAY,
         instrument_id=name,
@@ -143,6 +152,7 @@ def list_instrument(name: str, kind: InstrumentKind, currency: str, contract: De
         freeze_qty=Decimal(0),
         contract_size=contract,
         currency=currency,
+        **terms,
     )
 
 

@@ -29,7 +29,12 @@ def not_expiring(case: Case) -> Refusal | None:
 
 
 def no_blackout(case: Case) -> Refusal | None:
-    """Refuse in a window that covers the instrument, and in its lead."""
+    """Refuse in a window that covers the instrument and in its lead, or where one cannot be read."""
+    faults = _bounds(case).faults
+    if faults:
+        return case.refuse(
+            DenialCode.BLACKOUT, f"expected readable times and windows, got {'; '.join(faults)}"
+        )
     spell = _bounds(case).spell_without_entries(case.now)
     if spell is None:
         return None

@@ -21,8 +21,9 @@ from app.db.leases import LeaseLostError, check_fence
 from app.db.models import LegRow
 from app.db.session import Database
 from app.db.shards import in_shard
+from app.domain.calendar import CalendarExpiredError
 from app.domain.charges import NoRatesError, RateBook, exercise_charges, product_of
-from app.domain.errors import ConfigError, InvalidInputError, NotFoundError
+from app.domain.errors import NotFoundError
 from app.domain.ids import InstrumentId
 from app.domain.instruments import Instrument, venue_of
 from app.domain.markets import Currency, Market, market_at
@@ -138,9 +139,9 @@ class Departures:
     def _rules(self, session: Session, market: Market, day: date) -> TimeRules | None:
         try:
             return self._times.of_day(session, market, day)
-        except (ConfigError, InvalidInputError) as e:
-            # What cannot be read must not end the exits; the day's own square-off still comes.
-            log.exception("time_rules_unreadable", venue=market.venue, day=day.isoformat(), error=str(e))
+        except CalendarExpiredError as e:
+            # No session is known, so no phase runs either; the exits that were asked for go on.
+            log.warning("day_without_calendar", venue=market.venue, day=day.isoformat(), error=str(e))
             return None
 
     def _contract(self, leg: LegRow) -> Instrument | None:

@@ -93,4 +93,4 @@ def test_a_trader_sees_when_own_legs_must_be_out(world: World) -> None:
 
     assert {leg["account_id"] for leg in own} == {world.people[0].account_id}
     assert len(everybodys) > len(own)
-    assert {leg["urgency"] for leg in own} == {"USUAL"}
+    assert {(leg["urgency"], leg["leave_by"]) for leg in own} == {("USUAL", f"{DAY}T09:42:00Z")}

@@ -20,7 +20,7 @@ def test_a_setting_is_made_listed_and_withdrawn(run: Run) -> None:
 
     assert (made.status, made.err) == (0, "")
     assert made.out == f"Setting {number}: positions leave at 15:20 from {DAY} on.\n"
-    row = next(line.split() for line in listed.out.split("\n") if line.startswith(number))
+    row = next(line.split() for line in listed.out.split("\n") if line.startswith(f"{number} "))
     assert row[:8] == [number, "NSE", "kotak_neo", "all", DAY, "15:00:00", "15:20:00", "15:30:00"]
     assert withdrawn.out == f"Setting {number} holds no longer.\n"
     assert "No setting holds; the defaults do." in run("square-off", "list").out
@@ -46,7 +46,7 @@ def test_a_window_is_added_listed_and_withdrawn(run: Run) -> None:
     withdrawn = run("blackouts", "withdraw", number, "--reason", "moved")
 
     assert added.out == f"Blackout {number}: Union Budget covers BSE, NSE.\n"
-    row = next(line for line in listed if line.startswith(number))
+    row = next(line for line in listed if line.startswith(f"{number} "))
     assert "FLAT_BEFORE" in row
     assert "2027-02-01 05:25" in row
     assert any("forex weekend" in line for line in listed)

@@ -50,9 +50,9 @@ def _black_out(desk: Desk, *, starts_in: timedelta) -> None:
         put_blackout(session, window, actor="test", reason="test")
 
 
-def _enter(desk: Desk, *, key: str = "entry") -> None:
+def _enter(desk: Desk, *, key: str = "entry", customer: int = 0) -> None:
     with desk.lease(RunKind.LOOPS) as loop:
-        desk.record(desk.straddle(key), loop, desk.deployments[:1])
+        desk.record(desk.straddle(key), loop, [desk.deployments[customer]])
 
 
 def _is_flat(desk: Desk) -> bool:
@@ -145,11 +145,17 @@ def _index_at(desk: Desk, price: Decimal) -> None:
     )
 
 
-def _leave_and_be_refused(desk: Desk) -> None:
-    desk.clock.set(datetime.fromisoformat(at("15:05:00")), rate=1.0)
-    desk.wait_for(lambda: {leg.exit_reason for leg in desk.legs()} == {"expiry_square_off"})
-    desk.wait_for(lambda: _alarms(desk, EXERCISE))
-    desk.wait_for(lambda: desk.count_orders(status=_S.REJECTED) > 0)
+def _open_condor(desk: Desk) -> None:
+    with desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.condor("entry"), loop, desk.deployments[:1])
+    desk.wait_for(lambda: desk.count_orders(role=OrderRole.ENTRY, status=_S.FILLED) == 4)
+    desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=_S.ACCEPTED) == 2)
+
+
+def _let_wait(desk: Desk) -> None:
+    """As if the legs had been asked to leave four minutes ago."""
+    with desk.database.begin() as session:
+        session.execute(text("UPDATE legs SET exit_requested_wall = now() - interval '4 minutes'"))
 
 
 def test_what_expires_today_leaves_early_and_who_is_late_is_escalated_until_flat(desk: Desk) -> None:
@@ -157,21 +163,21 @@ def test_what_expires_today_leaves_early_and_who_is_late_is_escalated_until_flat
     wing = desk.wing(OptionRight.CALL).option
     assert wing is not None
     with desk.running(*ALL):
-        with desk.lease(RunKind.LOOPS) as loop:
-            desk.record(desk.condor("entry"), loop, desk.deployments[:1])
-        desk.wait_for(lambda: desk.count_orders(role=OrderRole.ENTRY, status=_S.FILLED) == 4)
-        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=_S.ACCEPTED) == 2)
+        _open_condor(desk)
         desk.broker.post("faults", {"faults": REFUSED})
 
         desk.clock.set(datetime.fromisoformat(at("14:45:00")), rate=1.0)
-        _enter(desk, key="on the last day")
+        _enter(desk, key="on the last day", customer=1)
         assert DenialCode.EXPIRY_DAY in _codes(desk)
         assert {leg.exit_reason for leg in desk.legs()} == {None}
 
         _index_at(desk, wing.strike + 100)
-        _leave_and_be_refused(desk)
-        with desk.database.begin() as session:
-            session.execute(text("UPDATE legs SET exit_requested_wall = now() - interval '4 minutes'"))
+        desk.clock.set(datetime.fromisoformat(at("15:05:00")), rate=1.0)
+        desk.wait_for(lambda: {leg.exit_reason for leg in desk.legs()} == {"expiry_square_off"})
+        desk.wait_for(lambda: _alarms(desk, EXERCISE))
+        desk.wait_for(lambda: desk.count_orders(status=_S.REJECTED) > 0)
+
+        _let_wait(desk)
         desk.wait_for(lambda: len(_alarms(desk, OVERDUE)) == 4)
         overdue = _alarms(desk, OVERDUE)
         desk.clock.set(datetime.fromisoformat(at("15:20:00")), rate=1.0)

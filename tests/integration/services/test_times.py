@@ -8,12 +8,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db.models import AuditRow, BlackoutRow, SquareOffSettingRow
-from app.db.times import blackout_of, list_blackouts, list_square_off_settings, read_blackouts, setting_of
+from app.db.times import list_blackouts, list_square_off_settings, read_blackouts
 from app.domain.accounts import BrokerCode
 from app.domain.blackouts import Blackout, BlackoutRule
 from app.domain.errors import ForbiddenError, InvalidInputError, NotFoundError
 from app.domain.instruments import InstrumentKind, Venue
 from app.domain.markets import MT5, NSE
+from app.domain.phases import Phase
 from app.domain.square_off import SquareOffSetting
 from app.domain.users import Actor, Role
 from app.infra.calendars import load_calendar
@@ -86,13 +87,13 @@ def test_a_setting_holds_from_its_commit_until_it_is_withdrawn(session: Session)
 def test_a_window_holds_until_it_is_withdrawn_and_the_weekend_of_forex_is_shipped(session: Session) -> None:
     added = add_blackout(session, ADMIN, PAYROLLS, reason="news")
 
-    held = {one.number: one for one in read_blackouts(session, NOW)}
-    past = read_blackouts(session, PAYROLLS.ends_at)
+    held = {one.number: one for one in read_blackouts(session, NOW)[0]}
+    past, _ = read_blackouts(session, PAYROLLS.ends_at)
     withdraw_blackout(session, ADMIN, added.number, reason="moved", now=NOW)
 
     assert held[added.number] == added
     assert [one.name for one in past] == ["forex weekend"]
-    assert [one.name for one in read_blackouts(session, NOW)] == ["forex weekend"]
+    assert [one.name for one in read_blackouts(session, NOW)[0]] == ["forex weekend"]
     weekend = past[0]
     assert weekend.weekly_in == MT5.timezone
     assert (weekend.rule, weekend.lead) == (BlackoutRule.FLAT_BEFORE, timedelta(minutes=30))
@@ -157,15 +158,32 @@ def test_a_withdrawal_is_not_taken_back(session: Session) -> None:
         session.execute(text(f"{undo} WHERE id = {number}"))
 
 
-def test_rows_that_cannot_be_read_are_refused_by_name() -> None:
-    setting = SquareOffSettingRow(
-        id=7, venue="NSE", product="FUTURE", is_expiring=False, first_day=DAY, leave_at=time(14, 45)
+def test_rows_that_cannot_be_read_are_named_and_take_nothing_with_them(session: Session) -> None:
+    who = {"actor": "newer", "reason": "release"}
+    savepoint = session.begin_nested()
+    session.add(
+        SquareOffSettingRow(
+            venue="NSE", product="FUTURE", is_expiring=False, first_day=DAY, leave_at=time(14, 45), **who
+        )
     )
-    window = BlackoutRow(
-        id=8, name="x", covers=["USD"], starts_at=NOW, ends_at=NOW, rule="FLAT_BEFORE", timezone="Nowhere/At"
+    session.add(
+        BlackoutRow(
+            name="x",
+            covers=["USD"],
+            starts_at=NOW,
+            ends_at=NOW + timedelta(hours=1),
+            rule="NO_ENTRIES",
+            lead_s=0,
+            timezone="Nowhere/At",
+            **who,
+        )
     )
+    session.flush()
 
-    with pytest.raises(InvalidInputError, match="square-off setting 7"):
-        setting_of(setting)
-    with pytest.raises(InvalidInputError, match="blackout 8"):
-        blackout_of(window)
+    rules = TimeBook(load_calendar()).of_day(session, NSE, DAY)
+
+    assert rules is not None
+    assert [fault.rpartition(": ")[0].split(" ")[0] for fault in rules.faults] == ["square-off", "blackout"]
+    assert [one.name for one in rules.blackouts] == ["forex weekend"]
+    assert {phase.phase for phase in rules.schedule()} >= {Phase.SQUARE_OFF, Phase.CLOSE}
+    savepoint.rollback()

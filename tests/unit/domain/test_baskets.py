@@ -135,6 +135,19 @@ def test_ends_when_nothing_is_left() -> None:
     assert settle(basket(leg(REJECTED), leg(part(_S.DENIED)))).result is BasketResult.NOT_FILLED
 
 
+def test_what_is_held_already_is_not_closed_by_a_signal_that_came_to_nothing() -> None:
+    denied, canceled = part(_S.DENIED), part(_S.CANCELED)
+    for other in (denied, REJECTED, canceled):
+        settlement = settle(basket(leg(denied, holds=True), leg(other, holds=True)))
+        assert (settlement.result, settlement.flatten) == (BasketResult.NOT_FILLED, frozenset())
+    assert settle(basket(leg(denied, holds=True), leg(WORKING, holds=True))).flatten == {0, 1}
+    assert settle(basket(leg(denied, holds=True), leg(half_filled(), holds=True))).flatten == {0, 1}
+
+
+def half_filled() -> Part:
+    return part(_S.CANCELED, filled=30)
+
+
 def test_keeps_what_filled_of_a_lone_leg() -> None:
     half = part(_S.CANCELED, filled=30)
 

@@ -261,6 +261,17 @@ def test_entries_are_possible_again_after_a_window() -> None:
     assert denial(of, at(12)) is None
 
 
+def test_nothing_is_entered_while_a_time_or_window_cannot_be_read() -> None:
+    of = bounds(later(), faults=("blackout 8: no such zone",))
+
+    refused = denial(of, at(10))
+
+    assert refused is not None
+    assert refused.code is DenialCode.BLACKOUT
+    assert "blackout 8: no such zone" in refused.message
+    assert denial(of, at(10), role=OrderRole.EXIT) is None
+
+
 def test_what_nobody_bounds_may_be_entered() -> None:
     assert denial(FREE, at(15, 39)) is None
 
