@@ -144,7 +144,7 @@ def open_all(
     desk: Desk, client: httpx.Client, loop: Lease, *, monkeypatch: pytest.MonkeyPatch, redis_url: str
 ) -> Doors:
     """Open every door on the first account, at a moment when a bar has just closed."""
-    desk.clock.set(datetime.fromisoformat(FIVE_PAST), rate=0.0)  # a slow machine must not miss the bar
+    desk.clock.set(datetime.fromisoformat(FIVE_PAST), rate=1.0)
     own = desk.deployments[0]
     names = ("rest", "openalgo", "openalgo_smart", "amibroker", "cli")
     deployments = {name: add_external(desk, own, name=name) for name in names}
