@@ -13,6 +13,7 @@ from app.infra.logs import configure_logs
 from app.infra.names import WORKERS_KEY, QueueName, queues_of
 from app.infra.queue import make_celery
 from app.services.standby import Standby
+from strategies.indicators import load as load_indicators
 from tasks.base import OpenbellTask
 from tasks.container import container, engines
 
@@ -58,8 +59,12 @@ def _get_ready_for_brokers(sender: Any, **_: Any) -> None:  # noqa: ANN401  sign
 
 @signals.worker_process_init.connect
 def _leave_the_parents_connections(**_: Any) -> None:  # noqa: ANN401  signal
-    """Give a forked pool process a container of its own: connections do not survive a fork."""
+    """Give a forked pool process a container of its own: connections do not survive a fork.
+
+    Only what computes is forked, so it also loads what it computes with.
+    """
     container.cache_clear()
+    load_indicators()
 
 
 @signals.worker_shutting_down.connect

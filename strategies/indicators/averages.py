@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
-import talib
 
 from app.domain.errors import InvalidInputError
 from app.domain.market_data import Bar
 from strategies.indicators.values import Floats, Value
+
+
+def load() -> None:
+    """Import TA-Lib now, not at the first value: it brings pandas, which costs a process that needs none."""
+    import talib  # noqa: F401  for its being there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,8 @@ def exponential_average(close: Floats, period: int) -> Floats:
     Source: computed by TA-Lib.
     """
     _demand_two("ema", period)
+    import talib
+
     average: Floats = talib.EMA(close, timeperiod=period)
     return average
 
@@ -90,6 +96,8 @@ def average_true_range(high: Floats, low: Floats, close: Floats, period: int) ->
 
     Source: Wilder, New Concepts in Technical Trading Systems (1978); computed by TA-Lib.
     """
+    import talib
+
     average: Floats = talib.ATR(high, low, close, timeperiod=period)
     return average
 
@@ -112,6 +120,8 @@ def average_directional_index(high: Floats, low: Floats, close: Floats, period: 
     Source: Wilder, New Concepts in Technical Trading Systems (1978); computed by TA-Lib.
     """
     _demand_two("adx", period)
+    import talib
+
     index: Floats = talib.ADX(high, low, close, timeperiod=period)
     return index
 

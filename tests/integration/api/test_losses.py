@@ -51,13 +51,16 @@ def test_a_lock_is_shown_on_its_own_markets_date_when_indias_has_turned(world: W
 def test_the_course_tells_profit_and_loss_added_up(world: World) -> None:
     account = world.people[0].account_id
     point = {"venue": "NSE", "day": date(2026, 11, 20), "scope": "ACCOUNT", "target": str(account)}
-    amounts = {"realized": "-1250.10", "unrealized": "1000.05", "peak": "20"}
+    amounts = {"realized": "-1250.10", "unrealized": "1000.05", "charges": "10.05", "peak": "20"}
     with world.database.begin() as session:
-        session.execute(insert(EquityPointRow), [point | amounts | {"minute": at(10, 0)}])
+        session.execute(
+            insert(EquityPointRow), [point | amounts | {"minute": at(10, 0), "is_estimated": True}]
+        )
 
     (shown,) = _read(world, f"accounts/{account}/equity", "aarav")
 
-    assert (shown["pnl"], shown["realized"], shown["unrealized"]) == ("-250.05", "-1250.1", "1000.05")
+    assert (shown["net"], shown["realized"], shown["unrealized"]) == ("-260.1", "-1250.1", "1000.05")
+    assert (shown["charges"], shown["is_estimated"]) == ("10.05", True)
 
 
 def test_an_account_names_the_currency_that_its_limits_are_in(world: World) -> None:
