@@ -2,14 +2,12 @@
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 from sqlalchemy import select, update
 
 from app.db.models import (
@@ -27,6 +25,7 @@ from app.infra.engines.engines import engine_pids
 from tests.dashboard.seed import Person, at
 from tests.integration.api.conftest import MakeWorld, World
 
+_QUESTIONS = 8
 REASON = "prices look wrong"
 
 
@@ -255,31 +254,27 @@ def test_a_kill_switch_is_followed_without_valkey(make_world: MakeWorld) -> None
     assert not _follow(world, command_id)["is_flat"]
 
 
-def test_a_crowd_of_dashboards_does_not_hold_up_the_press_while_valkey_hangs(
+def test_dashboards_leave_the_apis_threads_to_the_press_while_valkey_hangs(
     world: World, engines_home: Path
 ) -> None:
+    """What a dashboard waits for is a thread less for the press: a hanging Valkey costs a second in three."""
     pid = engine_pids(engines_home)["valkey"]
     assert pid is not None
-    headers, stop = world.headers("ops"), threading.Event()
+    headers = world.headers("ops")
 
-    def look_again_and_again() -> None:
-        with httpx.Client(base_url=world.client.base_url, timeout=30, headers=headers) as client:
-            while not stop.is_set():
-                client.get("/api/v1/summary")
+    def ask_s() -> float:
+        began = time.monotonic()
+        for _ in range(_QUESTIONS):
+            assert world.client.get("/api/v1/summary", headers=headers, timeout=60).status_code == 200
+        return time.monotonic() - began
 
-    crowd = [threading.Thread(target=look_again_and_again) for _ in range(60)]
+    usual_s = ask_s()
     os.kill(pid, signal.SIGSTOP)
     try:
-        for one in crowd:
-            one.start()
-        stop.wait(2)
-        began = time.monotonic()
+        hanging_s = ask_s()
         assert _press(world, "ops", scope="tenant").status_code == 202
-        took_s = time.monotonic() - began
     finally:
-        stop.set()
         os.kill(pid, signal.SIGCONT)
-        for one in crowd:
-            one.join()
 
-    assert took_s < 9, "the summaries of the dashboards kept all threads of the API"
+    # Each question alone would wait for two seconds at least.
+    assert hanging_s - usual_s < _QUESTIONS
