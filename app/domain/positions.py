@@ -6,7 +6,7 @@ Amounts are exact on a grid of a millionth of a rupee, the grid of the store. A 
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
+from typing import Final, Protocol
 
 from app.domain.errors import InvariantError
 from app.domain.numbers import ZERO, Rounding, round_to_step
@@ -75,17 +75,28 @@ def apply_fill(leg: Leg, *, side: Side, quantity: Decimal, price: Decimal, role:
     return replace(booked, entry_qty=leg.entry_qty + quantity, entry_value=leg.entry_value + value)
 
 
-def pnl(leg: Leg, mark: Decimal) -> Decimal:
+class Valued(Protocol):
+    """What valuing needs of a leg; see `Leg`."""
+
+    @property
+    def net_qty(self) -> Decimal: ...
+    @property
+    def entry_px(self) -> Decimal: ...
+    @property
+    def cash(self) -> Decimal: ...
+
+
+def pnl(leg: Valued, mark: Decimal) -> Decimal:
     """Return the whole profit or loss of the leg at a mark price, before fees."""
     return leg.cash + amount(leg.net_qty, mark)
 
 
-def realized_pnl(leg: Leg) -> Decimal:
+def realized_pnl(leg: Valued) -> Decimal:
     """Return what the closed part earned, at the average entry price."""
     return leg.cash + amount(leg.net_qty, leg.entry_px)
 
 
-def unrealized_pnl(leg: Leg, mark: Decimal) -> Decimal:
+def unrealized_pnl(leg: Valued, mark: Decimal) -> Decimal:
     """Return what the open part would earn at a mark price; adds up with realized_pnl to pnl exactly."""
     return pnl(leg, mark) - realized_pnl(leg)
 

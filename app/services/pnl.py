@@ -11,6 +11,7 @@ from app.domain.charges import Charge, ChargeSum, add_charges
 from app.domain.ids import InstrumentId
 from app.domain.markets import INR, Currency, currency_of
 from app.domain.numbers import ZERO
+from app.domain.positions import Valued, pnl, realized_pnl, unrealized_pnl
 from app.domain.risk.net_pnl import NetPnl
 from app.services.costs import LegId
 
@@ -35,22 +36,13 @@ class ChargeBasis(StrEnum):
     MIXED = "MIXED"
 
 
-class Leg(Protocol):
-    """What valuing needs of a leg; `cash` is what its fills brought in (sells) less what they cost (buys).
-
-    `currency` is what the contract master lists, None without one.
-    """
+class Leg(Valued, Protocol):
+    """A leg with its instrument; `currency` is what the contract master lists, None without one."""
 
     @property
     def instrument_id(self) -> str: ...
     @property
     def currency(self) -> str | None: ...
-    @property
-    def net_qty(self) -> Decimal: ...
-    @property
-    def entry_px(self) -> Decimal: ...
-    @property
-    def cash(self) -> Decimal: ...
 
 
 NO_CHARGES: Final = ChargeSum()
@@ -120,9 +112,7 @@ def value_leg(leg: Leg, marks: Mapping[str, Decimal], charged: ChargeSum = NO_CH
         source = MarkSource.MISSING
     else:
         source = MarkSource.LAST_PRICE
-        total = leg.cash + leg.net_qty * mark
-        unrealized = leg.net_qty * (mark - leg.entry_px)
-        realized = total - unrealized
+        total, realized, unrealized = pnl(leg, mark), realized_pnl(leg), unrealized_pnl(leg, mark)
     return LegPnl(
         currency=currency,
         mark=mark,

@@ -4,7 +4,7 @@ To load a broker's client and to restore sessions takes longer than a position m
 """
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from app.db.exits import accounts_with_session
 from app.db.session import Database
@@ -32,7 +32,7 @@ class Standby:
         try:
             with self._database.begin() as session:
                 account_ids = accounts_with_session(session, self._spec)[:_MOST]
-        except OperationalError as e:
+        except DBAPIError as e:
             log.info("standby_waits", error=type(e.orig).__name__)
             return
         for account_id in account_ids:
@@ -42,6 +42,6 @@ class Standby:
     def _restore(self, account_id: AccountId) -> None:
         try:
             self._gateways.get(account_id)
-        except (BrokerError, ConfigError, OperationalError) as e:
+        except (BrokerError, ConfigError, DBAPIError) as e:
             # Whoever needs it finds out and says so; here it is tried again at the next look.
             log.info("standby_without", account_id=account_id, error=str(e))

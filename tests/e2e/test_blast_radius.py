@@ -53,13 +53,15 @@ def test_a_silo_a_broker_and_an_address_fail_and_the_others_trade_on(start_day: 
     day.square_off("u002")
     day.wait_until("09:20:25")
     refused = {ucc: day.requests(ucc, since=refused_from) for ucc in ("OB002", "OB003", "OB005")}
+    wished = _entry_tags(day, "u003")
     ended = day.end()
 
     _assert_guarded(ended)
     assert len({r["tag"] for r in bell if r["path"] == _PLACE}) >= 6, "four bell orders and two stops of u001"
     assert ended.report["bell"]["orders"] == 4
     assert "entry_silent" in _alarms(ended), "nobody told of the fills in the stale silo"
-    assert not {r["path"] for r in refused["OB003"]} & {_PLACE}, "it wished for nothing and sent nothing"
+    # On a slow machine the stops of what it holds may come this late, and they must be tried.
+    assert not wished & {r["tag"] for r in refused["OB003"] if r["path"] == _PLACE}, "no entry left"
     for ucc in ("OB002", "OB003"):
         assert sum(r["path"] == _LOGIN for r in refused[ucc]) <= 1
     assert 0 < sum(r["path"].startswith(_WRITES) for r in refused["OB002"]) <= 30, (
@@ -141,6 +143,14 @@ def _buy_coins(day: RunningDay, name: str) -> None:
 
 def _account_id(session: Any, name: str) -> int:
     return int(session.scalars(select(AccountRow.id).where(AccountRow.name == name)).one())
+
+
+def _entry_tags(day: RunningDay, name: str) -> set[str]:
+    with day.ledger() as session:
+        statement = select(OrderRow.client_order_id).where(
+            OrderRow.account_id == _account_id(session, name), OrderRow.role == OrderRole.ENTRY
+        )
+        return set(session.scalars(statement))
 
 
 def _live_stops(day: RunningDay, name: str) -> int:

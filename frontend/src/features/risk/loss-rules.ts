@@ -4,12 +4,12 @@ import type { LossRule } from '../../client';
 export const RULES: Record<LossRule, { name: string; words: string; isDepth: boolean }> = {
   MAX_DAILY_LOSS: {
     name: 'Daily loss',
-    words: 'Profit and loss, realized plus unrealized, fell to the daily loss limit or below it.',
+    words: 'Profit and loss after charges fell to the daily loss limit or below it.',
     isDepth: false,
   },
   MAX_DRAWDOWN: {
     name: 'Drawdown',
-    words: "Profit and loss fell from the day's peak by the drawdown limit or more.",
+    words: "Profit and loss after charges fell from the day's peak by the drawdown limit or more.",
     isDepth: true,
   },
   COMBINED_STOP: {
