@@ -84,8 +84,9 @@ def show_square_offs(
     found: list[GroupTimes] = []
     for market in markets:
         rules = book.find_day(session, market, market.day_of(now))
-        for group in () if rules is None else rules.groups:
-            assert rules is not None  # noqa: S101  it has groups
+        if rules is None:
+            continue
+        for group in rules.groups:
             usual = square_off_of(rules.session, market.times, rules.settings, group)
             for times, is_expiring in ((usual, False), (rules.expiring_times(group), True)):
                 if times is not None:
