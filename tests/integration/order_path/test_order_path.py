@@ -120,7 +120,7 @@ def test_claimed_order_of_a_dead_lane_is_never_sent_again(desk: Desk) -> None:
 def test_expired_wish_is_not_sent(desk: Desk) -> None:
     with desk.lease(RunKind.LOOPS) as loop:
         desk.record(desk.straddle("entry"), loop)
-    desk.clock.set(desk.clock.now() + timedelta(seconds=11), rate=1.0)
+    desk.clock.set(desk.clock.now() + timedelta(seconds=61), rate=1.0)
 
     with desk.running(RunKind.ENTRIES):
         desk.wait_for(lambda: len(_entries(desk, OrderStatus.EXPIRED)) == 4)
