@@ -46,6 +46,12 @@ class Settings(BaseSettings):
     strategy_modules: tuple[str, ...] = ()
     """Importable modules with strategies of your own, JSON list; each has a tuple STRATEGIES."""
 
+    telegram_token: SecretStr | None = None
+    """Token of a Telegram bot; set -> it tells people of alarms and takes their kill switches."""
+    telegram_people: dict[str, str] = Field(default_factory=dict)
+    """User name by Telegram's number of the person, JSON; nobody else is told or heard."""
+    telegram_url: str = "https://api.telegram.org"
+
     login_concurrency: int = Field(default=16, ge=1, le=200)
     login_timeout_s: float = Field(default=10.0, gt=0)
     order_timeout_s: float = Field(default=10.0, gt=0)

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.config import Settings, load_settings
-from app.db.accounts import find_account
-from app.db.deployments import find_deployment
 from app.db.session import Database
 from app.domain.accounts import BrokerAccount
 from app.domain.deployments import Deployment
-from app.domain.errors import InvalidInputError, NotFoundError
 from app.domain.users import Actor, Role
 from app.infra.engines.engines import Engines, ensure_engines, find_engines
 from app.infra.vault import Vault
 from app.services.credentials import open_vault
-from app.services.users import get_user_by_name
+from app.services.named import named_account, named_deployment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +33,11 @@ class Installation:
 
     def account(self, session: Session, path: str) -> BrokerAccount:
         """Return the account that USER/ACCOUNT names. Raises NotFoundError, InvalidInputError."""
-        user_name, account_name = _split(path, "USER/ACCOUNT")
-        user = get_user_by_name(session, self.actor, user_name)
-        account = find_account(session, user.user_id, account_name)
-        if account is None:
-            raise NotFoundError(f"expected an account of {user_name}, got {account_name!r}")
-        return account
+        return named_account(session, self.actor, path)
 
     def deployment(self, session: Session, path: str) -> Deployment:
         """Return the deployment that USER/ACCOUNT/NAME names. Raises NotFoundError, InvalidInputError."""
-        user_name, account_name, name = _split(path, "USER/ACCOUNT/NAME")
-        account = self.account(session, f"{user_name}/{account_name}")
-        deployment = find_deployment(session, account, name)
-        if deployment is None:
-            raise NotFoundError(f"expected a deployment on {user_name}/{account_name}, got {name!r}")
-        return deployment
+        return named_deployment(session, self.actor, path)
 
 
 @contextmanager
@@ -91,10 +78,3 @@ def opened_directly() -> Iterator[Installation]:
 def operator() -> Actor:
     """Return who sits at the machine: whoever holds its files may do everything."""
     return Actor(name=getpass.getuser(), role=Role.ADMIN, origin="cli")
-
-
-def _split(path: str, form: str) -> list[str]:
-    parts = path.split("/")
-    if len(parts) != form.count("/") + 1 or not all(parts):
-        raise InvalidInputError(f"expected {form}, got {path!r}")
-    return parts

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
 from app.cli.carrying import OwnLanes
 from app.cli.installation import Installation, opened_directly
@@ -19,10 +18,9 @@ from app.domain.accounts import BrokerCode
 from app.domain.commands import ControlAction, ControlScope
 from app.domain.errors import InvalidInputError
 from app.infra.clock import open_clock
-from app.services.families import get_family_by_name
 from app.services.kill_switch import Kill, KilledAccount, follow_kill, press_kill_switch
+from app.services.named import named_target
 from app.services.risk_control import ControlTarget, moment_of
-from app.services.users import get_user_by_name
 
 commands = typer.Typer()
 
@@ -60,22 +58,19 @@ def kill(  # noqa: PLR0913  one option per scope
     Writes into PostgreSQL: neither the API nor the queue nor Valkey is needed. Lanes that no worker runs
     run in this command while it waits.
     """
-    named = _named(
+    scope, name = _chosen(
         family=family, user=user, account=account, broker=broker, deployment=deployment, is_all=is_all
     )
     _check_reason(reason)
     if not is_sure:
-        _confirm(named)
+        _confirm(name)
     # Standard output is for the result alone.
     with redirect_stdout(sys.stderr), opened_directly() as home, OwnLanes(home) as lanes:
-        target = _target(
-            home, family=family, user=user, account=account, broker=broker, deployment=deployment
-        )
-        command_id = _press(home, target, ControlAction.HALT, reason)
+        command_id = _press(home, _target(home, scope, name), ControlAction.HALT, reason)
         last = None
         for seen in _watch(home, command_id, wait_s=wait_s):
-            if last is None or _summary(seen) != _summary(last):
-                say(_summary(seen))
+            if last is None or seen.progress != last.progress:
+                say(seen.progress)
             last = seen
             if not seen.is_flat:
                 _take_over(lanes)
@@ -98,24 +93,18 @@ def resume(
     is_all: All = False,
 ) -> None:
     """Let trading go on where a kill switch stopped it; each scope that was stopped by itself."""
-    named = _named(
+    scope, name = _chosen(
         family=family, user=user, account=account, broker=broker, deployment=deployment, is_all=is_all
     )
     _check_reason(reason)
     with opened_directly() as home:
-        target = _target(
-            home, family=family, user=user, account=account, broker=broker, deployment=deployment
-        )
-        _press(home, target, ControlAction.RESUME, reason)
-    say(f"{named} may trade again.")
+        _press(home, _target(home, scope, name), ControlAction.RESUME, reason)
+    say(f"{name} may trade again.")
 
 
-def _named(**scopes: object) -> str:
-    given = [
-        ("everybody" if value is True else str(value))
-        for value in scopes.values()
-        if value not in (None, False)
-    ]
+def _chosen(*, is_all: bool, **names: str | None) -> tuple[ControlScope, str]:
+    given = [(ControlScope(scope), name) for scope, name in names.items() if name is not None]
+    given += [(ControlScope.TENANT, "everybody")] if is_all else []
     if len(given) != 1:
         raise InvalidInputError(
             f"expected one of --family, --user, --account, --broker, --deployment and --all, got {len(given)}"
@@ -135,37 +124,9 @@ def _check_reason(reason: str) -> None:
         raise InvalidInputError("expected a reason for the audit log")
 
 
-def _target(
-    home: Installation,
-    *,
-    family: str | None,
-    user: str | None,
-    account: str | None,
-    broker: BrokerCode | None,
-    deployment: str | None,
-) -> ControlTarget:
-    if broker is not None:
-        return ControlTarget(scope=ControlScope.BROKER, target=broker)
+def _target(home: Installation, scope: ControlScope, name: str) -> ControlTarget:
     with home.database.begin() as session:
-        if family is not None:
-            family_id = get_family_by_name(session, home.actor, family).family_id
-            return ControlTarget(scope=ControlScope.FAMILY, target=family_id)
-        return _target_by_name(session, home, user=user, account=account, deployment=deployment)
-
-
-def _target_by_name(
-    session: Session, home: Installation, *, user: str | None, account: str | None, deployment: str | None
-) -> ControlTarget:
-    if user is not None:
-        user_id = get_user_by_name(session, home.actor, user).user_id
-        return ControlTarget(scope=ControlScope.USER, target=user_id)
-    if account is not None:
-        account_id = home.account(session, account).account_id
-        return ControlTarget(scope=ControlScope.ACCOUNT, target=account_id)
-    if deployment is not None:
-        deployment_id = home.deployment(session, deployment).deployment_id
-        return ControlTarget(scope=ControlScope.DEPLOYMENT, target=deployment_id)
-    return ControlTarget(scope=ControlScope.TENANT, target=None)
+        return named_target(session, home.actor, scope, name)
 
 
 def _press(home: Installation, target: ControlTarget, action: ControlAction, reason: str) -> int:
@@ -202,21 +163,14 @@ def _take_over(lanes: OwnLanes) -> None:
         say(f"Nobody runs {name}: it runs here until this command ends.")
 
 
-def _summary(kill: Kill) -> str:
-    flat = sum(account.is_flat for account in kill.accounts)
-    lanes = "" if kill.are_exits_running else "; not every exits lane is alive"
-    return f"{flat} of {len(kill.accounts)} accounts that had something to close are flat{lanes}"
-
-
 def _say_end(kill: Kill) -> None:
     print_table(
         ("ACCOUNT", "BROKER", "OPEN LEGS", "LIVE ENTRIES", "PRESS TO LAST ORDER", "FLAT AT (UTC)", "WHY NOT"),
         [_row(account) for account in kill.accounts],
         empty="Nothing was open.",
     )
-    times = kill.press_to_last_order
-    if times.accounts:
-        say(f"Press to last order: p50 {times.p50_ms} ms, p99 {times.p99_ms} ms ({times.accounts} accounts).")
+    if kill.press_to_last_order.accounts:
+        say(f"Press to last order: {kill.press_to_last_order}.")
     say("Everything is flat." if kill.is_flat else "NOT everything is flat: see the last column.")
 
 

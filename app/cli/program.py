@@ -28,6 +28,7 @@ from app.cli import (
     users,
 )
 from app.domain.errors import AppError, ConfigError, InvalidInputError
+from app.infra.logs import configure_logs
 
 # Modules with a Typer called `commands`; a name puts them under one word, None at the top.
 GROUPS: tuple[tuple[str | None, typer.Typer], ...] = (
@@ -92,7 +93,8 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the program; the console script `openbell`."""
+    """Run the program; the console script `openbell`. Standard output is for results: logs go beside it."""
+    configure_logs("WARNING", process="cli")
     build()()
 
 

@@ -20,7 +20,7 @@ from app.infra.engines.locks import is_locked, try_lock
 from app.infra.flower import FLOWER_USER, flower_password_file, flower_process, flower_url
 from app.infra.migrations import migrate
 from app.infra.processes import ProcessGroup, processes_path
-from app.infra.stack import Addresses, is_free, paper_spec, stack_specs, stop_stack
+from app.infra.stack import Addresses, is_free, notifier_specs, paper_spec, stack_specs, stop_stack
 
 commands = typer.Typer()
 
@@ -75,7 +75,7 @@ def _start(settings: Settings, stack: ExitStack, console: Console) -> None:
     watch.start()
     group = ProcessGroup(settings.home, SystemClock(), on_crash_loop=console.print)
     stack.callback(stop_stack, group)
-    flower = flower_process(settings)
+    flower, env = flower_process(settings), _environment(settings, engines)
     api_url = f"http://{settings.api_host}:{settings.api_port}"
     specs = (
         paper_spec(settings.paper_home.resolve(), port=settings.paper_port, clock_file=settings.clock_file),
@@ -83,10 +83,11 @@ def _start(settings: Settings, stack: ExitStack, console: Console) -> None:
             Addresses(redis_url=engines.redis_url, api_url=api_url, flower_url=flower_url(settings)),
             SystemClock(),
             venues=settings.venues,
-            env=_environment(settings, engines),
+            env=env,
             flower_argv=flower.argv,
             flower_env=flower.env,
         ),
+        *notifier_specs(is_wanted=settings.telegram_token is not None, env=env),
     )
     console.print(f"Starting {len(specs)} processes: {', '.join(spec.name for spec in specs)}.")
     group.start(specs, _READY_S)

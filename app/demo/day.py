@@ -29,7 +29,7 @@ from app.domain.phases import phase_schedule
 from app.infra.clock import SystemClock
 from app.infra.flower import FLOWER_USER, flower_password_file, flower_process
 from app.infra.processes import ProcessGroup
-from app.infra.stack import Addresses, stack_specs, stop_stack
+from app.infra.stack import Addresses, notifier_specs, stack_specs, stop_stack
 from app.services.credentials import open_vault
 from strategies.registry import Registry, load_registry
 
@@ -139,13 +139,16 @@ def _start_stack(stage: Stage) -> None:
         api_url=house.api_url,
         flower_url=house.flower_url,
     )
-    specs = stack_specs(
-        addresses,
-        SystemClock(),
-        venues=house.settings.venues,
-        env=house.env,
-        flower_argv=flower.argv,
-        flower_env=flower.env,
+    specs = (
+        *stack_specs(
+            addresses,
+            SystemClock(),
+            venues=house.settings.venues,
+            env=house.env,
+            flower_argv=flower.argv,
+            flower_env=flower.env,
+        ),
+        *notifier_specs(is_wanted=house.settings.telegram_token is not None, env=house.env),
     )
     stage.display.say(f"Starting {len(specs)} processes: {', '.join(spec.name for spec in specs)}.")
     house.watch.start()

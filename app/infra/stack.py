@@ -65,7 +65,7 @@ _STOP_ORDER = (
     ("beat",),
     (*map(feed_name, MARKETS), "worker-loops", "worker-cpu"),
     ("worker-orders", "worker-control"),
-    ("worker-exits", "worker-exits-2", "flower", "api"),
+    ("worker-exits", "worker-exits-2", "flower", "api", "notifier"),
     ("paper",),
 )
 _GRACE_S = 10.0
@@ -114,6 +114,15 @@ def stack_specs(
             ready=lambda: answers(addresses.flower_url),
         ),
     )
+
+
+def notifier_specs(*, is_wanted: bool, env: Mapping[str, str]) -> tuple[ProcessSpec, ...]:
+    """Return the process that talks with people in their chat, none where nobody set up a bot.
+
+    Args: env: as for `stack_specs`.
+    """
+    argv = (sys.executable, "-m", "tasks.notifier")
+    return (ProcessSpec(name="notifier", argv=argv, env=env),) if is_wanted else ()
 
 
 def paper_spec(home: Path, *, port: int, clock_file: Path | None) -> ProcessSpec:

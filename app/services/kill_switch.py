@@ -90,6 +90,9 @@ class LastOrderTimes:
     p50_ms: int | None
     p99_ms: int | None
 
+    def __str__(self) -> str:
+        return f"p50 {self.p50_ms} ms, p99 {self.p99_ms} ms ({self.accounts} accounts)"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
@@ -108,6 +111,13 @@ class Kill:
     are_exits_running: bool
     accounts: tuple[KilledAccount, ...]
     press_to_last_order: LastOrderTimes
+
+    @property
+    def progress(self) -> str:
+        """How far it is, in a sentence."""
+        flat = sum(account.is_flat for account in self.accounts)
+        lanes = "" if self.are_exits_running else "; not every exits lane is alive"
+        return f"{flat} of {len(self.accounts)} accounts that had something to close are flat{lanes}"
 
 
 def press_kill_switch(

@@ -2,6 +2,7 @@
 
 from app.db.base import Base
 from app.db.models.day import (
+    AlarmNoticeRow,
     AlarmRow,
     CommandRow,
     InjectedSessionRow,
@@ -45,6 +46,7 @@ __all__ = [
     "OPEN_BASKET",
     "AccountFundsRow",
     "AccountRow",
+    "AlarmNoticeRow",
     "AlarmRow",
     "ApiKeyRow",
     "AuditRow",

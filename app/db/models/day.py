@@ -131,6 +131,17 @@ class AlarmRow(Base):
     cleared_at: Mapped[datetime | None]
 
 
+class AlarmNoticeRow(Base):
+    """Hold that a chat was told of an alarm, and in which message of its own."""
+
+    __tablename__ = "alarm_notices"
+    __table_args__ = (Index("ix_alarm_notices_message", "chat", "message_id"),)
+
+    alarm_id: Mapped[int] = mapped_column(ForeignKey("alarms.id"), primary_key=True)
+    chat: Mapped[str] = mapped_column(primary_key=True)
+    message_id: Mapped[int] = mapped_column(BigInteger)
+
+
 class CommandRow(Base):
     """Hold what a person ordered and what became of it, so that a dead queue loses no order of theirs.
 

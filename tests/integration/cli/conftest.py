@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from app.cli.program import build
@@ -55,7 +56,9 @@ def run(environment: dict[str, str]) -> Run:
 
     def typed(*words: str, stdin: str | None = None, **settings: str) -> Typed:
         load_settings.cache_clear()
-        result = CliRunner().invoke(program, list(words), input=stdin, env=environment | settings)
+        # `main` keeps logs from standard output, but for the whole process.
+        with capture_logs():
+            result = CliRunner().invoke(program, list(words), input=stdin, env=environment | settings)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return Typed(result.exit_code, result.stdout, result.stderr)
 

@@ -1,5 +1,9 @@
 """Operators hand signals in and issue keys by commands."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.integration.cli.conftest import Run
@@ -31,6 +35,15 @@ def test_a_wish_is_handed_in_listed_and_repeated(run: Run, place: str) -> None:
         [number, "out-1", "CLI", "all", "EXIT"]
     ]
     assert run("signal", "show", number).out == left.out
+
+
+def test_the_programs_output_is_the_result_alone(environment: dict[str, str], place: str) -> None:
+    """As its own process: a program that reads it finds no line of a log there."""
+    command = [sys.executable, "-c", "from app.cli import main; main()", "signal", "leave", place]
+    ended = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True)
+
+    head, _row = ended.stdout.splitlines()
+    assert head.startswith("SIGNAL")
 
 
 @pytest.mark.parametrize(
