@@ -83,6 +83,7 @@ it('stops a whole broker and shows what is not flat, with its reason, until ever
       HttpResponse.json([{ id: 1, user_id: 7, user_name: 'aarav', name: 'main', broker: 'kotak_neo' }]),
     ),
     http.get('*/api/v1/deployments', () => HttpResponse.json([])),
+    http.get('*/api/v1/families', () => HttpResponse.json([])),
     http.post('*/api/v1/kill-switch', async ({ request }) => {
       asked.push(await request.json());
       return HttpResponse.json({ id: 4, status: 'DONE', result: {} }, { status: 202 });
@@ -105,4 +106,28 @@ it('stops a whole broker and shows what is not flat, with its reason, until ever
     { scope: 'broker', target: 'kotak_neo', action: 'HALT', reason: 'prices look wrong' },
   ]);
   expect(await screen.findByText(/Everything is flat: 1 of 1/, {}, { timeout: 3000 })).toBeInTheDocument();
+});
+
+it('offers families to staff and sends the id of the chosen one', async () => {
+  const asked: unknown[] = [];
+  server.use(
+    http.get('*/api/v1/accounts', () => HttpResponse.json([])),
+    http.get('*/api/v1/deployments', () => HttpResponse.json([])),
+    http.get('*/api/v1/families', () => HttpResponse.json([{ family_id: 3, name: 'rao', members: [] }])),
+    http.post('*/api/v1/kill-switch', async ({ request }) => {
+      asked.push(await request.json());
+      return HttpResponse.json({ detail: 'seen' }, { status: 503 });
+    }),
+  );
+  const user = userEvent.setup();
+  show({ ...ME, role: 'OPS', is_staff: true });
+  await user.click(screen.getByRole('button', { name: 'Kill switch' }));
+  await user.click(await screen.findByRole('combobox', { name: 'Whom' }));
+  await user.click(await screen.findByRole('option', { name: 'Family rao' }));
+  await user.type(screen.getByRole('textbox', { name: 'Type HALT to confirm' }), 'HALT');
+  await user.type(screen.getByRole('textbox', { name: 'Reason' }), 'house rule');
+  await user.click(screen.getByRole('button', { name: 'Halt and flatten' }));
+
+  expect(await screen.findByText('seen')).toBeInTheDocument();
+  expect(asked).toEqual([{ scope: 'family', target: 3, action: 'HALT', reason: 'house rule' }]);
 });

@@ -2,11 +2,20 @@ import { Alert, Button, Group, Modal, Select, Stack, Text, TextInput } from '@ma
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 
-import type { Account, BrokerCode, ControlAction, Deployment, KillSwitch as Asked, Me } from '../../client';
+import type {
+  Account,
+  BrokerCode,
+  ControlAction,
+  Deployment,
+  Family,
+  KillSwitch as Asked,
+  Me,
+} from '../../client';
 import {
   killSwitchMutation,
   listAccountsOptions,
   listDeploymentsOptions,
+  listFamiliesOptions,
 } from '../../client/@tanstack/react-query.gen';
 import { Ordered } from '../../components/reason-dialog';
 import { describeProblem } from '../../lib/problem';
@@ -54,6 +63,7 @@ export function KillSwitch({ me }: { me: Me }) {
 function KillDialog({ me, onClose }: { me: Me; onClose: () => void }) {
   const { data: accounts = [] } = useQuery(listAccountsOptions());
   const { data: deployments = [] } = useQuery(listDeploymentsOptions());
+  const { data: families = [] } = useQuery({ ...listFamiliesOptions(), enabled: me.is_staff });
   const queries = useQueryClient();
   const [whom, setWhom] = useState(me.is_staff ? 'tenant' : `user:${me.id}`);
   const [action, setAction] = useState<ControlAction>('HALT');
@@ -81,7 +91,7 @@ function KillDialog({ me, onClose }: { me: Me; onClose: () => void }) {
               label="Whom"
               searchable
               allowDeselect={false}
-              data={targets(me, accounts, deployments)}
+              data={targets(me, { accounts, deployments, families })}
               value={whom}
               onChange={(value) => {
                 if (value !== null) setWhom(value);
@@ -140,7 +150,13 @@ function KillDialog({ me, onClose }: { me: Me; onClose: () => void }) {
   );
 }
 
-function targets(me: Me, accounts: Account[], deployments: Deployment[]) {
+interface Known {
+  accounts: Account[];
+  deployments: Deployment[];
+  families: Family[];
+}
+
+function targets(me: Me, { accounts, deployments, families }: Known) {
   const users = new Map(accounts.map((account) => [account.user_id, account.user_name]));
   const all = me.is_staff ? [{ value: 'tenant', label: 'Everybody' }] : [];
   const brokers = me.is_staff ? [...new Set(accounts.map((account) => account.broker))] : [];
@@ -151,6 +167,7 @@ function targets(me: Me, accounts: Account[], deployments: Deployment[]) {
   return [
     ...all,
     ...brokers.map((broker) => ({ value: `broker:${broker}`, label: `All accounts at ${broker}` })),
+    ...families.map((family) => ({ value: `family:${family.family_id}`, label: `Family ${family.name}` })),
     ...people,
     ...accounts.map((account) => ({ value: `account:${account.id}`, label: `Account ${account.name}` })),
     ...deployments.map((one) => ({
@@ -168,6 +185,7 @@ function targetOf(whom: string, accounts: Account[]): Pick<Asked, 'scope' | 'tar
       return { scope, target: null };
     case 'broker':
       return { scope, target: brokerNamed(target, accounts) };
+    case 'family':
     case 'user':
     case 'account':
     case 'deployment':
