@@ -22,13 +22,18 @@ log = structlog.get_logger()
 _HEARTBEAT_S = 2.0
 _STANDBY_LOOKS_EVERY_S = 2.0
 _BROKER_KINDS = (QueueName.LOGIN, QueueName.ORDERS, QueueName.EXITS, QueueName.BOOKS)
-_BROKER_QUEUES = frozenset(queue for kind in _BROKER_KINDS for queue in queues_of(kind))
 
 celery_app = make_celery(engines().redis_url, task_class=OpenbellTask)
 celery_app.conf.update(
     beat_scheduler="tasks.schedule:CalendarScheduler",
     imports=("tasks.market_day", "tasks.runs", "tasks.supervision", "tasks.indicators", "tasks.commands"),
 )
+
+
+def is_serving(worker: Any, *kinds: QueueName) -> bool:  # noqa: ANN401  Celery's own
+    """Whether a worker consumes a queue of these kinds."""
+    queues = {queue for kind in kinds for queue in queues_of(kind)}
+    return not queues.isdisjoint(worker.app.amqp.queues.consume_from)
 
 
 @signals.setup_logging.connect
@@ -47,13 +52,12 @@ def _get_ready_for_brokers(sender: Any, **_: Any) -> None:  # noqa: ANN401  sign
 
     Who may have to take over exits has the accounts' gateways as well.
     """
-    served = set(sender.app.amqp.queues.consume_from)
-    brokers = container().reachable_brokers
-    if served.isdisjoint(_BROKER_QUEUES):
+    if not is_serving(sender, *_BROKER_KINDS):
         return
+    brokers = container().reachable_brokers
     for broker in sorted(brokers):
         container().adapter(broker)
-    if not served.isdisjoint(queues_of(QueueName.EXITS)):
+    if is_serving(sender, QueueName.EXITS):
         threading.Thread(target=_stand_by, args=(brokers,), daemon=True).start()
 
 

@@ -47,7 +47,9 @@ from brokers.paper.house import PaperHouse, read_token
 from brokers.registry import adapter
 
 _POOL_SIZE = 16
-_MAX_IDLE_S = 8
+_MAX_IDLE_S = 8.0
+_LANES_MAX_IDLE_S = 1.2
+"""Shorter than I5 allows a position to be bare: a successor needs the rows of who was frozen in the lane."""
 _PAPER_TIMEOUT_S = 2.0
 
 
@@ -79,8 +81,23 @@ class Container:
     @cached_property
     def database(self) -> Database:
         """PostgreSQL."""
+        return self._database(max_idle_s=_MAX_IDLE_S)
+
+    @cached_property
+    def lane_database(self) -> Database:
+        """The same for lanes, whose transactions are short: one that stands still loses its rows soon."""
+        return self._database(max_idle_s=_LANES_MAX_IDLE_S)
+
+    def _database(self, *, max_idle_s: float) -> Database:
         url = self.addresses.database_url
-        return Database(url, pool_size=_POOL_SIZE, max_overflow=_POOL_SIZE, max_idle_s=_MAX_IDLE_S)
+        return Database(url, pool_size=_POOL_SIZE, max_overflow=_POOL_SIZE, max_idle_s=max_idle_s)
+
+    def close(self) -> None:
+        """Close what is connected."""
+        self.gateways.close()
+        self.valkey.close()
+        self.lane_database.close()
+        self.database.close()
 
     @cached_property
     def valkey(self) -> Redis:
@@ -105,7 +122,7 @@ class Container:
     @cached_property
     def execution(self) -> Execution:
         """Outcomes and reports into the ledger."""
-        return Execution(self.database, self.clock, self.news)
+        return Execution(self.lane_database, self.clock, self.news)
 
     @cached_property
     def _adapters(self) -> dict[BrokerCode, BrokerAdapter]:
@@ -167,7 +184,7 @@ class Container:
         """Return an exits lane for one run."""
         return ExitLane(
             settings=self.settings,
-            database=self.database,
+            database=self.lane_database,
             clock=self.clock,
             execution=self.execution,
             gateways=self.gateways,
@@ -181,7 +198,7 @@ class Container:
     def new_departures(self) -> Departures:
         """Return what lets the legs of one exits lane leave by the clock."""
         return Departures(
-            database=self.database,
+            database=self.lane_database,
             clock=self.clock,
             contracts=self.contracts,
             times=self.time_book,
@@ -193,7 +210,7 @@ class Container:
         """Return a reader of the brokers' books for one run."""
         return BooksRun(
             settings=self.settings,
-            database=self.database,
+            database=self.lane_database,
             clock=self.clock,
             execution=self.execution,
             gateways=self.gateways,

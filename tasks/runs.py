@@ -1,15 +1,17 @@
 """Host leased runs: one task is one run; what it does stands in the services."""
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import InternalError, OperationalError
+from celery import signals
+from sqlalchemy.exc import OperationalError
 
 from app.domain.errors import NotFoundError
 from app.domain.instruments import Venue
-from app.infra.names import RunKind, TaskName
+from app.infra.names import QueueName, RunKind, TaskName
 from app.infra.streams import is_reachable
 from app.services.lanes.chases import Chases
 from app.services.lanes.entries import EntryLane
@@ -22,14 +24,16 @@ from app.services.market_day import MarketDay
 from app.services.risk_watch import RiskWatch
 from app.services.runs import Lease, held_lease, stop_on
 from app.services.supervision import dispatch_lapsed
+from app.services.takeovers import Takeovers
 from strategies.registry import load_registry
-from tasks.celery import celery_app
+from tasks.celery import celery_app, is_serving
 from tasks.container import Container, container
 
 log = structlog.get_logger()
 
 _TRIES = 150
 _TRIES_AGAIN_AFTER_S = 0.2
+_LOOKS_FOR_EXITS_EVERY_S = 0.2
 
 RUN_TASKS = {
     RunKind.LOOPS: TaskName.RUN_LOOPS,
@@ -53,8 +57,7 @@ def _host(name: str, run: Host, *, ttl: timedelta | None = None) -> dict[str, An
     for _ in range(_TRIES):
         try:
             summary = _hold(parts, name, run, ttl or parts.settings.lease_ttl)
-        except (OperationalError, InternalError) as e:
-            # Internal is what PostgreSQL tells a process that was frozen in mid-transaction and has lost it.
+        except OperationalError as e:
             log.warning("run_torn", run=name, error=type(e.orig).__name__)
             if parts.stop.wait(_TRIES_AGAIN_AFTER_S):
                 break
@@ -68,7 +71,7 @@ def _host(name: str, run: Host, *, ttl: timedelta | None = None) -> dict[str, An
 
 def _hold(parts: Container, name: str, run: Host, ttl: timedelta) -> dict[str, Any]:
     with held_lease(
-        parts.database,
+        parts.lane_database,
         parts.clock,
         name=name,
         holder=parts.holder,
@@ -95,6 +98,20 @@ def run_exits(name: str) -> dict[str, Any]:
     return _host(name, _run_exits, ttl=container().settings.exits_lease_ttl)
 
 
+@signals.worker_ready.connect
+def _watch_exits(sender: Any, **_: Any) -> None:  # noqa: ANN401  signal
+    if is_serving(sender, QueueName.EXITS):
+        threading.Thread(target=_take_over_until_stopped, daemon=True).start()
+
+
+def _take_over_until_stopped() -> None:
+    """Do without the queue what it was asked for and did not bring in time."""
+    parts = container()
+    takeovers = Takeovers(parts.lane_database, run_exits)
+    while not parts.stop.wait(_LOOKS_FOR_EXITS_EVERY_S):
+        takeovers.look()
+
+
 @celery_app.task(name=TaskName.RUN_BOOKS, track_started=True)
 def run_books(name: str) -> dict[str, Any]:
     """Compare a shard's accounts with the broker's books."""
@@ -116,7 +133,7 @@ def run_loops(name: str) -> dict[str, Any]:
 def _run_entries(parts: Container, lease: Lease) -> dict[str, Any]:
     lane = EntryLane(
         settings=parts.settings,
-        database=parts.database,
+        database=parts.lane_database,
         clock=parts.clock,
         execution=parts.execution,
         gateways=parts.gateways,
@@ -125,7 +142,7 @@ def _run_entries(parts: Container, lease: Lease) -> dict[str, Any]:
         contracts=parts.contracts,
         chases=Chases(
             settings=parts.settings,
-            database=parts.database,
+            database=parts.lane_database,
             clock=parts.clock,
             execution=parts.execution,
             gateways=parts.gateways,

@@ -67,9 +67,7 @@ def _parts(home: Installation) -> Iterator[Container]:
     try:
         yield parts
     finally:
-        parts.gateways.close()
-        parts.valkey.close()
-        parts.database.close()
+        parts.close()
 
 
 def _as_json(dates: str, breaches: list[Breach], books: BookFindings) -> dict[str, object]:

@@ -55,8 +55,7 @@ class OwnLanes:
         self._parts.stop.set()
         for thread in self._threads:
             thread.join()
-        self._parts.gateways.close()
-        self._parts.database.close()
+        self._parts.close()
 
     def take_over(self) -> list[str]:
         """Start what has had no holder for a while; return its names."""

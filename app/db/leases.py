@@ -107,10 +107,13 @@ def check_fence(session: Session, name: str, *, fence: int) -> None:
         raise LeaseLostError(f"lease {name}: expected fencing number {fence}, it is {current}")
 
 
-def lapsed_runs(session: Session, kinds: Sequence[str]) -> dict[str, str]:
-    """Return the name and kind of each wanted run of these kinds that nobody holds."""
+def lapsed_runs(
+    session: Session, kinds: Sequence[str], *, for_longer_than: timedelta = timedelta(0)
+) -> dict[str, str]:
+    """Return the name and kind of each wanted run of these kinds that nobody has held for so long."""
+    since = func.clock_timestamp() - for_longer_than
     statement = select(LeaseRow.name, LeaseRow.kind).where(
-        LeaseRow.is_wanted, LeaseRow.kind.in_(kinds), LeaseRow.expires_at < func.clock_timestamp()
+        LeaseRow.is_wanted, LeaseRow.kind.in_(kinds), LeaseRow.expires_at < since
     )
     return {name: kind for name, kind in session.execute(statement)}  # noqa: C416  rows
 

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import create_engine, text
+from psycopg.errors import IdleInTransactionSessionTimeout
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 _LOCK_TIMEOUT_MS = 5_000
@@ -14,7 +17,7 @@ class Database:
     """Hand out transactions on one PostgreSQL database. Thread-safe; create after fork."""
 
     def __init__(
-        self, url: str, *, pool_size: int = 5, max_overflow: int = 10, max_idle_s: int | None = None
+        self, url: str, *, pool_size: int = 5, max_overflow: int = 10, max_idle_s: float = 0
     ) -> None:
         """Open nothing yet.
 
@@ -23,7 +26,7 @@ class Database:
             pool_size: connections kept.
             max_overflow: connections more at most.
             max_idle_s: PostgreSQL ends a transaction in which nothing was asked for so long, so that a
-                frozen process lets go of its rows and others, a kill switch first of all, get on.
+                frozen process lets go of its rows and others, a kill switch first of all, get on; 0: never.
         """
         self.url = _with_driver(url)
         self._engine = create_engine(
@@ -36,9 +39,10 @@ class Database:
                 "connect_timeout": 5,
                 "application_name": "openbell",
                 "options": f"-c lock_timeout={_LOCK_TIMEOUT_MS} -c statement_timeout={_STATEMENT_TIMEOUT_MS} "
-                f"-c timezone=UTC -c idle_in_transaction_session_timeout={1000 * (max_idle_s or 0)}",
+                f"-c timezone=UTC -c idle_in_transaction_session_timeout={round(1000 * max_idle_s)}",
             },
         )
+        event.listen(self._engine, "handle_error", _as_outage)
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
 
     @contextmanager
@@ -55,6 +59,14 @@ class Database:
     def close(self) -> None:
         """Close all pooled connections."""
         self._engine.dispose()
+
+
+def _as_outage(context: ExceptionContext) -> OperationalError | None:
+    """Tell a transaction that stood still for too long as what it is: nothing of it was done, ask again."""
+    if not isinstance(context.original_exception, IdleInTransactionSessionTimeout):
+        return None
+    context.is_disconnect = True
+    return OperationalError(context.statement, None, context.original_exception)
 
 
 def _with_driver(url: str) -> str:

@@ -81,9 +81,7 @@ class Desk:
 
     def close(self) -> None:
         """Close every connection."""
-        self.parts.gateways.close()
-        self.parts.valkey.close()
-        self.parts.database.close()
+        self.parts.close()
 
     def enroll(self, count: int) -> None:
         """Make users with an account and a deployment each, log them in and load the contracts."""
@@ -275,7 +273,7 @@ class Desk:
         """Run a lane until its lease ends; `changes` of the parts that it is given."""
         shared: dict[str, Any] = {
             "settings": self.parts.settings,
-            "database": self.database,
+            "database": self.parts.lane_database,
             "clock": self.clock,
             "execution": self.parts.execution,
             "gateways": self.parts.gateways,

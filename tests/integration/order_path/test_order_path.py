@@ -250,8 +250,7 @@ def test_an_account_on_paper_is_not_logged_in_at_a_live_broker(desk: Desk) -> No
     parts = Container(settings=live, addresses=desk.parts.addresses, stop=threading.Event(), holder="x")
 
     assert parts.logins.log_in(TODAY, [account_id]) == {LoginStatus.FAILED: 1}
-    parts.valkey.close()
-    parts.database.close()
+    parts.close()
     with desk.database.begin() as session:
         row = session.get_one(LoginRow, (account_id, TODAY))
     assert (row.reason, "openbell accounts live" in row.detail) == (LoginReason.PAPER_MODE, True)

@@ -1,0 +1,46 @@
+"""Take over the exits lanes that nobody holds, by a look of one's own: no Beat, queue or Valkey is needed.
+
+The supervisor calls a successor through all of these, and each may be what has just failed; a frozen worker
+even takes the call and keeps it. Positions cannot wait for them (I5).
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from app.db.leases import lapsed_runs
+from app.db.session import Database
+from app.infra.names import RunKind
+
+log = structlog.get_logger()
+
+_QUEUE_HAS = timedelta(seconds=0.3)
+"""How long a run may wait for the task that was sent for it, so that jobs stay where people look for them."""
+
+
+class Takeovers:
+    """Start a host for each lapsed lane; whoever is not the first finds it busy. One owner."""
+
+    def __init__(self, database: Database, host: Callable[[str], object]) -> None:
+        """Args: host: runs a lane by its name until it ends, like the task of the queue."""
+        self._database = database
+        self._host = host
+        self._threads: dict[str, threading.Thread] = {}
+
+    def look(self) -> None:
+        """Look once; raises nothing that passes."""
+        try:
+            with self._database.begin() as session:
+                lapsed = lapsed_runs(session, [RunKind.EXITS], for_longer_than=_QUEUE_HAS)
+        except OperationalError as e:
+            log.info("takeovers_wait", error=type(e.orig).__name__)
+            return
+        for name in lapsed:
+            known = self._threads.get(name)
+            if known is None or not known.is_alive():
+                log.warning("exits_taken_over", run=name)
+                self._threads[name] = threading.Thread(target=self._host, args=(name,), name=name)
+                self._threads[name].start()

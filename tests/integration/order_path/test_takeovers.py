@@ -1,0 +1,80 @@
+"""Exits go on where their worker died or stands still: without the queue, and without its rows."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import OperationalError
+
+from app.db.leases import want_run
+from app.db.models import AccountRow, LeaseRow, LegRow
+from app.db.session import Database
+from app.domain.markets import NSE
+from app.domain.orders import OrderRole, OrderStatus
+from app.infra.names import QueueName, RunKind, queue_of, run_name
+from app.services.takeovers import Takeovers
+from tests.integration.order_path.desk import SPEC, Desk
+
+pytestmark = pytest.mark.integration
+
+_NAME = run_name(RunKind.EXITS, NSE)
+
+
+def _want_exits(desk: Desk, *, lapsed_s: float) -> None:
+    """Let the run be wanted, by nobody held since so many seconds."""
+    with desk.database.begin() as session:
+        queue = queue_of(QueueName.EXITS, NSE)
+        want_run(session, name=_NAME, kind=RunKind.EXITS, queue=queue, spec=SPEC)
+        since = func.clock_timestamp() - timedelta(seconds=lapsed_s)
+        session.execute(update(LeaseRow).where(LeaseRow.name == _NAME).values(expires_at=since))
+
+
+def test_a_lapsed_lane_is_hosted_once_and_not_before_the_queue_had_its_time(desk: Desk) -> None:
+    begun, end = threading.Semaphore(0), threading.Event()
+
+    def host(name: str) -> None:
+        assert name == _NAME
+        begun.release()
+        end.wait(30)
+
+    takeovers = Takeovers(desk.database, host)
+    _want_exits(desk, lapsed_s=-5)
+    takeovers.look()
+    _want_exits(desk, lapsed_s=0)
+    takeovers.look()
+    assert not begun.acquire(timeout=0.1), "somebody holds it, or a task is on its way"
+
+    _want_exits(desk, lapsed_s=1)
+    takeovers.look()
+    assert begun.acquire(timeout=5)
+    takeovers.look()
+    assert not begun.acquire(timeout=0.1), "one host each"
+    end.set()
+
+    def is_hosted_again() -> bool:
+        takeovers.look()
+        return begun.acquire(blocking=False)
+
+    desk.wait_for(is_hosted_again)
+
+
+def test_a_look_without_a_database_is_repeated() -> None:
+    nowhere = Database("postgresql://nobody@127.0.0.1:9/none")
+
+    Takeovers(nowhere, lambda _: pytest.fail("nothing is known to be lapsed")).look()
+
+
+@pytest.mark.parametrize("what", ["legs", "lease", "accounts"])
+def test_a_lane_that_stands_still_in_mid_transaction_does_not_keep_a_stop_away(desk: Desk, what: str) -> None:
+    """It holds the rows that its successor needs; PostgreSQL ends it before a position is bare for long."""
+    with desk.running(RunKind.ENTRIES), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+        desk.wait_for(lambda: len(desk.legs()) == 2)
+    locked = {"legs": LegRow, "lease": LeaseRow, "accounts": AccountRow}[what]
+
+    with pytest.raises(OperationalError, match="idle"), desk.parts.lane_database.begin() as frozen:  # noqa: PT012
+        assert frozen.scalars(select(locked).with_for_update()).all()
+        with desk.running(RunKind.EXITS):
+            desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
+        frozen.execute(select(LegRow.day))
