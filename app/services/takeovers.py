@@ -24,8 +24,11 @@ _QUEUE_HAS = timedelta(seconds=0.3)
 class Takeovers:
     """Start a host for each lapsed lane; whoever is not the first finds it busy. One owner."""
 
-    def __init__(self, database: Database, host: Callable[[str], object]) -> None:
-        """Args: host: runs a lane by its name until it ends, like the task of the queue."""
+    def __init__(
+        self, database: Database, host: Callable[[str], object], *, queue_has: timedelta = _QUEUE_HAS
+    ) -> None:
+        """Args: host: runs a lane by its name until it ends, as the task does that the queue brings."""
+        self._queue_has = queue_has
         self._database = database
         self._host = host
         self._threads: dict[str, threading.Thread] = {}
@@ -34,7 +37,7 @@ class Takeovers:
         """Look once; raises nothing that passes."""
         try:
             with self._database.begin() as session:
-                lapsed = lapsed_runs(session, [RunKind.EXITS], for_longer_than=_QUEUE_HAS)
+                lapsed = lapsed_runs(session, [RunKind.EXITS], for_longer_than=self._queue_has)
         except OperationalError as e:
             log.info("takeovers_wait", error=type(e.orig).__name__)
             return
