@@ -6,6 +6,7 @@ import { findSubject, keyOfSubject, SubjectPicker } from '../components/subject-
 import { EquityPanel } from '../features/equity/equity-panel';
 import { LimitsPanel } from '../features/limits/limits-panel';
 import { ScopeSets } from '../features/limits/scope-sets';
+import { ByTheClock } from '../features/risk/by-the-clock';
 import { KillPanel } from '../features/risk/kill-panel';
 import { LossLocks } from '../features/risk/loss-locks';
 import { usePeople } from '../lib/people';
@@ -47,6 +48,7 @@ export function RiskPage() {
               </div>
             </>
           )}
+      <ByTheClock />
     </Shell>
   );
 }
