@@ -1,7 +1,5 @@
 """Wire the parts of a worker process together, once, after the process is its own (never before a fork)."""
 
-import os
-import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -23,6 +21,7 @@ from app.infra.calendars import load_calendar
 from app.infra.charge_tables import load_charges
 from app.infra.clock import open_clock
 from app.infra.engines.engines import Engines, ensure_engines
+from app.infra.holders import this_holder
 from app.infra.rate_limit import OrderBudget
 from app.infra.streams import connect, connect_impatient
 from app.infra.vault import Vault
@@ -303,5 +302,5 @@ class Container:
 @cache
 def container() -> Container:
     """Return the container of this process."""
-    holder = f"{socket.gethostname()}:{os.getpid()}"
-    return Container(settings=load_settings(), addresses=engines(), stop=threading.Event(), holder=holder)
+    stop = threading.Event()
+    return Container(settings=load_settings(), addresses=engines(), stop=stop, holder=this_holder())

@@ -118,6 +118,23 @@ def lapsed_runs(
     return {name: kind for name, kind in session.execute(statement)}  # noqa: C416  rows
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Show who holds a run."""
+
+    name: str
+    holder: str
+    fence: int
+
+
+def held_runs(session: Session, kind: str) -> Sequence[Held]:
+    """Return the wanted runs of a kind that somebody holds."""
+    statement = select(LeaseRow.name, LeaseRow.holder, LeaseRow.fence).where(
+        LeaseRow.is_wanted, LeaseRow.kind == kind, LeaseRow.expires_at >= func.clock_timestamp()
+    )
+    return [Held(*row) for row in session.execute(statement)]
+
+
 def claim_lapsed(
     session: Session, *, redispatch_after: timedelta
 ) -> Sequence[tuple[str, str, dict[str, Any]]]:

@@ -1,5 +1,6 @@
 """Read the latest price of single instruments, for processes that do not follow the whole stream."""
 
+import contextlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -58,16 +59,26 @@ def read_feed_instant(valkey: Redis, venue: str) -> FeedInstant | None:
     return FeedInstant(last_ts=datetime.fromisoformat(last_ts), last_wall=datetime.fromisoformat(last_wall))
 
 
-def is_feed_fresh(valkey: Redis, venue: str, *, wall: datetime, max_age: timedelta) -> bool:
-    """Say whether the venue's feed has published anything so recently that its silence is no outage.
+class FeedPulse:
+    """Say whether a venue's feed has published anything so recently that its silence is no outage.
 
-    One instrument's price may be old while its market rests; the feed as a whole never is.
+    One instrument's price may be old while its market rests; the feed as a whole never is. While Valkey does
+    not answer, what it said last is believed for as long as it is young enough. For one thread.
     """
-    try:
-        last = cast("str | None", valkey.hget(FEED_STATE_KEY.format(venue=venue), "last_wall"))
-    except RedisError:
-        return False
-    return last is not None and wall - datetime.fromisoformat(last) <= max_age
+
+    def __init__(self, valkey: Redis, *, max_age: timedelta) -> None:
+        self._valkey = valkey
+        self._max_age = max_age
+        self._last: dict[str, datetime] = {}
+
+    def is_fresh(self, venue: str, wall: datetime) -> bool:
+        """Whether the feed lived until shortly before this moment of the machine's."""
+        with contextlib.suppress(RedisError):
+            told = cast("str | None", self._valkey.hget(FEED_STATE_KEY.format(venue=venue), "last_wall"))
+            if told is not None:
+                self._last[venue] = datetime.fromisoformat(told)
+        last = self._last.get(venue)
+        return last is not None and wall - last <= self._max_age
 
 
 def _tick(instrument_id: InstrumentId, value: str) -> Tick:

@@ -10,14 +10,16 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
-from app.db.leases import lapsed_runs
+from app.db.leases import held_runs, lapsed_runs, release_lease
 from app.db.session import Database
+from app.infra.holders import is_dead_here
 from app.infra.names import RunKind
 
 log = structlog.get_logger()
 
-_QUEUE_HAS = timedelta(seconds=0.3)
+_QUEUE_HAS = timedelta(seconds=0.2)
 """How long a run may wait for the task that was sent for it, so that jobs stay where people look for them."""
 
 
@@ -38,12 +40,21 @@ class Takeovers:
         try:
             with self._database.begin() as session:
                 lapsed = lapsed_runs(session, [RunKind.EXITS], for_longer_than=self._queue_has)
+                orphaned = self._end_leases_of_the_dead(session)
         except OperationalError as e:
             log.info("takeovers_wait", error=type(e.orig).__name__)
             return
-        for name in lapsed:
+        for name in (*lapsed, *orphaned):
             known = self._threads.get(name)
             if known is None or not known.is_alive():
                 log.warning("exits_taken_over", run=name)
                 self._threads[name] = threading.Thread(target=self._host, args=(name,), name=name)
                 self._threads[name].start()
+
+    @staticmethod
+    def _end_leases_of_the_dead(session: Session) -> list[str]:
+        """End the lease of each holder that has died on this machine, long before it would lapse."""
+        orphaned = [held for held in held_runs(session, RunKind.EXITS) if is_dead_here(held.holder)]
+        for held in orphaned:
+            release_lease(session, held.name, fence=held.fence)
+        return [held.name for held in orphaned]

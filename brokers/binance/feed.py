@@ -14,7 +14,7 @@ from app.domain.errors import InvalidInputError, ProtocolError
 from app.domain.instruments import Instrument
 from app.domain.market_data import Tick
 from app.domain.ports import Clock
-from app.domain.reports import Gap
+from app.domain.reports import FeedAlive, Gap
 from brokers.binance.client import BinanceClient
 from brokers.binance.events import ending
 from brokers.binance.instruments import FUTURES_SEGMENT
@@ -26,6 +26,7 @@ _SILENCE_S = 45.0
 _STEADY_S = 10.0
 # The best bid and ask change hundreds of times a second; trades are all told, quotes at most this often.
 _QUOTE_EVERY_S = 0.25
+_ALIVE_AT_MOST_EVERY_S = 0.5
 _MOST_STREAMS = 1024
 
 
@@ -36,6 +37,7 @@ class _Quote:
     bid: Decimal | None = None
     ask: Decimal | None = None
     told_at: float = float("-inf")
+    update: object = None
     ts_event: datetime | None = None
 
 
@@ -52,9 +54,12 @@ class BinanceMarketFeed:
         self._is_split = segment == FUTURES_SEGMENT
         self._sequence = 0
         self._frame_at = 0.0
+        self._alive_at = float("-inf")
 
-    async def ticks(self, instruments: Sequence[Instrument]) -> AsyncIterator[Tick | Gap]:
+    async def ticks(self, instruments: Sequence[Instrument]) -> AsyncIterator[Tick | Gap | FeedAlive]:
         """Yield ticks for ever, Gap at a loss and Gap again when prices flow anew.
+
+        FeedAlive for a quote that repeats the one before: the market rests and the feed does not.
 
         Raises:
             InvalidInputError: an instrument is named twice, or there are too many for one socket.
@@ -124,7 +129,7 @@ class BinanceMarketFeed:
         if self._clock.monotonic() - self._frame_at > _SILENCE_S:
             raise LostError(f"no price for {_SILENCE_S:g} s")
 
-    def _tick(self, message: Row, quotes: dict[str, _Quote]) -> Tick | None:
+    def _tick(self, message: Row, quotes: dict[str, _Quote]) -> Tick | FeedAlive | None:
         event = message.get("data")
         if ending(message) is not None or (isinstance(event, dict) and ending(event) is not None):
             raise LostError("the server shuts down")
@@ -135,6 +140,10 @@ class BinanceMarketFeed:
             return None
         self._frame_at = now = self._clock.monotonic()
         if text(message, "stream").endswith("@bookTicker"):
+            update, known = event.get("u"), quote.update
+            quote.update = update
+            if update is not None and update == known:
+                return self._alive(now)
             quote.bid, quote.ask = optional_amount(event, "b"), optional_amount(event, "a")
             if now - quote.told_at < _QUOTE_EVERY_S:
                 return None
@@ -143,6 +152,12 @@ class BinanceMarketFeed:
         else:
             quote.last, when = optional_amount(event, "p"), moment(milliseconds(event, "T"))
         return self._told(quote, when, now)
+
+    def _alive(self, now: float) -> FeedAlive | None:
+        if now - self._alive_at < _ALIVE_AT_MOST_EVERY_S:
+            return None
+        self._alive_at = now
+        return FeedAlive()
 
     def _told(self, quote: _Quote, when: datetime, now: float) -> Tick | None:
         # Without a trade yet there is no price to tell, only a quote.

@@ -53,7 +53,7 @@ from app.domain.risk.exits import (
 )
 from app.domain.risk.urgency import next_overdue_step
 from app.domain.sizing import resting_time_in_force
-from app.infra.marks import is_feed_fresh
+from app.infra.marks import FeedPulse
 from app.infra.rate_limit import OrderBudget
 from app.services.breakers import Breakers
 from app.services.execution import Execution
@@ -126,6 +126,8 @@ class ExitLane:
         self._breakers = breakers
         self._contracts = contracts
         self._valkey = valkey
+        self._max_age = timedelta(seconds=settings.tick_max_age_s)
+        self._pulse = FeedPulse(valkey, max_age=self._max_age)
         self._outcomes: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
         self._seats: Seats
         self._prices: ExitPrices
@@ -169,9 +171,8 @@ class ExitLane:
         return {"steps": self._steps}
 
     def _new_prices(self, wakes: Wakes) -> ExitPrices:
-        max_age = timedelta(seconds=self._settings.tick_max_age_s)
         parts = (self._valkey, self._gateways, self._contracts, self._clock)
-        return ExitPrices(*parts, max_age=max_age, wakes=wakes)
+        return ExitPrices(*parts, max_age=self._max_age, wakes=wakes)
 
     def _look_around(self, lease: Lease, streams: AccountStreams) -> Sequence[AccountId]:
         """Look for late accounts and bare legs; return all accounts."""
@@ -277,8 +278,7 @@ class ExitLane:
         return has_both and self._seats.takes(account_id)
 
     def _is_watching(self, venue: Venue, wall: datetime) -> bool:
-        max_age = timedelta(seconds=self._settings.tick_max_age_s)
-        return is_feed_fresh(self._valkey, market_at(venue).venue, wall=wall, max_age=max_age)
+        return self._pulse.is_fresh(market_at(venue).venue, wall)
 
     def _commit_step(
         self, session: Session, work: LegWork, step: PlaceExit | ChangeExit | CancelExit, lease: Lease

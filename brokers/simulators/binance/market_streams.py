@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -13,6 +14,7 @@ from brokers.simulators.binance.symbols import FUTURES, SPOT
 from brokers.simulators.binance.tape import Tape
 
 _PUBLIC = ("bookTicker", "depth")
+_QUOTE_EVERY_S = 1.0
 
 
 class Subscriber:
@@ -41,6 +43,7 @@ class MarketStreams:
         self._faults = faults
         self._settings = settings
         self._subscribers: set[Subscriber] = set()
+        self._rest_due_at: dict[str, float] = {}
 
     def count(self) -> int:
         """Return how many connections are open."""
@@ -50,8 +53,10 @@ class MarketStreams:
         """Send the current pictures; a fault may leave the streams up without ticks, or cut them."""
         for market in (SPOT, FUTURES):
             chosen = [item for item in self._subscribers if item.market == market]
+            self._rest_due_at.pop(market, None)
             if not chosen or self._faults.draw("stale_quotes", f"{market}.market", ""):
                 continue
+            self._rest_due_at[market] = time.monotonic() + _QUOTE_EVERY_S
             if self._faults.draw("feed_drop", f"{market}.market", ""):
                 for subscriber in chosen:
                     subscriber.box.cut()
@@ -66,9 +71,23 @@ class MarketStreams:
                 if close:
                     subscriber.box.close()
 
-    def _send(self, subscriber: Subscriber, copies: int) -> None:
+    def on_rest(self) -> None:
+        """Tell the last quotes again when a real second has passed without a tick.
+
+        At the venue something always moves; our market stands for up to 15 s and only says that it is there.
+        """
+        now = time.monotonic()
+        for market, due_at in self._rest_due_at.items():
+            if now < due_at:
+                continue
+            self._rest_due_at[market] = now + _QUOTE_EVERY_S
+            for subscriber in self._subscribers:
+                if subscriber.market == market:
+                    self._send(subscriber, 1, only="@bookTicker")
+
+    def _send(self, subscriber: Subscriber, copies: int, *, only: str = "") -> None:
         for name in subscriber.wants:
-            if not subscriber.serves(name):
+            if not subscriber.serves(name) or not name.endswith(only):
                 continue
             for row in stream_row(self._tape, subscriber.market, name):
                 frame = json.dumps({"stream": name, "data": row} if subscriber.combined else row)

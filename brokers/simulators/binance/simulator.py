@@ -120,6 +120,8 @@ class Simulator:
         """Tick along while the clock runs by itself."""
         while True:
             await self.advance()
+            if self.clock.rate > 0:
+                self.market_streams.on_rest()
             self._check_countdowns()
             self.users.expire_due(self.clock.now_ms())
             wait = self.clock.real_seconds_until(self.grid.next_after(self.tape.instant))

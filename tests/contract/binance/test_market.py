@@ -81,6 +81,31 @@ def test_ticks_carry_exact_prices_in_order(
     assert [tick.ts_event for tick in ticks] == sorted(tick.ts_event for tick in ticks)
 
 
+def test_a_market_that_rests_tells_that_its_feed_lives(
+    simulator: Simulator, house: BrokerAdapter, session: BrokerSession, instruments: Sequence[Instrument]
+) -> None:
+    """A stop that we watch counts while the feed lives, however long the price stands."""
+
+    async def listen() -> None:
+        ticks = house.market_feed(session).ticks(instruments)
+        enough = asyncio.Event()
+        market = asyncio.ensure_future(_go_on(simulator, enough))
+        alive = 0
+        try:
+            async with asyncio.timeout(40):
+                async for item in ticks:
+                    enough.set()  # from now on the market stands for fifteen seconds
+                    alive += isinstance(item, FeedAlive)
+                    if alive == 2:
+                        break
+        finally:
+            enough.set()
+            await market
+            await _close(ticks)
+
+    asyncio.run(listen())
+
+
 @pytest.mark.parametrize("kind", ["feed_drop", "feed_close", "feed_garbage"])
 def test_a_lost_feed_tells_a_gap_before_and_after(
     simulator: Simulator,
@@ -141,7 +166,8 @@ async def _seen(
     try:
         async with asyncio.timeout(40):
             async for item in ticks:
-                assert not isinstance(item, FeedAlive), "its prices never rest for long"
+                if isinstance(item, FeedAlive):
+                    continue  # on a slow machine the market rests between two steps
                 seen.append(item)
                 if len(seen) == 1 and fault:
                     rule = {"kind": fault, "endpoint": f"{MARKETS[house.code]}.market", "count": 1}

@@ -1,9 +1,13 @@
 """Exits go on where their worker died or stands still: without the queue, and without its rows."""
 
+import socket
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 
 import pytest
+from redis import Redis
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
@@ -12,7 +16,9 @@ from app.db.models import AccountRow, LeaseRow, LegRow
 from app.db.session import Database
 from app.domain.markets import NSE
 from app.domain.orders import OrderRole, OrderStatus
-from app.infra.names import QueueName, RunKind, queue_of, run_name
+from app.infra.holders import this_holder
+from app.infra.marks import FeedPulse
+from app.infra.names import FEED_STATE_KEY, QueueName, RunKind, queue_of, run_name
 from app.services.takeovers import Takeovers
 from tests.integration.order_path.desk import SPEC, Desk
 
@@ -56,6 +62,34 @@ def test_a_lapsed_lane_is_hosted_once_and_not_before_the_queue_had_its_time(desk
         return begun.acquire(blocking=False)
 
     desk.wait_for(is_hosted_again)
+
+
+def test_the_lane_of_a_process_that_died_here_is_hosted_before_its_lease_lapses(desk: Desk) -> None:
+    died = subprocess.Popen([sys.executable, "-c", ""])
+    died.wait()
+    hosted = threading.Semaphore(0)
+    takeovers = Takeovers(desk.database, lambda _: hosted.release())
+
+    _want_exits(desk, lapsed_s=-600)
+    for holder, is_hosted in ((this_holder(), False), (f"{socket.gethostname()}:{died.pid}", True)):
+        with desk.database.begin() as session:
+            session.execute(update(LeaseRow).where(LeaseRow.name == _NAME).values(holder=holder))
+        takeovers.look()
+        assert hosted.acquire(timeout=5 if is_hosted else 0.1) is is_hosted, holder
+
+
+def test_a_feed_is_believed_alive_for_a_moment_while_valkey_is_silent(desk: Desk) -> None:
+    wall, max_age = desk.clock.wall(), timedelta(seconds=5)
+    pulse = FeedPulse(desk.parts.valkey, max_age=max_age)
+    assert not pulse.is_fresh("NSE", wall), "nothing was ever published"
+
+    key = FEED_STATE_KEY.format(venue="NSE")
+    desk.parts.valkey.hset(key, "last_wall", (wall - timedelta(seconds=2)).isoformat())
+    assert pulse.is_fresh("NSE", wall)
+    pulse._valkey = Redis(port=9, socket_connect_timeout=0.2)
+    assert pulse.is_fresh("NSE", wall + timedelta(seconds=3))
+    assert not pulse.is_fresh("NSE", wall + timedelta(seconds=3.1))
+    assert not pulse.is_fresh("MT5", wall), "of another feed nothing is known"
 
 
 def test_a_look_without_a_database_is_repeated() -> None:
