@@ -107,32 +107,34 @@ def check_fence(session: Session, name: str, *, fence: int) -> None:
         raise LeaseLostError(f"lease {name}: expected fencing number {fence}, it is {current}")
 
 
-def lapsed_runs(
-    session: Session, kinds: Sequence[str], *, for_longer_than: timedelta = timedelta(0)
-) -> dict[str, str]:
-    """Return the name and kind of each wanted run of these kinds that nobody has held for so long."""
-    since = func.clock_timestamp() - for_longer_than
+def lapsed_runs(session: Session, kinds: Sequence[str]) -> dict[str, str]:
+    """Return the name and kind of each wanted run of these kinds that nobody holds."""
     statement = select(LeaseRow.name, LeaseRow.kind).where(
-        LeaseRow.is_wanted, LeaseRow.kind.in_(kinds), LeaseRow.expires_at < since
+        LeaseRow.is_wanted, LeaseRow.kind.in_(kinds), LeaseRow.expires_at < func.clock_timestamp()
     )
     return {name: kind for name, kind in session.execute(statement)}  # noqa: C416  rows
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Show who holds a run."""
+class LastHeld:
+    """Show who holds a run, or held it last; `lapsed_s` is below zero while the lease lives."""
 
     name: str
     holder: str
     fence: int
+    lapsed_s: float
 
 
-def held_runs(session: Session, kind: str) -> Sequence[Held]:
-    """Return the wanted runs of a kind that somebody holds."""
-    statement = select(LeaseRow.name, LeaseRow.holder, LeaseRow.fence).where(
-        LeaseRow.is_wanted, LeaseRow.kind == kind, LeaseRow.expires_at >= func.clock_timestamp()
+def last_holders(session: Session, kind: str) -> Sequence[LastHeld]:
+    """Return the wanted runs of a kind with who holds or held them."""
+    lapsed = func.extract("epoch", func.clock_timestamp() - LeaseRow.expires_at)
+    statement = select(LeaseRow.name, LeaseRow.holder, LeaseRow.fence, lapsed).where(
+        LeaseRow.is_wanted, LeaseRow.kind == kind
     )
-    return [Held(*row) for row in session.execute(statement)]
+    return [
+        LastHeld(name, holder, fence, float(lapsed_s))
+        for name, holder, fence, lapsed_s in session.execute(statement)
+    ]
 
 
 def claim_lapsed(

@@ -10,9 +10,8 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
-from app.db.leases import held_runs, lapsed_runs, release_lease
+from app.db.leases import last_holders, release_lease
 from app.db.session import Database
 from app.infra.holders import is_dead_here
 from app.infra.names import RunKind
@@ -39,22 +38,21 @@ class Takeovers:
         """Look once; raises nothing that passes."""
         try:
             with self._database.begin() as session:
-                lapsed = lapsed_runs(session, [RunKind.EXITS], for_longer_than=self._queue_has)
-                orphaned = self._end_leases_of_the_dead(session)
+                runs = last_holders(session, RunKind.EXITS)
+                orphaned = [run for run in runs if run.lapsed_s < 0 and is_dead_here(run.holder)]
+                for run in orphaned:
+                    # Long before it would lapse.
+                    release_lease(session, run.name, fence=run.fence)
         except OperationalError as e:
             log.info("takeovers_wait", error=type(e.orig).__name__)
             return
-        for name in (*lapsed, *orphaned):
-            known = self._threads.get(name)
-            if known is None or not known.is_alive():
-                log.warning("exits_taken_over", run=name)
-                self._threads[name] = threading.Thread(target=self._host, args=(name,), name=name)
-                self._threads[name].start()
+        lapsed = [run for run in runs if run.lapsed_s > self._queue_has.total_seconds()]
+        for run in (*lapsed, *orphaned):
+            self._start(run.name)
 
-    @staticmethod
-    def _end_leases_of_the_dead(session: Session) -> list[str]:
-        """End the lease of each holder that has died on this machine, long before it would lapse."""
-        orphaned = [held for held in held_runs(session, RunKind.EXITS) if is_dead_here(held.holder)]
-        for held in orphaned:
-            release_lease(session, held.name, fence=held.fence)
-        return [held.name for held in orphaned]
+    def _start(self, name: str) -> None:
+        known = self._threads.get(name)
+        if known is None or not known.is_alive():
+            log.warning("exits_taken_over", run=name)
+            self._threads[name] = threading.Thread(target=self._host, args=(name,), name=name)
+            self._threads[name].start()

@@ -52,7 +52,7 @@ from app.services.runs import Lease
 
 log = structlog.get_logger()
 
-_POLL_S = 0.25
+_POLL_S = 0.5
 _DOUBT_PERIOD_S = 0.5
 _DOUBT_AFTER = timedelta(seconds=1)
 _READS_PER_BROKER = 16
