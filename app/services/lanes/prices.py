@@ -74,10 +74,16 @@ class ExitPrices(AbstractContextManager["ExitPrices"]):
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def read(self, work: Sequence[LegWork]) -> Prices:
-        """Return a price of each instrument that has one; for exits under way the best there is."""
-        marks = read_marks(self._valkey, {w.instrument_id for w in work})
-        for tick in marks.values():
-            self._learn(tick)
+        """Return a price of each instrument that has one; for exits under way the best there is.
+
+        Without the shared marks those in memory are good for as long as a mark may be old: a stop is watched
+        through a Valkey that hangs for a moment.
+        """
+        wanted = {w.instrument_id for w in work}
+        marks = read_marks(self._valkey, wanted)
+        for mark in marks.values():
+            self._learn(mark)
+        remembered = {name: tick for name in wanted if (tick := self._fresh(name)) is not None}
         exits: dict[InstrumentId, list[LegWork]] = {}
         for each in work:
             if _is_on_its_way_out(each):
@@ -85,13 +91,14 @@ class ExitPrices(AbstractContextManager["ExitPrices"]):
         for gone in self._missing_since.keys() - exits.keys():
             self._found_again(gone)
         found = {name: self._for_exit(name, marks, legs) for name, legs in exits.items()}
-        return marks | {name: price for name, price in found.items() if price is not None}
+        return remembered | marks | {name: price for name, price in found.items() if price is not None}
 
     def _for_exit(self, name: InstrumentId, marks: Prices, legs: Sequence[LegWork]) -> Tick | None:
-        known = self._known.get(name)
-        if known is not None and self._clock.wall() - known.ts_init <= self._max_age:
+        fresh = self._fresh(name)
+        if fresh is not None:
             self._found_again(name)
-            return known
+            return fresh
+        known = self._known.get(name)
         self._ask(name, legs)
         if name in marks:
             return known  # old because its market rests, or because the feed does: no reason to wait
@@ -102,6 +109,11 @@ class ExitPrices(AbstractContextManager["ExitPrices"]):
             self._blind.add(name)
             log.warning("exit_priced_blind", instrument_id=name, is_entry_price=known is None)
         return known or _entry_price(legs)
+
+    def _fresh(self, name: InstrumentId) -> Tick | None:
+        known = self._known.get(name)
+        is_fresh = known is not None and self._clock.wall() - known.ts_init <= self._max_age
+        return known if is_fresh else None
 
     def _found_again(self, name: InstrumentId) -> None:
         self._missing_since.pop(name, None)

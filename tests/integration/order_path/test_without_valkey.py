@@ -7,13 +7,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from pydantic import SecretStr
+from redis import Redis
 from typer.testing import CliRunner
 
 from api.main import create_app
@@ -29,6 +32,8 @@ from app.infra.market_codec import encode_mark
 from app.infra.names import MARKS_KEY, RunKind
 from app.infra.passwords import hash_password
 from app.infra.queue import TaskQueue, make_celery
+from app.services.lanes.prices import ExitPrices
+from app.services.lanes.wakes import Wakes
 from tests.integration.api.conftest import Server
 from tests.integration.order_path.desk import Desk
 from tests.waiting import eventually
@@ -227,3 +232,21 @@ def test_the_command_closes_everything_itself_where_no_worker_runs(
 def _open(secret: SecretStr | None) -> str:
     assert secret is not None
     return secret.get_secret_value()
+
+
+def test_a_watched_stop_keeps_its_price_while_valkey_hangs_for_a_moment(desk: Desk) -> None:
+    """A price is good for as long as a mark may be old, wherever it is kept; then there is none."""
+    option = desk.option(OptionRight.CALL)
+    desk.price([option])
+    resting = SimpleNamespace(instrument_id=option.instrument_id, held=SimpleNamespace(net_qty=0))
+    ages = {"young": timedelta(seconds=60), "old": timedelta(0)}
+    found = {}
+    for name, max_age in ages.items():
+        parts = (desk.parts.valkey, desk.parts.gateways, desk.parts.contracts, desk.clock)
+        with ExitPrices(*parts, max_age=max_age, wakes=Wakes()) as prices:
+            before = prices.read([resting])  # type: ignore[list-item]  # all that it looks at of such a leg
+            prices._valkey = Redis(port=9, socket_connect_timeout=0.2)
+            assert before.keys() == {option.instrument_id}
+            found[name] = prices.read([resting])  # type: ignore[list-item]
+
+    assert found == {"young": before, "old": {}}
