@@ -47,7 +47,7 @@ from brokers.registry import adapter
 
 _POOL_SIZE = 16
 _MAX_IDLE_S = 8.0
-_LANES_MAX_IDLE_S = 1.2
+LANES_MAX_IDLE_S = 1.5
 """Shorter than I5 allows a position to be bare: a successor needs the rows of who was frozen in the lane."""
 _PAPER_TIMEOUT_S = 2.0
 
@@ -85,7 +85,7 @@ class Container:
     @cached_property
     def lane_database(self) -> Database:
         """The same for lanes, whose transactions are short: one that stands still loses its rows soon."""
-        return self._database(max_idle_s=_LANES_MAX_IDLE_S)
+        return self._database(max_idle_s=LANES_MAX_IDLE_S)
 
     def _database(self, *, max_idle_s: float) -> Database:
         url = self.addresses.database_url

@@ -183,10 +183,10 @@ class Desk:
         wanted = replace(near, strike=near.strike + points)
         return next(i for i in self.parts.contracts.of_day(TODAY).values() if i.option == wanted)
 
-    def straddle(self, key: str, *, stop: str = "0.25", lots: int = 1) -> Signal:
+    def straddle(self, key: str, *, stop: str = "0.25", lots: int = 1, valid_for_s: int = 60) -> Signal:
         """Return the wish to sell a call and a put near the money."""
         legs = tuple(self._leg(self.option(r), Side.SELL, lots=lots, stop=stop) for r in _RIGHTS)
-        return self._enter(key, legs, valid_for_s=60)
+        return self._enter(key, legs, valid_for_s=valid_for_s)
 
     def condor(self, key: str) -> Signal:
         """Return the same wish with wings bought first, named last."""
@@ -326,6 +326,8 @@ def open_desk(addresses: Engines, broker: Broker, folder: Path, **changes: Any) 
         **changes,
     )
     parts = Container(settings=settings, addresses=addresses, stop=threading.Event(), holder="test")
+    # The lanes share this process with the test's own threads, which may keep them from running for a while.
+    parts.__dict__["lane_database"] = parts.database
     parts.valkey.flushdb()
     with parts.database.begin() as session:
         session.add(

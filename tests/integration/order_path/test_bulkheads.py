@@ -145,7 +145,7 @@ def test_an_exit_does_not_wait_behind_a_hanging_entry_of_its_account(desk: Desk)
 def test_an_order_whose_time_passes_between_claim_and_call_does_not_leave(desk: Desk) -> None:
     """The way to the broker takes so long that the wish is over; only the entry's own thread sees it."""
     with desk.lease(RunKind.LOOPS) as loop:
-        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+        desk.record(desk.straddle("entry", valid_for_s=10), loop, desk.deployments[:1])
     restore = desk.parts.gateways.get
 
     def get(account_id: AccountId) -> BrokerGateway:

@@ -20,6 +20,7 @@ from app.infra.holders import this_holder
 from app.infra.marks import FeedPulse
 from app.infra.names import FEED_STATE_KEY, QueueName, RunKind, queue_of, run_name
 from app.services.takeovers import Takeovers
+from tasks.container import LANES_MAX_IDLE_S
 from tests.integration.order_path.desk import SPEC, Desk
 
 pytestmark = pytest.mark.integration
@@ -105,9 +106,11 @@ def test_a_lane_that_stands_still_in_mid_transaction_does_not_keep_a_stop_away(d
         desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
         desk.wait_for(lambda: len(desk.legs()) == 2)
     locked = {"legs": LegRow, "lease": LeaseRow, "accounts": AccountRow}[what]
+    lanes = Database(desk.database.url, max_idle_s=LANES_MAX_IDLE_S)
 
-    with pytest.raises(OperationalError, match="idle"), desk.parts.lane_database.begin() as frozen:  # noqa: PT012
+    with pytest.raises(OperationalError, match="idle"), lanes.begin() as frozen:  # noqa: PT012
         assert frozen.scalars(select(locked).with_for_update()).all()
         with desk.running(RunKind.EXITS):
             desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
         frozen.execute(select(LegRow.day))
+    lanes.close()
