@@ -62,7 +62,9 @@ class Guard:
 
     def holder(self, agent: AgentProcess) -> int:
         """Return the process that serves an account now."""
-        return int((agent.folder / "state" / "agent.pid").read_text())
+        file = agent.folder / "state" / "agent.pid"
+        eventually(file.read_text)  # it is there a moment before its number is
+        return int(file.read_text())
 
     def stop(self) -> None:
         """End the supervisor in peace; it takes the agents with it."""
