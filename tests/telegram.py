@@ -16,12 +16,16 @@ _LONGEST_POLL_S = 0.1
 
 
 class Telegram:
-    """Hold what people wrote and what the bot sent; `refusals` are given to the next calls, one each."""
+    """Hold what people wrote and what the bot sent.
+
+    `refusals` are given to the next calls, one each; `pauses` (seconds) to its next message.
+    """
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
         self.refusals: deque[tuple[int, dict[str, Any]]] = deque()
         self.blocked: set[str] = set()
+        self.pauses = 0.0
         self.url = ""
         self._updates: list[dict[str, Any]] = []
         self._numbers = count(7000)
@@ -60,6 +64,9 @@ class Telegram:
                 # Asking from a number on says that all before it were received.
                 self._updates = [u for u in self._updates if u["update_id"] >= body["offset"]]
                 return 200, {"ok": True, "result": self._updates}
+            if self.pauses:
+                pause, self.pauses = self.pauses, 0.0
+                return 429, {"ok": False, "parameters": {"retry_after": pause}}
             if body["chat_id"] in self.blocked:
                 return _refused(403, "Forbidden: bot was blocked by the user")
             self.sent.append(body | {"message_id": len(self.sent) + 1})

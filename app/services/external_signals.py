@@ -25,7 +25,7 @@ from app.db.instruments import find_instrument
 from app.db.locks import lock_accounts
 from app.db.models import AccountRow
 from app.db.risk_state import EntryWindow
-from app.db.scope import DataScope
+from app.db.scope import DataScope, scope_of
 from app.db.session import Database
 from app.domain.calendar import Calendar
 from app.domain.deployments import Deployment
@@ -221,7 +221,7 @@ class ExternalSignals:
 
         Raises: NotFoundError, ForbiddenError.
         """
-        scope = DataScope(user_id=None if actor.is_staff else actor.user_id)
+        scope = scope_of(actor)
         with self._database.begin() as session:
             signal = read_external(session, scope, external_id)
             if signal is None:

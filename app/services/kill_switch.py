@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.db.commands import finish_command
-from app.db.scope import DataScope
+from app.db.scope import DataScope, scope_of
 from app.db.session import Database
 from app.db.views import AnyRow
 from app.db.views.kills import (
@@ -169,7 +169,7 @@ def order_kill_switch(
     """
     if action is ControlAction.RESUME and not actor.is_staff:
         raise ForbiddenError("only operators and administrators may let trading resume")
-    require_target(session, _scope_of(actor), target)
+    require_target(session, scope_of(actor), target)
     payload = {
         "scope": target.scope.value,
         "target": target.target,
@@ -198,7 +198,7 @@ def follow_kill(session: Session, actor: Actor, command_id: int) -> Kill:
     Raises:
         NotFoundError: no such kill switch in the actor's scope.
     """
-    data = _scope_of(actor)
+    data = scope_of(actor)
     row = read_kill(session, data, command_id)
     if row is None:
         raise NotFoundError(f"expected a kill switch of yours, there is no command:{command_id}")
@@ -226,12 +226,12 @@ def follow_kill(session: Session, actor: Actor, command_id: int) -> Kill:
 
 def follow_kills(session: Session, actor: Actor) -> list[Kill]:
     """Return every halt that the actor may see, oldest first."""
-    return [follow_kill(session, actor, i) for i in read_halts(session, _scope_of(actor))]
+    return [follow_kill(session, actor, i) for i in read_halts(session, scope_of(actor))]
 
 
 def follow_recent_kills(session: Session, actor: Actor, *, wall: datetime) -> list[Kill]:
     """Return the last halts that the actor may see: up to three of the machine's 24 hours, newest first."""
-    halts = read_halts(session, _scope_of(actor), since=wall - _RECENT)
+    halts = read_halts(session, scope_of(actor), since=wall - _RECENT)
     return [follow_kill(session, actor, i) for i in reversed(halts[-_RECENT_SHOWN:])]
 
 
@@ -320,12 +320,6 @@ class _Evidence:
             return None
         why = refused[-1]
         return str(why.details.get("message") or why.details.get("reason") or why.kind)
-
-
-def _scope_of(actor: Actor) -> DataScope:
-    if not actor.is_staff and actor.user_id is None:
-        raise ForbiddenError("expected a user or staff")
-    return DataScope(user_id=None if actor.is_staff else actor.user_id)
 
 
 def _target_of(payload: Mapping[str, Any]) -> ControlTarget:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.db.notices import owners_of_notice
+from app.db.scope import scope_of
 from app.db.session import Database
 from app.db.users import get_user
 from app.domain.chat import ChatMessage, KillOrder, read_order
@@ -15,7 +16,7 @@ from app.domain.commands import ControlAction, ControlScope
 from app.domain.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from app.domain.ports import Clock
 from app.domain.users import Actor
-from app.services.chat.people import People, data_of
+from app.services.chat.people import People
 from app.services.kill_switch import Kill, follow_kill, press_kill_switch
 from app.services.named import named_target
 from app.services.risk_control import ControlTarget, moment_of, require_target
@@ -98,7 +99,7 @@ class KillDesk:
         with self._database.begin() as session:
             order = read_order(message.text) or self._meant(session, message)
             target = named_target(session, actor, order.scope, order.name)
-            require_target(session, data_of(actor), target)
+            require_target(session, scope_of(actor), target)
         self._asked[message.sender] = _Asked(order=order, target=target, until=now + _MAY_CONFIRM)
         return (
             f"Every position of {order.title} will be closed and nothing new entered. "

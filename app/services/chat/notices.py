@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.db.notices import OpenAlarm, note_told, untold_alarms
+from app.db.scope import scope_of
 from app.db.session import Database
-from app.services.chat.people import People, data_of
+from app.services.chat.people import People
 
 _MOST_LINES = 10
 
@@ -32,7 +33,7 @@ class Notices:
         for number in self._people.numbers:
             with self._database.begin() as session:
                 actor = self._people.actor(session, number)
-                alarms = () if actor is None else untold_alarms(session, data_of(actor), number)
+                alarms = () if actor is None else untold_alarms(session, scope_of(actor), number)
             if alarms:
                 ids = tuple(alarm.alarm_id for alarm in alarms)
                 found.append(Notice(chat=number, text=_text(alarms), alarm_ids=ids))

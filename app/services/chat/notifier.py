@@ -1,6 +1,7 @@
 """Carry messages between a chat and the platform: orders of people first, then alarms."""
 
 import threading
+import time
 from collections import deque
 from typing import NamedTuple, Protocol
 
@@ -39,6 +40,7 @@ class Notifier:
         self._desk = desk
         self._notices = notices
         self._unsent: deque[_Answer] = deque(maxlen=_MOST_UNSENT)
+        self._silent_until = float("-inf")
 
     def run(self, stop: threading.Event) -> None:
         """Raises ConfigError when the chat does not know us."""
@@ -48,8 +50,10 @@ class Notifier:
                 self._report()
                 self._tell()
             except RateLimitedError as e:
+                # Of what we say; who wants to stop trading is heard all the same.
                 log.warning("chat_wants_a_pause", seconds=e.retry_after_s)
-                stop.wait(e.retry_after_s)
+                self._silent_until = time.monotonic() + e.retry_after_s
+                stop.wait(_LISTENS_S)
             except BrokerError as e:
                 log.warning("chat_unavailable", error=str(e))
                 stop.wait(_PAUSE_S)
@@ -69,14 +73,18 @@ class Notifier:
         self._unsent.extend(_Answer(chat, text) for chat, text in self._desk.progress())
         self._send_answers()
 
+    @property
+    def _may_send(self) -> bool:
+        return time.monotonic() >= self._silent_until
+
     def _send_answers(self) -> None:
-        while self._unsent:
+        while self._unsent and self._may_send:
             answer = self._unsent[0]
             self._send(answer.chat, answer.text, replies_to=answer.replies_to)
             self._unsent.popleft()
 
     def _tell(self) -> None:
-        for notice in self._notices.due():
+        for notice in self._notices.due() if self._may_send else ():
             message_id = self._send(notice.chat, notice.text)
             if message_id is not None:
                 self._notices.told(notice, message_id=message_id)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from sqlalchemy.orm import Session
 
-from app.db.scope import DataScope
 from app.db.users import find_user
 from app.domain.users import Actor
 
@@ -30,8 +29,3 @@ class People:
             return None
         origin = f"{self._origin} {number}"
         return Actor(name=user.name, role=user.role, origin=origin, user_id=user.user_id)
-
-
-def data_of(actor: Actor) -> DataScope:
-    """Return whose alarms a person is told of: everybody's to staff, else the own."""
-    return DataScope(user_id=None if actor.is_staff else actor.user_id)

@@ -202,3 +202,16 @@ def test_the_orders_of_one_batch_are_all_heeded_though_the_chat_fails_in_between
         desk.wait_for(lambda: "Nothing was open." in chat.texts(_TRADER))
 
     assert sum(text.startswith("Pressed for user user-1") for text in chat.texts(_TRADER)) == 1
+
+
+def test_a_chat_that_wants_a_long_pause_is_heard_all_the_same(desk: Desk, chat: Telegram) -> None:
+    with _notifier(desk, chat):
+        chat.writes(_TRADER, "kill user user-1")
+        _wait_until_told(desk, chat, "HALT user-1")
+        _raise(desk, "flood", account=1)
+        chat.pauses = 600.0
+        desk.wait_for(lambda: chat.pauses == 0.0)
+        chat.writes(_TRADER, "HALT user-1")
+        desk.wait_for(lambda: _states(desk)["user-1"] is TradingState.HALTED)
+
+    assert _last(chat, _TRADER).endswith("HALT user-1"), "nothing was said in the pause"
