@@ -47,8 +47,11 @@ from brokers.registry import adapter
 
 _POOL_SIZE = 16
 _MAX_IDLE_S = 8.0
-LANES_MAX_IDLE_S = 1.5
-"""Shorter than I5 allows a position to be bare: a successor needs the rows of who was frozen in the lane."""
+LANES_PATIENCE_S = 1.5
+"""How long a lane and PostgreSQL wait for each other: shorter than I5 allows a position to be bare.
+
+A successor needs the rows of who was frozen in the lane; a lane needs a new connection for a dead one.
+"""
 _PAPER_TIMEOUT_S = 2.0
 
 
@@ -84,12 +87,17 @@ class Container:
 
     @cached_property
     def lane_database(self) -> Database:
-        """The same for lanes, whose transactions are short: one that stands still loses its rows soon."""
-        return self._database(max_idle_s=LANES_MAX_IDLE_S)
+        """The same for lanes, whose transactions are short: neither side waits for one that stands still."""
+        return self._database(max_idle_s=LANES_PATIENCE_S, answers_in_s=LANES_PATIENCE_S)
 
-    def _database(self, *, max_idle_s: float) -> Database:
-        url = self.addresses.database_url
-        return Database(url, pool_size=_POOL_SIZE, max_overflow=_POOL_SIZE, max_idle_s=max_idle_s)
+    def _database(self, *, max_idle_s: float, answers_in_s: float | None = None) -> Database:
+        return Database(
+            self.addresses.database_url,
+            pool_size=_POOL_SIZE,
+            max_overflow=_POOL_SIZE,
+            max_idle_s=max_idle_s,
+            answers_in_s=answers_in_s,
+        )
 
     def close(self) -> None:
         """Close what is connected."""

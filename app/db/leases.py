@@ -117,23 +117,32 @@ def lapsed_runs(session: Session, kinds: Sequence[str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class LastHeld:
-    """Show who holds a run, or held it last; `lapsed_s` is below zero while the lease lives."""
+    """Show who holds a run, or held it last.
+
+    `lapsed_s` is below zero while the lease lives; `waited_s` counts from its end, or from when a successor
+    was called, if that is later.
+    """
 
     name: str
     holder: str
     fence: int
     lapsed_s: float
+    waited_s: float
 
 
 def last_holders(session: Session, kind: str) -> Sequence[LastHeld]:
     """Return the wanted runs of a kind with who holds or held them."""
-    lapsed = func.extract("epoch", func.clock_timestamp() - LeaseRow.expires_at)
-    statement = select(LeaseRow.name, LeaseRow.holder, LeaseRow.fence, lapsed).where(
+    called_or_ended = func.greatest(LeaseRow.expires_at, LeaseRow.dispatched_at)
+    lapsed, waited = (
+        func.extract("epoch", func.clock_timestamp() - moment)
+        for moment in (LeaseRow.expires_at, called_or_ended)
+    )
+    statement = select(LeaseRow.name, LeaseRow.holder, LeaseRow.fence, lapsed, waited).where(
         LeaseRow.is_wanted, LeaseRow.kind == kind
     )
     return [
-        LastHeld(name, holder, fence, float(lapsed_s))
-        for name, holder, fence, lapsed_s in session.execute(statement)
+        LastHeld(name, holder, fence, float(lapsed_s), float(waited_s))
+        for name, holder, fence, lapsed_s, waited_s in session.execute(statement)
     ]
 
 

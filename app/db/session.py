@@ -1,23 +1,55 @@
 """Open transactions: one task or request is one transaction, committed at the edge."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
 
+import psycopg
+from psycopg.abc import PQGen
 from psycopg.errors import IdleInTransactionSessionTimeout
+from psycopg.pq import TransactionStatus
 from sqlalchemy import create_engine, event, text
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 _LOCK_TIMEOUT_MS = 5_000
 _STATEMENT_TIMEOUT_MS = 30_000
+_LOOKS_EVERY_S = 0.1
+
+T = TypeVar("T")
+
+
+class _Impatient(psycopg.Connection[Any]):
+    """Give up a connection that does not answer.
+
+    PostgreSQL's own limits end nothing when the process behind a connection, or the way to it, stands still,
+    and TCP takes its silence for a long answer.
+    """
+
+    answers_in_s: float | None = None
+
+    def wait(self, gen: PQGen[T], interval: float = _LOOKS_EVERY_S, timeout: float | None = None) -> T:
+        try:
+            return super().wait(gen, interval, timeout or self.answers_in_s)
+        except psycopg.OperationalError:
+            if self.info.transaction_status is TransactionStatus.ACTIVE:
+                self.close()  # whatever it may say later belongs to a question that nobody asks any more
+            raise
 
 
 class Database:
     """Hand out transactions on one PostgreSQL database. Thread-safe; create after fork."""
 
     def __init__(
-        self, url: str, *, pool_size: int = 5, max_overflow: int = 10, max_idle_s: float = 0
+        self,
+        url: str,
+        *,
+        pool_size: int = 5,
+        max_overflow: int = 10,
+        max_idle_s: float = 0,
+        answers_in_s: float | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -27,6 +59,8 @@ class Database:
             max_overflow: connections more at most.
             max_idle_s: PostgreSQL ends a transaction in which nothing was asked for so long, so that a
                 frozen process lets go of its rows and others, a kill switch first of all, get on; 0: never.
+            answers_in_s: a connection that does not answer for so long is given up, and what was asked
+                fails as if PostgreSQL had been away. A commit that was asked for may still happen.
         """
         self.url = _with_driver(url)
         self._engine = create_engine(
@@ -43,6 +77,8 @@ class Database:
             },
         )
         event.listen(self._engine, "handle_error", _as_outage)
+        if answers_in_s is not None:
+            event.listen(self._engine, "do_connect", partial(_connect_impatiently, answers_in_s))
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
 
     @contextmanager
@@ -59,6 +95,14 @@ class Database:
     def close(self) -> None:
         """Close all pooled connections."""
         self._engine.dispose()
+
+
+def _connect_impatiently(
+    answers_in_s: float, _dialect: Dialect, _record: object, args: Sequence[str], named: dict[str, Any]
+) -> _Impatient:
+    connection = _Impatient.connect(*args, **named)
+    connection.answers_in_s = answers_in_s
+    return connection
 
 
 def _as_outage(context: ExceptionContext) -> OperationalError | None:

@@ -46,7 +46,7 @@ class Takeovers:
         except OperationalError as e:
             log.info("takeovers_wait", error=type(e.orig).__name__)
             return
-        lapsed = [run for run in runs if run.lapsed_s > self._queue_has.total_seconds()]
+        lapsed = [run for run in runs if run.waited_s > self._queue_has.total_seconds()]
         for run in (*lapsed, *orphaned):
             self._start(run.name)
 

@@ -1,13 +1,16 @@
 """Exits go on where their worker died or stands still: without the queue, and without its rows."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from redis import Redis
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from app.db.leases import want_run
@@ -18,8 +21,10 @@ from app.domain.orders import OrderRole, OrderStatus
 from app.infra.holders import this_holder
 from app.infra.marks import FeedPulse
 from app.infra.names import FEED_STATE_KEY, QueueName, RunKind, queue_of, run_name
+from app.services.lanes.wakes import Wakes
+from app.services.runs import stop_on
 from app.services.takeovers import Takeovers
-from tasks.container import LANES_MAX_IDLE_S
+from tasks.container import LANES_PATIENCE_S
 from tests.integration.order_path.desk import SPEC, Desk
 
 pytestmark = pytest.mark.integration
@@ -62,6 +67,19 @@ def test_a_lapsed_lane_is_hosted_once_and_not_before_the_queue_had_its_time(desk
         return begun.acquire(blocking=False)
 
     desk.wait_for(is_hosted_again)
+
+
+def test_a_successor_that_was_called_has_its_time_however_long_nobody_held_the_lane(desk: Desk) -> None:
+    begun = threading.Semaphore(0)
+    takeovers = Takeovers(desk.database, lambda _: begun.release(), queue_has=timedelta(minutes=5))
+
+    for called_s, is_hosted in ((-1, False), (-600, True)):
+        _want_exits(desk, lapsed_s=3600)
+        with desk.database.begin() as session:
+            called = func.clock_timestamp() + timedelta(seconds=called_s)
+            session.execute(update(LeaseRow).where(LeaseRow.name == _NAME).values(dispatched_at=called))
+        takeovers.look()
+        assert begun.acquire(timeout=5 if is_hosted else 0.1) is is_hosted, called_s
 
 
 def test_the_lane_of_a_process_that_died_here_is_hosted_before_its_lease_lapses(desk: Desk) -> None:
@@ -108,7 +126,7 @@ def test_a_lane_that_stands_still_in_mid_transaction_does_not_keep_a_stop_away(d
         desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
         desk.wait_for(lambda: len(desk.legs()) == 2)
     locked = {"legs": LegRow, "lease": LeaseRow, "accounts": AccountRow}[what]
-    lanes = Database(desk.database.url, max_idle_s=LANES_MAX_IDLE_S)
+    lanes = Database(desk.database.url, max_idle_s=LANES_PATIENCE_S)
 
     with pytest.raises(OperationalError, match="idle"), lanes.begin() as frozen:  # noqa: PT012
         assert frozen.scalars(select(locked).with_for_update()).all()
@@ -116,3 +134,36 @@ def test_a_lane_that_stands_still_in_mid_transaction_does_not_keep_a_stop_away(d
             desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
         frozen.execute(select(LegRow.day))
     lanes.close()
+
+
+def test_a_lane_whose_connections_stand_still_protects_through_new_ones(desk: Desk) -> None:
+    """Its lease is renewed through another one all the while, so that no successor would come."""
+    lanes = Database(
+        desk.database.url, max_idle_s=LANES_PATIENCE_S, answers_in_s=LANES_PATIENCE_S, pool_size=16
+    )
+    backends: list[int] = []
+    event.listen(lanes._engine, "connect", lambda c, _: backends.append(c.info.backend_pid))
+    stop = threading.Event()
+
+    def run_until_stopped() -> None:
+        while not stop.is_set():
+            with suppress(OperationalError), desk.lease(RunKind.EXITS) as lease:
+                stop_on(stop, lease)
+                desk.run_lane(RunKind.EXITS, lease, Wakes(), database=lanes)
+
+    lane = threading.Thread(target=run_until_stopped)
+    lane.start()
+    desk.wait_for(lambda: backends)
+    stopped = tuple(backends)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with desk.running(RunKind.ENTRIES), desk.lease(RunKind.LOOPS) as loop:
+            desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+            desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+        stop.set()
+        lane.join(30)
+        lanes.close()
