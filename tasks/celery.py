@@ -78,7 +78,7 @@ def _stop_runs(**_: Any) -> None:  # noqa: ANN401  signal
 
 def _stand_by(brokers: frozenset[BrokerCode]) -> None:
     parts = container()
-    standby = Standby(parts.database, parts.gateways, brokers)
+    standby = Standby(parts.database, parts.gateways, parts.contracts, brokers=brokers, days=parts.days)
     while not parts.stop.wait(_STANDBY_LOOKS_EVERY_S):
         standby.look()
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 _LOCK_TIMEOUT_MS = 5_000
 _STATEMENT_TIMEOUT_MS = 30_000
 _LOOKS_EVERY_S = 0.1
+_PING_ANSWERS_IN_S = 0.5
 
 T = TypeVar("T")
 
@@ -25,18 +26,23 @@ class _Impatient(psycopg.Connection[Any]):
     """Give up a connection that does not answer.
 
     PostgreSQL's own limits end nothing when the process behind a connection, or the way to it, stands still,
-    and TCP takes its silence for a long answer.
+    and TCP takes its silence for a long answer. A ping, which is asked outside of a transaction and means
+    nothing, gets less time.
     """
 
     answers_in_s: float | None = None
 
     def wait(self, gen: PQGen[T], interval: float = _LOOKS_EVERY_S, timeout: float | None = None) -> T:
+        limit = self.answers_in_s
+        if limit is not None and self.autocommit:
+            limit = min(limit, _PING_ANSWERS_IN_S)
         try:
-            return super().wait(gen, interval, timeout or self.answers_in_s)
-        except psycopg.OperationalError:
-            if self.info.transaction_status is TransactionStatus.ACTIVE:
-                self.close()  # whatever it may say later belongs to a question that nobody asks any more
-            raise
+            return super().wait(gen, interval, timeout or limit)
+        except psycopg.OperationalError as e:
+            if self.info.transaction_status is not TransactionStatus.ACTIVE:
+                raise
+            self.close()  # whatever it may say later belongs to a question that nobody asks any more
+            raise psycopg.OperationalError(f"expected an answer in {limit} s, none came") from e
 
 
 class Database:

@@ -154,6 +154,8 @@ class Execution:
                 stop_denied_address(session, AccountId(account_id), why=why, now=self._clock.now())
 
     def _on_submit_outcome(self, session: Session, row: OrderRow, result: WriteResult, source: str) -> None:
+        if row.answered_wall is not None:
+            return  # told again: its commit was not heard
         row.answered_wall = self._clock.wall()
         details = _facts(result)
         if row.broker_order_id is not None and result.outcome is not Outcome.ACCEPTED:

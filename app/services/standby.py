@@ -1,7 +1,10 @@
-"""Be ready to take over the exits of another process: have the accounts' gateways before they are needed.
+"""Be ready to take over the exits of another process: have gateways and contracts before they are needed.
 
-To load a broker's client and to restore sessions takes longer than a position may be without its stop (I5).
+To load a broker's client, its contracts and its sessions takes longer than a position may be bare (I5).
 """
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -11,7 +14,9 @@ from app.db.session import Database
 from app.domain.accounts import BrokerCode
 from app.domain.errors import BrokerError, ConfigError
 from app.domain.ids import AccountId
+from app.domain.markets import Market
 from app.services.gateways import Gateways
+from app.services.lanes.requests import ContractBook
 
 log = structlog.get_logger()
 
@@ -22,14 +27,28 @@ _MOST = 400
 class Standby:
     """Restore what is not there yet; nothing is sent to any broker. One owner."""
 
-    def __init__(self, database: Database, gateways: Gateways, brokers: frozenset[BrokerCode]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        gateways: Gateways,
+        contracts: ContractBook,
+        *,
+        brokers: frozenset[BrokerCode],
+        days: Callable[[], Mapping[date, Sequence[Market]]],
+    ) -> None:
+        """Args: days: the trading dates of this moment, each with the markets that have it."""
         self._database = database
         self._gateways = gateways
+        self._contracts = contracts
+        self._days = days
         self._spec = {"of": 1, "shard": 0, "brokers": sorted(brokers)}
 
     def look(self) -> None:
-        """Restore the gateways of the accounts that are logged in."""
+        """Load the day's contracts, restore the gateways of the accounts that are logged in."""
         try:
+            for day, markets in self._days().items():
+                for market in markets:
+                    self._contracts.of_day(day, market)
             with self._database.begin() as session:
                 account_ids = accounts_with_session(session, self._spec)[:_MOST]
         except DBAPIError as e:

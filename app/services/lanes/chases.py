@@ -1,7 +1,7 @@
 """Let entries that rest unfilled follow the market, a bounded number of times, where their signal says so."""
 
-import queue
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,9 +17,9 @@ from app.db.session import Database
 from app.domain.accounts import BrokerCode
 from app.domain.breaker import EndpointClass, Witness
 from app.domain.errors import BrokerError, ConfigError, NotFoundError
-from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
+from app.domain.ids import AccountId, InstrumentId
 from app.domain.market_data import Tick
-from app.domain.orders import OrderEventKind, OrderType, Side, TimeInForce
+from app.domain.orders import OrderEventKind, Side
 from app.domain.ports import Clock, OrderChange
 from app.domain.pricing import chased_limit
 from app.domain.reports import WriteResult
@@ -29,10 +29,11 @@ from app.infra.rate_limit import OrderBudget
 from app.services.breakers import Breakers
 from app.services.execution import Execution
 from app.services.gateways import Gateways
+from app.services.lanes.answers import Answers
 from app.services.lanes.bulkhead import Seats
 from app.services.lanes.calls import ask_once
 from app.services.lanes.doors import Doors, gate_of, nobody
-from app.services.lanes.requests import ContractBook
+from app.services.lanes.requests import ContractBook, change_request
 from app.services.lanes.wakes import Wakes
 from app.services.runs import Lease
 
@@ -75,7 +76,7 @@ class Chases:
         self._breakers = breakers
         self._contracts = contracts
         self._valkey = valkey
-        self._outcomes: queue.SimpleQueue[tuple[int, WriteResult, Witness | None]] = queue.SimpleQueue()
+        self._answers = Answers[tuple[int, WriteResult, Witness | None]]()
         self._looked: dict[BrokerCode, float] = {}
 
     def commit(self, lease: Lease, broker: BrokerCode, seats: Seats) -> list[Chase]:
@@ -139,15 +140,7 @@ class Chases:
         price = chased_limit(side, order.price, tick, instrument=instrument, is_bounded=is_bounded)
         if price is None:
             return None
-        return OrderChange(
-            broker_order_id=BrokerOrderId(str(order.broker_order_id)),
-            instrument=instrument,
-            order_type=OrderType(order.order_type),
-            time_in_force=TimeInForce(order.time_in_force),
-            quantity=order.quantity,
-            price=price,
-            trigger_price=None,
-        )
+        return replace(change_request(order, instrument), price=price, trigger_price=None)
 
     def make(self, chase: Chase, wakes: Wakes) -> Witness | None:
         """Make one committed call. Runs in a pool thread."""
@@ -158,15 +151,16 @@ class Chases:
             chase.account_id,
             lambda gateway: gateway.modify_order(chase.change, timeout_s=timeout_s),
         )
-        self._outcomes.put((chase.order_id, result, witness))
+        self._answers.put((chase.order_id, result, witness))
         wakes.set()
         return witness
 
     def record(self) -> None:
         """Bring the answers into the ledger."""
-        answers: list[tuple[int, WriteResult, Witness | None]] = []
-        while not self._outcomes.empty():
-            answers.append(self._outcomes.get())
+        self._breakers.hear(
+            EndpointClass.ORDERS, [witness for _, _, witness in self._answers.record(self._write)]
+        )
+
+    def _write(self, answers: Sequence[tuple[int, WriteResult, Witness | None]]) -> None:
         outcomes = [(order_id, result) for order_id, result, _ in answers]
         self._execution.apply_change_outcomes(outcomes, source="entry_lane")
-        self._breakers.hear(EndpointClass.ORDERS, (witness for _, _, witness in answers))

@@ -8,7 +8,7 @@ What cannot leave at once is not claimed: it waits in the table, is judged again
 EXPIRED with the reason why it had to wait.
 """
 
-import queue
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -35,6 +35,7 @@ from app.infra.rate_limit import OrderBudget
 from app.services.breakers import Breakers
 from app.services.execution import Execution
 from app.services.gateways import Gateways
+from app.services.lanes.answers import Answers
 from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
 from app.services.lanes.calls import ask_once
 from app.services.lanes.chases import Chases
@@ -90,31 +91,31 @@ class EntryLane:
         self._bounds = Bounds(
             broker_of=gateways.broker_of, per_broker=_CALLS_PER_BROKER, per_account=_CALLS_PER_ACCOUNT
         )
-        self._outcomes: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+        self._answers = Answers[_Answer]()
         self._held: dict[BrokerCode, dict[int, str]] = {}
         self._sent = 0
 
     def run(self, lease: Lease, wakes: Wakes) -> dict[str, Any]:
         """Work until the lease ends; calls in flight are finished and recorded."""
         brokers = [BrokerCode(broker) for broker in lease.spec["brokers"]]
-        with (
-            Warmth(self._gateways, self._clock) as warmth,
-            Bulkhead("entry", self._bounds) as bulkhead,
-        ):
-            while lease.is_valid():
-                self._record_outcomes()
-                self._chases.record()
-                if warmth.is_due():
-                    warmth.keep(self._accounts(lease))
-                for broker in brokers:
-                    for order_id, account_id in self._claim(lease, broker, bulkhead.seats()):
-                        bulkhead.start(account_id, partial(self._send, order_id, account_id, wakes))
-                    for chase in self._chases.commit(lease, broker, bulkhead.seats()):
-                        bulkhead.start(chase.account_id, partial(self._chases.make, chase, wakes))
-                lease.progress = {"sent": self._sent}
-                wakes.wait(_POLL_S)
-        self._record_outcomes()
-        self._chases.record()
+        try:
+            with (
+                Warmth(self._gateways, self._clock) as warmth,
+                Bulkhead("entry", self._bounds) as bulkhead,
+            ):
+                while lease.is_valid():
+                    self._record_answers()
+                    if warmth.is_due():
+                        warmth.keep(self._accounts(lease))
+                    for broker in brokers:
+                        for order_id, account_id in self._claim(lease, broker, bulkhead.seats()):
+                            bulkhead.start(account_id, partial(self._send, order_id, account_id, wakes))
+                        for chase in self._chases.commit(lease, broker, bulkhead.seats()):
+                            bulkhead.start(chase.account_id, partial(self._chases.make, chase, wakes))
+                    lease.progress = {"sent": self._sent}
+                    wakes.wait(_POLL_S)
+        finally:
+            self._record_answers()  # also where PostgreSQL has torn us out
         return {"sent": self._sent}
 
     def _accounts(self, lease: Lease) -> list[AccountId]:
@@ -198,18 +199,16 @@ class EntryLane:
 
         result, witness = ask_once(self._gateways, self._clock, account_id, submit)
         self._sent += 1
-        self._outcomes.put(_Answer(order_id, result, witness))
+        self._answers.put(_Answer(order_id, result, witness))
         wakes.set()
         return witness
 
-    def _record_outcomes(self) -> None:
-        answers: list[_Answer] = []
-        while not self._outcomes.empty():
-            answers.append(self._outcomes.get())
-        self._execution.apply_submit_outcomes(
-            [(answer.order_id, answer.result) for answer in answers], source="entry_lane"
-        )
-        self._breakers.hear(EndpointClass.ORDERS, (answer.witness for answer in answers))
+    def _record_answers(self) -> None:
+        self._breakers.hear(EndpointClass.ORDERS, [a.witness for a in self._answers.record(self._write)])
+        self._chases.record()
+
+    def _write(self, answers: Sequence[_Answer]) -> None:
+        self._execution.apply_submit_outcomes([(a.order_id, a.result) for a in answers], source="entry_lane")
 
 
 def _why_held(entry: WaitingEntry) -> str | None:

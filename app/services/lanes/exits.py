@@ -5,8 +5,7 @@ takes one step per leg. So a crash at any point loses nothing, and no message is
 position to be protected (I5, I6, I7).
 """
 
-import queue
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -38,8 +37,8 @@ from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
 from app.domain.instruments import Instrument, Venue
 from app.domain.market_data import Tick
 from app.domain.markets import market_at
-from app.domain.orders import OrderEventKind, OrderRole, OrderType, TimeInForce
-from app.domain.ports import Clock, OrderChange
+from app.domain.orders import OrderEventKind, OrderRole
+from app.domain.ports import Clock
 from app.domain.reports import Gap, OrderReport, WriteResult
 from app.domain.risk.exits import (
     AwaitExit,
@@ -58,6 +57,7 @@ from app.infra.rate_limit import OrderBudget
 from app.services.breakers import Breakers
 from app.services.execution import Execution
 from app.services.gateways import Gateways
+from app.services.lanes.answers import Answers
 from app.services.lanes.baskets import Baskets
 from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
 from app.services.lanes.calls import Ask, ask_once, means_of
@@ -66,7 +66,7 @@ from app.services.lanes.closing import Closing
 from app.services.lanes.departures import Departures
 from app.services.lanes.prices import ExitPrices, Prices
 from app.services.lanes.protection import alarm_dangers
-from app.services.lanes.requests import ContractBook, order_request
+from app.services.lanes.requests import ContractBook, change_request, order_request
 from app.services.lanes.streams import AccountStreams
 from app.services.lanes.trails import Trails, is_mere_move, wanted_stop
 from app.services.lanes.wakes import Wakes
@@ -128,7 +128,7 @@ class ExitLane:
         self._valkey = valkey
         self._max_age = timedelta(seconds=settings.tick_max_age_s)
         self._pulse = FeedPulse(valkey, max_age=self._max_age)
-        self._outcomes: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+        self._answers = Answers[_Answer]()
         self._seats: Seats
         self._prices: ExitPrices
         self._baskets = Baskets(database, clock)
@@ -147,28 +147,36 @@ class ExitLane:
             per_broker=_CALLS_PER_BROKER,
             per_account=_CALLS_PER_ACCOUNT,
         )
-        with (
-            Warmth(self._gateways, self._clock) as warmth,
-            CatchUps(self._gateways, reconciliation, self._clock) as catch_ups,
-            Bulkhead("exit", bounds) as bulkhead,
-            self._new_prices(wakes) as self._prices,
-        ):
-            while lease.is_valid():
-                self._apply_news(streams, catch_ups)
-                catch_ups.start()
-                self._record_outcomes()
-                self._baskets.settle(lease)
-                self._departures.look(lease)
-                for call in self._take_steps(lease, bulkhead.seats()):
-                    bulkhead.start(call.account_id, partial(self._make, call, wakes))
-                if warmth.is_due():
-                    # After the first steps: what a dead predecessor left bare does not wait for connections.
-                    warmth.keep(self._look_around(lease, streams))
-                lease.progress = {"steps": self._steps}
-                wakes.wait(_POLL_S)
-            streams.stop()
-        self._record_outcomes()
+        try:
+            with (
+                Warmth(self._gateways, self._clock) as warmth,
+                CatchUps(self._gateways, reconciliation, self._clock) as catch_ups,
+                Bulkhead("exit", bounds) as bulkhead,
+                self._new_prices(wakes) as self._prices,
+            ):
+                while lease.is_valid():
+                    self._pass(lease, wakes, streams=streams, catch_ups=catch_ups, bulkhead=bulkhead)
+                    if warmth.is_due():
+                        # After the first steps: what a dead predecessor left bare waits for no connections.
+                        warmth.keep(self._look_around(lease, streams))
+                    lease.progress = {"steps": self._steps}
+                    wakes.wait(_POLL_S)
+                streams.stop()
+        finally:
+            self._record_answers()  # also where PostgreSQL has torn us out
         return {"steps": self._steps}
+
+    def _pass(
+        self, lease: Lease, wakes: Wakes, *, streams: AccountStreams, catch_ups: CatchUps, bulkhead: Bulkhead
+    ) -> None:
+        self._apply_news(streams, catch_ups)
+        self._record_answers()
+        # Before anything else that a successor has to read: a leg may have been bare since its predecessor.
+        for call in self._take_steps(lease, bulkhead.seats()):
+            bulkhead.start(call.account_id, partial(self._make, call, wakes))
+        catch_ups.start()
+        self._baskets.settle(lease)
+        self._departures.look(lease)
 
     def _new_prices(self, wakes: Wakes) -> ExitPrices:
         parts = (self._valkey, self._gateways, self._contracts, self._clock)
@@ -197,6 +205,10 @@ class ExitLane:
             except InvariantError as e:
                 # One account's impossible news must not end the exits of the others (I8); its books go on.
                 log.exception("news_refused", account_id=account_id, error=str(e))
+            except OperationalError as e:
+                log.warning("news_kept", account_id=account_id, error=type(e.orig).__name__)
+                for report in batch:
+                    streams.news.put((account_id, report))
 
     def _take_steps(self, lease: Lease, seats: Seats) -> list[_Call]:
         """Commit one step for each leg that needs one and has a seat; return the calls to make."""
@@ -329,15 +341,7 @@ class ExitLane:
             # From here on the order is the way out, not the stop it was placed as.
             row.role, row.reason = OrderRole.EXIT, work.leg.exit_reason
         self._note_request(session, row, OrderEventKind.UPDATE_REQUESTED, was)
-        change = OrderChange(
-            broker_order_id=BrokerOrderId(str(row.broker_order_id)),
-            instrument=self._contracts.get(row.day, InstrumentId(row.instrument_id)),
-            order_type=OrderType(row.order_type),
-            time_in_force=TimeInForce(row.time_in_force),
-            quantity=row.quantity,
-            price=row.price,
-            trigger_price=row.trigger_price,
-        )
+        change = change_request(row, self._contracts.get(row.day, InstrumentId(row.instrument_id)))
         timeout_s = self._settings.order_timeout_s
         return _Call(
             OrderEventKind.UPDATE_REQUESTED,
@@ -369,26 +373,21 @@ class ExitLane:
     def _make(self, call: _Call, wakes: Wakes) -> Witness | None:
         """Make one committed call. Runs in a pool thread."""
         result, witness = ask_once(self._gateways, self._clock, call.account_id, call.make)
-        self._outcomes.put(_Answer(call, result, witness))
+        self._answers.put(_Answer(call, result, witness))
         wakes.set()
         return witness
 
-    def _record_outcomes(self) -> None:
+    def _record_answers(self) -> None:
+        self._breakers.hear(EndpointClass.ORDERS, [a.witness for a in self._answers.record(self._write)])
+
+    def _write(self, answers: Sequence[_Answer]) -> None:
         batches: dict[OrderEventKind, list[tuple[int, WriteResult]]] = {}
-        witness: list[Witness | None] = []
-        while not self._outcomes.empty():
-            answer = self._outcomes.get()
+        for answer in answers:
             batches.setdefault(answer.call.kind, []).append((answer.call.order_id, answer.result))
-            witness.append(answer.witness)
-        record: dict[OrderEventKind, Callable[[Sequence[tuple[int, WriteResult]]], None]] = {
-            OrderEventKind.SUBMITTED: lambda b: self._execution.apply_submit_outcomes(b, source="exit_lane"),
-            OrderEventKind.UPDATE_REQUESTED: lambda b: self._execution.apply_change_outcomes(
-                b, source="exit_lane"
-            ),
-            OrderEventKind.CANCEL_REQUESTED: lambda b: self._execution.apply_cancel_outcomes(
-                b, source="exit_lane"
-            ),
+        apply = {
+            OrderEventKind.SUBMITTED: self._execution.apply_submit_outcomes,
+            OrderEventKind.UPDATE_REQUESTED: self._execution.apply_change_outcomes,
+            OrderEventKind.CANCEL_REQUESTED: self._execution.apply_cancel_outcomes,
         }
         for kind, batch in batches.items():
-            record[kind](batch)
-        self._breakers.hear(EndpointClass.ORDERS, witness)
+            apply[kind](batch, source="exit_lane")

@@ -6,11 +6,11 @@ from app.db.instruments import load_instruments
 from app.db.models import OrderRow
 from app.db.session import Database
 from app.domain.errors import NotFoundError
-from app.domain.ids import ClientOrderId, InstrumentId
+from app.domain.ids import BrokerOrderId, ClientOrderId, InstrumentId
 from app.domain.instruments import Instrument, Venue, venue_of
 from app.domain.markets import NSE, Market, market_at
 from app.domain.orders import OrderRole, OrderType, Side, TimeInForce
-from app.domain.ports import OrderRequest
+from app.domain.ports import OrderChange, OrderRequest
 
 
 class ContractBook:
@@ -50,4 +50,17 @@ def order_request(row: OrderRow, instrument: Instrument) -> OrderRequest:
         price=row.price,
         trigger_price=row.trigger_price,
         reduces_only=OrderRole(row.role).is_exit,
+    )
+
+
+def change_request(row: OrderRow, instrument: Instrument) -> OrderChange:
+    """Return the change that brings an order at the broker to what its row says."""
+    return OrderChange(
+        broker_order_id=BrokerOrderId(str(row.broker_order_id)),
+        instrument=instrument,
+        order_type=OrderType(row.order_type),
+        time_in_force=TimeInForce(row.time_in_force),
+        quantity=row.quantity,
+        price=row.price,
+        trigger_price=row.trigger_price,
     )

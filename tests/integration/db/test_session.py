@@ -38,7 +38,7 @@ def impatient(database_url: str) -> Iterator[Database]:
 
 def test_a_connection_that_stands_still_is_given_up_and_replaced(impatient: Database) -> None:
     with impatient.begin() as session, _standing_still(session):
-        with pytest.raises(OperationalError, match="timeout"):
+        with pytest.raises(OperationalError, match="none came"):
             session.execute(text("SELECT 1"))
         with impatient.begin() as other:
             assert other.scalar(text("SELECT 2")) == 2
@@ -46,7 +46,7 @@ def test_a_connection_that_stands_still_is_given_up_and_replaced(impatient: Data
 
 
 def test_a_commit_without_an_answer_fails_and_is_not_taken_for_done(impatient: Database) -> None:
-    with pytest.raises(OperationalError, match="timeout"), impatient.begin() as session:  # noqa: PT012
+    with pytest.raises(OperationalError, match="none came"), impatient.begin() as session:  # noqa: PT012
         pid = session.scalar(text("SELECT pg_backend_pid()"))
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)

@@ -4,17 +4,32 @@ import threading
 
 import pytest
 
+from app.db.session import Database
 from app.domain.accounts import BrokerCode
 from app.domain.ids import AccountId
+from app.domain.markets import NSE
 from app.domain.ports import BrokerGateway, BrokerSession
 from app.services.gateways import Gateways
+from app.services.lanes.requests import ContractBook
 from app.services.standby import Standby
-from tests.integration.order_path.desk import Desk
+from tests.integration.order_path.desk import TODAY, Desk
 from tests.waiting import eventually
 
 
 def _accounts(desk: Desk) -> list[AccountId]:
     return [deployment.account_id for deployment in desk.deployments]
+
+
+def _standby(
+    desk: Desk, gateways: Gateways, broker: BrokerCode, *, contracts: ContractBook | None = None
+) -> Standby:
+    return Standby(
+        desk.database,
+        gateways,
+        contracts or ContractBook(desk.database),
+        brokers=frozenset({broker}),
+        days=lambda: {TODAY: [NSE]},
+    )
 
 
 @pytest.fixture
@@ -24,14 +39,23 @@ def gateways(desk: Desk) -> Gateways:
 
 
 def test_a_standby_restores_every_account_that_is_logged_in(desk: Desk, gateways: Gateways) -> None:
-    Standby(desk.database, gateways, frozenset({BrokerCode.KOTAK_NEO})).look()
+    _standby(desk, gateways, BrokerCode.KOTAK_NEO).look()
 
     assert all(gateways.has(account_id) for account_id in _accounts(desk))
     gateways.close()
 
 
+def test_a_standby_has_the_contracts_of_the_day(desk: Desk, gateways: Gateways) -> None:
+    contracts = ContractBook(desk.database)
+    _standby(desk, gateways, BrokerCode.KOTAK_NEO, contracts=contracts).look()
+
+    contracts._database = Database("postgresql://nobody@127.0.0.1:9/none")
+    assert contracts.of_day(TODAY, NSE)
+    gateways.close()
+
+
 def test_a_standby_of_other_brokers_restores_nothing(desk: Desk, gateways: Gateways) -> None:
-    Standby(desk.database, gateways, frozenset({BrokerCode.MT5})).look()
+    _standby(desk, gateways, BrokerCode.MT5).look()
 
     assert not any(gateways.has(account_id) for account_id in _accounts(desk))
 
