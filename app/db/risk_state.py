@@ -76,7 +76,7 @@ def lock_risk_states(
             _state_under_lock(TradingState(account_state), is_locked=account_id in locked),
             TradingState(user_state),
             legs=[leg for leg in legs if leg.account_id == account_id],
-            currency=market_of(BrokerCode(broker)).currency,
+            broker=BrokerCode(broker),
             pnls=pnls.get(AccountId(account_id), {}),
             orders=orders.get(account_id, []),
             recent=recent.get(account_id, 0),
@@ -130,7 +130,7 @@ def _state(  # noqa: PLR0913  what one account is judged by
     user_state: TradingState,
     *,
     legs: Sequence[WatchedLeg],
-    currency: Currency,
+    broker: BrokerCode,
     pnls: Mapping[Currency, NetPnl],
     orders: Sequence[OrderRow],
     recent: int,
@@ -147,7 +147,7 @@ def _state(  # noqa: PLR0913  what one account is judged by
         tenant_state=TradingState.ACTIVE,
         entries_open_at=window.opens_at,
         entries_close_at=window.closes_at,
-        pnl=pnls.get(currency, NetPnl()),
+        pnl=pnls.get(market_of(broker).currency, NetPnl()),
         pnls=pnls,
         entries_this_second=recent,
         quotes=quotes,
@@ -161,6 +161,7 @@ def _state(  # noqa: PLR0913  what one account is judged by
         ),
         capital=capital,
         bounds=bounds,
+        holds_one_way=broker.holds_one_way,
     )
 
 

@@ -15,6 +15,15 @@ class BrokerCode(StrEnum):
     MT5 = "mt5"
     PAPER = "paper"
 
+    @property
+    def holds_one_way(self) -> bool:
+        """Whether an exit there must reduce what the whole account holds of the instrument.
+
+        Then two deployments of one account that hold an instrument in opposite directions cannot both leave
+        it, nor have their stops rest. Kotak Neo knows plain orders only, and takes any.
+        """
+        return self is not BrokerCode.KOTAK_NEO
+
 
 class AccountMode(StrEnum):
     """Say whether orders of an account reach a live broker. Paper is the default (I15)."""

@@ -35,6 +35,22 @@ def no_self_cross(case: Case) -> Refusal | None:
     )
 
 
+def one_direction(case: Case) -> Refusal | None:
+    """Refuse the opposite of what another deployment of the account holds, where both could not be left."""
+    intent = case.intent
+    if not case.state.holds_one_way:
+        return None
+    for held in case.state.positions:
+        is_others = held.deployment_id != intent.deployment_id and held.instrument_id == intent.instrument_id
+        if is_others and held.net_qty * intent.side.sign < 0:
+            return case.refuse(
+                DenialCode.OPPOSITE_POSITION,
+                f"expected no opposite position in the account, deployment {held.deployment_id} "
+                f"holds {held.net_qty:f}",
+            )
+    return None
+
+
 def underlying_notional(case: Case) -> Refusal | None:
     """Refuse when the account would hold and reserve more on one underlying than the limit."""
     limit = case.limits.max_underlying_notional

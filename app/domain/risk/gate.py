@@ -29,6 +29,7 @@ ENTRY_RULES: Final[tuple[EntryRule, ...]] = (
     account_rules.cooled_down,
     rules.not_duplicate,
     account_rules.no_self_cross,
+    account_rules.one_direction,
     rules.outcome_known,
     rules.data_fresh,
     rules.quantity_allowed,

@@ -41,6 +41,7 @@ class DenialCode(StrEnum):
     ORDERS_PER_DAY = "ORDERS_PER_DAY"
     SYMBOL = "SYMBOL"
     SELF_CROSS = "SELF_CROSS"
+    OPPOSITE_POSITION = "OPPOSITE_POSITION"
     COOLDOWN = "COOLDOWN"
     STOP_GUARD = "STOP_GUARD"
     LOSING_TRADES = "LOSING_TRADES"
@@ -84,6 +85,7 @@ _REMEDIES = {
     DenialCode.ORDERS_PER_DAY: "Entries are possible again tomorrow, or raise max_orders_per_day.",
     DenialCode.SYMBOL: "Change allowed_symbols or denied_symbols if this may be traded.",
     DenialCode.SELF_CROSS: "Wait until the account's opposite order has ended; it would trade with itself.",
+    DenialCode.OPPOSITE_POSITION: "Close the position of the other deployment, or give each its own account.",
     DenialCode.COOLDOWN: "The deployment waits cooldown_s after its stop; exits go on.",
     DenialCode.STOP_GUARD: "The account pauses after max_stops stops; look at the strategy.",
     DenialCode.LOSING_TRADES: "The account pauses after max_losing_trades losses; look at the strategy.",

@@ -34,6 +34,7 @@ _NOT_REPLAYED: Final = frozenset(
         rules.signal_fresh,
         rules.not_duplicate,
         account_rules.no_self_cross,
+        account_rules.one_direction,
         rules.outcome_known,
         rules.data_fresh,
         account_rules.margin_covered,

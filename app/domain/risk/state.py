@@ -82,6 +82,7 @@ class RiskState:
     exit orders that may trade at the venue now, stops that were not hit left out. `ended_trades`, oldest
     first, are only there when the limits look back. `pnl` is the account's of the date, after charges,
     in its own currency, `pnls` the same in every currency that it trades in.
+    `holds_one_way`: whether an exit must reduce what the whole account holds (`BrokerCode.holds_one_way`).
     `bounds` say what the clock asks of each instrument at the account's broker.
     `capital` is what a person says that the account has, None where nobody did. `funds` are what its broker
     told, only there when the limits check margin, and then None where there is no figure.
@@ -106,6 +107,7 @@ class RiskState:
     pnls: Mapping[Currency, NetPnl] = field(default_factory=dict)
     funds: Funds | None = None
     bounds: Mapping[InstrumentId, TimeBounds] = field(default_factory=dict)
+    holds_one_way: bool = False
 
     @property
     def trading_state(self) -> TradingState:

@@ -77,6 +77,21 @@ def test_denies_an_entry_against_an_exit_that_works_at_the_venue() -> None:
     assert denial(intent(instrument=PUT), leaving) is None
 
 
+def test_denies_the_other_direction_of_another_deployment_where_both_could_not_be_left() -> None:
+    """SELL is refused while another one is long: its stop would have nothing that it could reduce."""
+    short, long = (replace(holding(65 * sign), holds_one_way=True) for sign in (-1, 1))
+    of_another = replace(long.positions[0], deployment_id=DeploymentId(8))
+    other = replace(long, positions=(of_another,))
+
+    assert denial(intent(), other) is DenialCode.OPPOSITE_POSITION
+    assert denial(intent(side=Side.BUY), other) is None
+    assert denial(intent(instrument=PUT), other) is None
+    assert denial(intent(), replace(other, holds_one_way=False)) is None
+    assert denial(intent(), replace(other, positions=(replace(of_another, net_qty=Decimal(0)),))) is None
+    assert denial(intent(), short) is None
+    assert denial(intent(), long) is None, "its own deployment's position"
+
+
 def test_never_holds_an_exit_against_a_live_entry() -> None:
     state = holding(65, base=live(intent(side=Side.BUY)))
 
