@@ -11,6 +11,7 @@ from psycopg.errors import IdleInTransactionSessionTimeout
 from psycopg.pq import TransactionStatus
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Dialect, ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -85,6 +86,8 @@ class Database:
         event.listen(self._engine, "handle_error", _as_outage)
         if answers_in_s is not None:
             event.listen(self._engine, "do_connect", partial(_connect_impatiently, answers_in_s))
+            event.listen(self._engine, "do_executemany", _one_by_one)
+            self._engine.dialect.supports_sane_multi_rowcount = False  # theirs is the last one's
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
 
     @contextmanager
@@ -109,6 +112,17 @@ def _connect_impatiently(
     connection = _Impatient.connect(*args, **named)
     connection.answers_in_s = answers_in_s
     return connection
+
+
+def _one_by_one(cursor: DBAPICursor, statement: str, rows: Sequence[Any], _context: object) -> bool:
+    """Ask one statement after the other.
+
+    In the pipeline that psycopg makes of many, PostgreSQL waits for the rest without calling it idle, so that
+    a process that is frozen there would keep its rows.
+    """
+    for row in rows:
+        cursor.execute(statement, row)
+    return True
 
 
 def _as_outage(context: ExceptionContext) -> OperationalError | None:

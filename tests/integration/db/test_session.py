@@ -5,12 +5,15 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from app.db.models import LeaseRow
 from app.db.session import Database
+from app.domain.accounts import BrokerAccount
 
 pytestmark = pytest.mark.integration
 
@@ -70,6 +73,24 @@ def test_a_refused_statement_leaves_its_connection_alone(impatient: Database, da
                 other.execute(text("LOCK TABLE accounts"))
                 session.execute(text("LOCK TABLE accounts"))
     assert len(set(pids)) == 1
+
+
+def test_many_rows_are_written_without_a_pipeline_in_which_a_frozen_process_would_keep_them(
+    impatient: Database, account: BrokerAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("PostgreSQL does not call a transaction idle that waits in a pipeline")
+
+    monkeypatch.setattr(psycopg.Cursor, "executemany", refuse)
+    with impatient.begin() as session:
+        session.add_all(LeaseRow(name=f"many:{n}", kind="exits", queue="exits", spec={}) for n in range(3))
+    with impatient.begin() as session:
+        for row in session.scalars(select(LeaseRow).where(LeaseRow.name.startswith("many:"))):
+            row.holder = account.name
+    with impatient.begin() as session:
+        holders = session.scalars(select(LeaseRow.holder).where(LeaseRow.name.startswith("many:"))).all()
+        session.execute(delete(LeaseRow).where(LeaseRow.name.startswith("many:")))
+    assert holders == [account.name] * 3
 
 
 def test_without_a_limit_a_connection_is_waited_for(database: Database) -> None:
