@@ -26,12 +26,25 @@ _LOG_CHECK_S = 5.0
 _TAIL_LINES = 15
 _NOT_STARTED = 127
 
-# Asks Linux to end the process when the thread that started it ends, then becomes the program itself.
-# A preexec_fn would do the same, but may deadlock in a process with threads.
-_DIE_WITH_PARENT = (
-    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9);"
-    "os.getppid() == int(sys.argv[1]) or os._exit(1); os.execvp(sys.argv[2], sys.argv[2:])"
-)
+# Asks Linux to end the process when the thread that started it ends, gives way to others, then becomes the
+# program itself. A preexec_fn would do the same, but may deadlock in a process with threads.
+_LAUNCH = """
+import ctypes, os, sys, time
+ctypes.CDLL(None).prctl(1, 9)
+os.getppid() == int(sys.argv[1]) or os._exit(1)
+nice, group = int(sys.argv[2]), "/proc/self/autogroup"
+os.nice(nice)
+for _ in range(5 * (nice > 0 and os.path.exists(group))):
+    try:
+        with open(group, "w") as file:
+            file.write(str(nice))
+        break
+    except OSError:
+        time.sleep(0.15)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+"""Where Linux groups processes by session, only the group's own `nice` counts between them; who is not root
+may set it ten times a second."""
 
 
 class ProcessError(AppError):
@@ -52,6 +65,8 @@ class ProcessSpec:
     ready: Callable[[], bool] | None = None
     """Polled after the start until it is true; None means ready at once."""
     restart: bool = True
+    nice: int = 0
+    """How far it gives way to the others where they want more processors than there are: 0 to 19."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +271,7 @@ class _Child:
         with self._lock:
             self._started_at = self._clock.wall()
             self._process = subprocess.Popen(  # noqa: S603 - the specs are ours
-                _tied_to_parent(self.spec.argv),
+                _launched(self.spec),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -309,10 +324,10 @@ def tail(log: Path, lines: int = _TAIL_LINES) -> str:
     return "\n".join(text.splitlines()[-lines:]) or "(empty)"
 
 
-def _tied_to_parent(argv: tuple[str, ...]) -> list[str]:
+def _launched(spec: ProcessSpec) -> list[str]:
     if sys.platform != "linux":
-        return list(argv)
-    return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *argv]
+        return list(spec.argv)
+    return [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), str(spec.nice), *spec.argv]
 
 
 def _kill_group(pid: int) -> None:

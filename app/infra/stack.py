@@ -4,6 +4,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -22,12 +23,17 @@ _PROBE_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """Say what one Celery worker process serves and with how many threads or processes."""
+    """Say what one Celery worker process serves and with how many threads or processes.
+
+    `nice`: how far it gives way where processors are few. Nothing goes before exits, and the API, which stops
+    trading, and the feed, whose prices they need.
+    """
 
     name: str
     queues: tuple[QueueName, ...]
     concurrency: int
     pool: str = "threads"
+    nice: int = 0
 
 
 WORKERS = (
@@ -35,14 +41,15 @@ WORKERS = (
         name="worker-control",
         queues=(QueueName.CONTROL, QueueName.LOGIN, QueueName.BOOKS),
         concurrency=16,
+        nice=5,
     ),
-    Worker(name="worker-loops", queues=(QueueName.LOOPS,), concurrency=12),
+    Worker(name="worker-loops", queues=(QueueName.LOOPS,), concurrency=12, nice=3),
     # The risk watches as well: here are only runs, each with a thread, so that they never wait for one.
-    Worker(name="worker-orders", queues=(QueueName.ORDERS, QueueName.RISK), concurrency=9),
+    Worker(name="worker-orders", queues=(QueueName.ORDERS, QueueName.RISK), concurrency=9, nice=3),
     # Two processes: while one dies the other has a free thread and takes the exits at once (I5).
     Worker(name="worker-exits", queues=(QueueName.EXITS,), concurrency=4),
     Worker(name="worker-exits-2", queues=(QueueName.EXITS,), concurrency=4),
-    Worker(name="worker-cpu", queues=(QueueName.INDICATORS,), concurrency=1, pool="prefork"),
+    Worker(name="worker-cpu", queues=(QueueName.INDICATORS,), concurrency=1, pool="prefork", nice=10),
 )
 
 
@@ -112,6 +119,7 @@ def stack_specs(
             argv=tuple(flower_argv),
             env={**shared, **flower_env},
             ready=lambda: answers(addresses.flower_url),
+            nice=10,
         ),
     )
 
@@ -203,4 +211,5 @@ def _worker_spec(worker: Worker, beats: _Heartbeats, env: Mapping[str, str]) -> 
         *("--queues", ",".join(q for kind in worker.queues for q in queues_of(kind)), "--hostname", node),
         *("--without-gossip", "--without-mingle", "--loglevel", "warning"),
     )
-    return ProcessSpec(name=worker.name, argv=argv, env=env, ready=lambda: beats.of_worker(node))
+    ready = partial(beats.of_worker, node)
+    return ProcessSpec(name=worker.name, argv=argv, env=env, ready=ready, nice=worker.nice)

@@ -24,7 +24,7 @@ from tests.strategies import busy_trader
 
 _PREPARES_AT_MINUTE, _OPENS_AT_MINUTE, _WHOLE_DAY = 8 * 60 + 30, 9 * 60 + 15, 375
 _FAULT_HAS_MINUTES = 0.8
-_FAULT_TAKES_S = 7.0
+_FAULT_TAKES_S = 7.5
 # While orders are under way the day's clock keeps real time: the crowd's trades are pace enough.
 _SHORT_SPEED = 3000.0
 
@@ -60,7 +60,7 @@ class Shape:
 
 
 SHORT = Shape(accounts=6, faults=len(Kind), is_short=True, is_strict=False)
-LONG = Shape(accounts=22, faults=210, venues=(Venue.NSE, Venue.BINANCE, Venue.MT5))
+LONG = Shape(accounts=21, faults=210, venues=(Venue.NSE, Venue.BINANCE, Venue.MT5))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,6 +156,16 @@ def test_environment_and_output_reach_the_process_and_its_log(group: ProcessGrou
     eventually(lambda: group.log_path("worker").read_text() == "/over/there\n")
 
 
+def test_a_process_gives_way_as_far_as_it_shall(group: ProcessGroup) -> None:
+    code = f"import os; print(os.getpriority(os.PRIO_PROCESS, 0), flush=True); {FOREVER}"
+    group.start([python(f"nice-{n}", code, nice=n) for n in (0, 7)])
+    logs = [group.log_path(f"nice-{n}") for n in (0, 7)]
+    eventually(lambda: all(log.read_text() for log in logs))
+
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    assert [int(log.read_text()) for log in logs] == [usual, usual + 7]
+
+
 def test_children_die_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SUPERVISOR, str(tmp_path), FOREVER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as supervisor:
