@@ -46,18 +46,18 @@ def _start_heartbeat(sender: Any, **_: Any) -> None:  # noqa: ANN401  signal
     threading.Thread(target=_beat_until_stopped, args=(sender.hostname,), daemon=True).start()
 
 
-@signals.worker_ready.connect
-def _get_ready_for_brokers(sender: Any, **_: Any) -> None:  # noqa: ANN401  signal
+@signals.celeryd_after_setup.connect
+def _get_ready_for_brokers(instance: Any, **_: Any) -> None:  # noqa: ANN401  signal
     """Import the brokers' SDKs before the first login or order needs them: it costs seconds.
 
     Who may have to take over exits has the accounts' gateways as well.
     """
-    if not is_serving(sender, *_BROKER_KINDS):
+    if not is_serving(instance, *_BROKER_KINDS):
         return
     brokers = container().reachable_brokers
     for broker in sorted(brokers):
         container().adapter(broker)
-    if is_serving(sender, QueueName.EXITS):
+    if is_serving(instance, QueueName.EXITS):
         threading.Thread(target=_stand_by, args=(brokers,), daemon=True).start()
 
 

@@ -98,9 +98,10 @@ def run_exits(name: str) -> dict[str, Any]:
     return _host(name, _run_exits, ttl=container().settings.exits_lease_ttl)
 
 
-@signals.worker_ready.connect
-def _watch_exits(sender: Any, **_: Any) -> None:  # noqa: ANN401  signal
-    if is_serving(sender, QueueName.EXITS):
+@signals.celeryd_after_setup.connect
+def _watch_exits(instance: Any, **_: Any) -> None:  # noqa: ANN401  signal
+    """Watch before the worker has found its queue: the other one may stand still while this one starts."""
+    if is_serving(instance, QueueName.EXITS):
         threading.Thread(target=_take_over_until_stopped, daemon=True).start()
 
 
