@@ -60,7 +60,7 @@ def _play_mutants(names: Sequence[str], *, seed: int, folder: Path) -> int:
             place = folder / (f"without-{name}" if is_mutated else f"with-{name}")
             place.mkdir()
             run = run_chaos(
-                mutant.shape, seed=seed, folder=place, say=_say, mutant=name if is_mutated else ""
+                mutant.shape, seed=seed, folder=place, say=_say, mutant=name if is_mutated else mutant.beside
             )
             if run.reasons and not is_mutated:
                 _say("\n".join((f"With {mutant.what} the day did not hold either.", *run.reasons)))

@@ -8,20 +8,28 @@ from tests.chaos.plan import HOPS, Choice, Kind
 from tests.chaos.run import Shape
 
 _ACCOUNTS, _FAULTS = 6, 8
+_BARE = "without a stop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """One safeguard that is missing. `signs`: beginnings of reasons, one of which must be given."""
+    """One safeguard that is missing. `signs`: beginnings of reasons, one of which must be given.
+
+    `beside`: what is out in both days, because it would do the safeguard's work.
+    """
 
     what: str
     choice: Choice
     signs: tuple[str, ...]
+    beside: str = ""
 
     @property
     def shape(self) -> Shape:
-        """A small day with nothing but faults that ask for the safeguard."""
-        return Shape(accounts=_ACCOUNTS, faults=_FAULTS, is_short=True, choice=self.choice)
+        """A small day with nothing but faults that ask for the safeguard; as strict as its signs are."""
+        is_strict = _BARE in self.signs
+        return Shape(
+            accounts=_ACCOUNTS, faults=_FAULTS, is_short=True, is_strict=is_strict, choice=self.choice
+        )
 
     def tells(self, reasons: Iterable[str]) -> str | None:
         """Return the first reason that names what went wrong without it, None when there is none."""
@@ -30,7 +38,8 @@ class Mutant:
 
 MUTANTS: Mapping[str, Mutant] = {
     "fencing": Mutant(
-        what="the check of the fencing number before a write",
+        what="the check of the fencing number before a write (and PostgreSQL's limit on frozen transactions)",
+        beside="idle-limit",
         choice=Choice(
             kinds=(Kind.SLEEP_AT_HOP,),
             hops=[
@@ -44,7 +53,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "sweeper": Mutant(
         what="the lanes' own look at their tables, beside the wake-ups",
         choice=Choice(kinds=(Kind.KILL_VALKEY, Kind.FREEZE_VALKEY, Kind.DROP_VALKEY, Kind.DELAY_VALKEY)),
-        signs=("without a stop", "audit: I5"),
+        signs=(_BARE, "audit: I5"),
     ),
     "tags": Mutant(
         what="the look-up of an order by its tag",

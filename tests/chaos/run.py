@@ -60,7 +60,7 @@ class Shape:
 
 
 SHORT = Shape(accounts=6, faults=len(Kind), is_short=True, is_strict=False)
-LONG = Shape(accounts=21, faults=210, venues=(Venue.NSE, Venue.BINANCE, Venue.MT5))
+LONG = Shape(accounts=22, faults=210, venues=(Venue.NSE, Venue.BINANCE, Venue.MT5))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

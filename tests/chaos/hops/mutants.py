@@ -9,8 +9,21 @@ from typing import Any
 _LOOKS_EVERY_S = 10.0
 
 
-def _without_fencing(_worker: str) -> None:
+def _without_idle_limit(_worker: str) -> None:
+    """Let PostgreSQL keep a frozen transaction for ever, as behind a pooler that drops options."""
+    from app.db.session import Database
+
+    init = Database.__init__
+
+    def begin(self: Database, url: str, **options: Any) -> None:
+        init(self, url, **{**options, "max_idle_s": 0})
+
+    Database.__init__ = begin  # type: ignore[method-assign]
+
+
+def _without_fencing(worker: str) -> None:
     """Let a holder that lost its lease write on; its code goes, because many modules hold its name."""
+    _without_idle_limit(worker)
     from app.db.leases import check_fence
 
     def let_pass(session: Any, name: str, *, fence: int) -> None: ...
@@ -48,6 +61,7 @@ def _without_second_read(_worker: str) -> None:
 
 
 MUTANTS: Mapping[str, Callable[[str], None]] = {
+    "idle-limit": _without_idle_limit,
     "fencing": _without_fencing,
     "sweeper": _without_sweeper,
     "tags": _without_tags,
