@@ -1,11 +1,9 @@
 """Do to a running day what a plan says. Each deed returns once it is over; what it broke may take longer."""
 
-import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psycopg
@@ -19,6 +17,7 @@ from app.infra.queue import TaskQueue, make_celery
 from app.services.supervision import _TASKS as RUN_TASKS
 from tests.chaos.plan import BROKER_RULES, Fault, Kind
 from tests.e2e.days import DAY, RunningDay
+from tests.freezing import frozen, send
 
 _HOP_PATIENCE_S = 15.0
 _BACKENDS = """SELECT pid FROM pg_stat_activity
@@ -82,7 +81,7 @@ class Deeds:
     def _kill(self, fault: Fault) -> Sequence[str]:
         names = fault.target.split("+")
         pids = [self._pid(name) for name in names]
-        _signal(pids, signal.SIGKILL)
+        send(pids, signal.SIGKILL)
         return names
 
     def _cut_power(self, _fault: Fault) -> Sequence[str]:
@@ -90,11 +89,11 @@ class Deeds:
         running = self._day.processes().items()
         victims = {name: s.pid for name, s in running if s.pid is not None and "simulator" not in name}
         engines = [pid for pid in engine_pids(self._day.home).values() if pid is not None]
-        _signal([*engines, *victims.values()], signal.SIGKILL)
+        send([*engines, *victims.values()], signal.SIGKILL)
         return list(victims)
 
     def _pause(self, fault: Fault) -> Sequence[str]:
-        with _stopped([self._pid(fault.target)]):
+        with frozen([self._pid(fault.target)]):
             time.sleep(fault.seconds)
         return ()
 
@@ -117,7 +116,7 @@ class Deeds:
         struck[0].unlink()
         if how is signal.SIGSTOP:
             time.sleep(fault.seconds)
-            _signal([pid], signal.SIGCONT)
+            send([pid], signal.SIGCONT)
         return ()
 
     def _engine(self, fault: Fault) -> int:
@@ -128,12 +127,12 @@ class Deeds:
         return pid
 
     def _kill_engine(self, fault: Fault) -> Sequence[str]:
-        _signal([self._engine(fault)], signal.SIGKILL)
+        send([self._engine(fault)], signal.SIGKILL)
         return ()
 
     def _freeze_engine(self, fault: Fault) -> Sequence[str]:
         pid = self._engine(fault)
-        with _stopped([pid, *_children(pid)]):
+        with frozen([pid, *_children(pid)]):
             time.sleep(fault.seconds)
         return ()
 
@@ -157,7 +156,7 @@ class Deeds:
     def _delay_postgres(self, fault: Fault) -> Sequence[str]:
         with psycopg.connect(self._engines.database_url, autocommit=True) as connection:
             pids = [pid for (pid,) in connection.execute(_BACKENDS)]
-        with _stopped(sorted(pids)[::2]):
+        with frozen(sorted(pids)[::2]):
             time.sleep(fault.seconds)
         return ()
 
@@ -209,21 +208,6 @@ class Deeds:
     def _struck_by(self, fault: Fault) -> int:
         counts = self._day.simulator("/_sim/faults", name=fault.target)["by_kind"]
         return int(counts.get(fault.rule, 0))
-
-
-def _signal(pids: Iterable[int], how: signal.Signals) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):  # it is ending by itself
-            os.kill(pid, how)
-
-
-@contextmanager
-def _stopped(pids: Sequence[int]) -> Iterator[None]:
-    _signal(pids, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        _signal(pids, signal.SIGCONT)
 
 
 def _children(pid: int) -> list[int]:

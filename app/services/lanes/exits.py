@@ -5,6 +5,7 @@ takes one step per leg. So a crash at any point loses nothing, and no message is
 position to be protected (I5, I6, I7).
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -198,17 +199,23 @@ class ExitLane:
                 reports.setdefault(account_id, []).append(event)
             elif isinstance(event, Gap):
                 catch_ups.need(account_id)
-        for account_id, batch in reports.items():
+        waiting = deque(reports)
+        while waiting:
+            account_id = waiting.popleft()
             try:
-                if self._execution.apply_reports(account_id, batch, source="stream"):
+                if self._execution.apply_reports(account_id, reports[account_id], source="stream"):
                     catch_ups.need(account_id)  # a stranger's order may have closed what we would close
             except InvariantError as e:
                 # One account's impossible news must not end the exits of the others (I8); its books go on.
                 log.exception("news_refused", account_id=account_id, error=str(e))
             except OperationalError as e:
+                # The others are not tried either: each would wait as long, and the exits behind them all.
                 log.warning("news_kept", account_id=account_id, error=type(e.orig).__name__)
-                for report in batch:
-                    streams.news.put((account_id, report))
+                waiting.append(account_id)
+                break
+        for account_id in waiting:
+            for report in reports[account_id]:
+                streams.news.put((account_id, report))
 
     def _take_steps(self, lease: Lease, seats: Seats) -> list[_Call]:
         """Commit one step for each leg that needs one and has a seat; return the calls to make."""

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.db.models import LeaseRow
 from app.db.session import Database
 from app.domain.accounts import BrokerAccount
+from tests.freezing import frozen
 
 pytestmark = pytest.mark.integration
 
@@ -25,11 +26,8 @@ def _standing_still(session: Session) -> Iterator[None]:
     """Stop the process behind a session's connection."""
     pid = session.scalar(text("SELECT pg_backend_pid()"))
     assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen([pid]):
         yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Exits go on where their worker died or stands still: without the queue, and without its rows."""
 
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -25,6 +23,7 @@ from app.services.lanes.wakes import Wakes
 from app.services.runs import stop_on
 from app.services.takeovers import Takeovers
 from tasks.container import LANES_PATIENCE_S
+from tests.freezing import frozen
 from tests.integration.order_path.desk import SPEC, Desk
 
 pytestmark = pytest.mark.integration
@@ -154,16 +153,11 @@ def test_a_lane_whose_connections_stand_still_protects_through_new_ones(desk: De
     lane = threading.Thread(target=run_until_stopped)
     lane.start()
     desk.wait_for(lambda: backends)
-    stopped = tuple(backends)
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
     try:
-        with desk.running(RunKind.ENTRIES), desk.lease(RunKind.LOOPS) as loop:
+        with frozen(backends), desk.running(RunKind.ENTRIES), desk.lease(RunKind.LOOPS) as loop:
             desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
             desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
     finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
         stop.set()
         lane.join(30)
         lanes.close()

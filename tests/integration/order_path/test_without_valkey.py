@@ -34,6 +34,7 @@ from app.infra.passwords import hash_password
 from app.infra.queue import TaskQueue, make_celery
 from app.services.lanes.prices import ExitPrices
 from app.services.lanes.wakes import Wakes
+from tests.freezing import frozen
 from tests.integration.api.conftest import Server
 from tests.integration.order_path.desk import Desk
 from tests.waiting import eventually
@@ -51,11 +52,8 @@ def _frozen(home: Path) -> Iterator[None]:
     """Valkey takes connections and answers nobody."""
     pid = engine_pids(home)["valkey"]
     assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen([pid]):
         yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
