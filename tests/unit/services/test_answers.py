@@ -1,11 +1,20 @@
 """What a broker answered is kept until the ledger has it."""
 
+import queue
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from app.domain.ids import AccountId
+from app.domain.reports import OrderReport
+from app.services.execution import Execution
 from app.services.lanes.answers import Answers
+from app.services.lanes.catch_ups import CatchUps
+from app.services.lanes.exits import ExitLane
+from app.services.lanes.streams import AccountStreams
 
 
 class _Ledger:
@@ -49,3 +58,24 @@ def test_what_no_ledger_can_take_is_not_swallowed() -> None:
     answers.put(1)
     with pytest.raises(ValueError, match="impossible"):
         answers.record(refuse)
+
+
+def test_news_of_all_accounts_wait_when_the_first_could_not_be_written() -> None:
+    """Each would wait as long, and the exits behind them all; the next pass begins with another one."""
+    tried: list[int] = []
+
+    def away(account_id: AccountId, _: Sequence[OrderReport], *, source: str) -> None:
+        tried.append(account_id)
+        raise OperationalError("UPDATE", None, ConnectionError(source))
+
+    lane = object.__new__(ExitLane)
+    lane._execution = cast("Execution", SimpleNamespace(apply_reports=away))
+    streams = cast("AccountStreams", SimpleNamespace(news=queue.SimpleQueue()))
+    for number in (1, 2, 3):
+        streams.news.put((AccountId(number), object.__new__(OrderReport)))
+
+    for _ in range(2):
+        lane._apply_news(streams, cast("CatchUps", None))
+
+    assert tried == [1, 2]
+    assert streams.news.qsize() == 3
