@@ -101,6 +101,7 @@ class Deeds:
         hop = fault.hop
         assert hop is not None
         how = signal.SIGSTOP if fault.kind is Kind.SLEEP_AT_HOP else signal.SIGKILL
+        names = {status.pid: name for name, status in self._day.processes().items()}
         armed = self._folder / f"hop.{hop.worker}.{hop.where}"
         ready = armed.with_suffix(".new")
         ready.write_text(f"{hop.function} {how.name}")
@@ -117,7 +118,8 @@ class Deeds:
         if how is signal.SIGSTOP:
             time.sleep(fault.seconds)
             send([pid], signal.SIGCONT)
-        return ()
+            return ()
+        return [names[pid]] if pid in names else ()
 
     def _engine(self, fault: Fault) -> int:
         name = "valkey" if fault.kind in {Kind.KILL_VALKEY, Kind.FREEZE_VALKEY} else "postgres"

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from app.services.lanes.exits import ExitLane
-from tests.chaos.plan import HOPS, Choice, Kind
+from app.services.trading import Trading
+from tests.chaos.plan import Choice, Kind, hops_at
 from tests.chaos.run import Shape
 
 _ACCOUNTS, _FAULTS = 6, 8
-_BARE = "without a stop"
+_LATE = "late"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +27,13 @@ class Mutant:
     @property
     def shape(self) -> Shape:
         """A small day with nothing but faults that ask for the safeguard; as strict as its signs are."""
-        is_strict = _BARE in self.signs
         return Shape(
-            accounts=_ACCOUNTS, faults=_FAULTS, is_short=True, is_strict=is_strict, choice=self.choice
+            accounts=_ACCOUNTS,
+            faults=_FAULTS,
+            is_short=True,
+            is_strict=False,
+            is_prompt=_LATE in self.signs,
+            choice=self.choice,
         )
 
     def tells(self, reasons: Iterable[str]) -> str | None:
@@ -42,18 +47,14 @@ MUTANTS: Mapping[str, Mutant] = {
         beside="idle-limit",
         choice=Choice(
             kinds=(Kind.SLEEP_AT_HOP,),
-            hops=[
-                hop
-                for hop in HOPS
-                if hop.where == "before_commit" and hop.function == ExitLane._take_steps.__qualname__
-            ],
+            hops=hops_at("before_commit", ExitLane._take_steps),
         ),
         signs=("without a lease", "audit: I11"),
     ),
     "sweeper": Mutant(
         what="the lanes' own look at their tables, beside the wake-ups",
-        choice=Choice(kinds=(Kind.KILL_VALKEY, Kind.FREEZE_VALKEY, Kind.DROP_VALKEY, Kind.DELAY_VALKEY)),
-        signs=(_BARE, "audit: I5"),
+        choice=Choice(kinds=(Kind.DIE_AT_HOP,), hops=hops_at("after_commit", Trading.record)),
+        signs=(_LATE,),
     ),
     "tags": Mutant(
         what="the look-up of an order by its tag",

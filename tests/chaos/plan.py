@@ -85,6 +85,11 @@ HOPS: Sequence[Hop] = (
 """Both sides of each commit and call between a wish and its end; a renamed function fails here, loudly."""
 
 
+def hops_at(where: str, function: Callable[..., object]) -> tuple[Hop, ...]:
+    """Return the hops on one side of what a function does."""
+    return tuple(hop for hop in HOPS if hop.where == where and hop.function == function.__qualname__)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One thing to do when the day's clock passes `at`; `seconds` are real ones."""

@@ -16,15 +16,16 @@ from app.domain.instruments import Venue
 from tests.chaos.bare import bare_spans, watch_bare_legs
 from tests.chaos.crowd import trade_all_day
 from tests.chaos.driver import Struck, play
+from tests.chaos.late import late_entries
 from tests.chaos.plan import EVERYTHING, Choice, Fault, Kind, Planner
 from tests.chaos.stale import stale_writes, watch_stale_writes
-from tests.chaos.verdict import Noted, bare_too_long, exits_overtaken, record
+from tests.chaos.verdict import Noted, bare_too_long, exits_overtaken, record, too_late
 from tests.e2e.days import ROOT, RunningDay
 from tests.strategies import busy_trader
 
 _PREPARES_AT_MINUTE, _OPENS_AT_MINUTE, _WHOLE_DAY = 8 * 60 + 30, 9 * 60 + 15, 375
 _FAULT_HAS_MINUTES = 0.8
-_FAULT_TAKES_S = 7.5
+_FAULT_TAKES_S = 8.5
 # While orders are under way the day's clock keeps real time: the crowd's trades are pace enough.
 _SHORT_SPEED = 3000.0
 
@@ -33,7 +34,8 @@ _SHORT_SPEED = 3000.0
 class Shape:
     """Say how large a run is. In a short one brief faults follow each other without waiting for recovery.
 
-    `is_strict`: a leg without a stop for longer than I5 allows fails the day.
+    `is_strict`: a leg without a stop for longer than I5 allows fails the day. `is_prompt`: an entry that left
+    late does, too; only where no fault leaves a broker that keeps an account waiting.
     """
 
     accounts: int
@@ -41,6 +43,7 @@ class Shape:
     venues: tuple[Venue, ...] = (Venue.NSE,)
     is_short: bool = False
     is_strict: bool = True
+    is_prompt: bool = False
     choice: Choice = EVERYTHING
 
     @property
@@ -97,6 +100,7 @@ def run_chaos(
         with day.ledger() as ledger:
             noted = Noted(
                 overtaken=exits_overtaken(ledger, struck),
+                late=late_entries(ledger, struck),
                 stale=stale_writes(ledger),
                 bare=bare_spans(ledger),
             )
@@ -105,6 +109,8 @@ def run_chaos(
     found = record(ended, struck, noted, seed=seed)
     if shape.is_strict:
         found["reasons"] += bare_too_long(struck, noted)
+    if shape.is_prompt:
+        found["reasons"] += too_late(noted)
     (folder / "chaos.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return Run(record=found, struck=struck)
 

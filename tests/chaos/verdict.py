@@ -14,7 +14,7 @@ from tests.chaos.driver import Struck
 from tests.e2e.days import DAY, Ended
 
 Json = dict[str, Any]
-_MAX_BARE_S = 3.0
+MAX_BARE_S = 3.0
 _ZERO = {"orders": ("duplicates", "lost", "unknown_open"), "positions": ("mismatched", "open_at_end")}
 # An entry that was wished after an exit was asked for, and left before any step of that exit.
 _OVERTAKEN = text("""
@@ -34,9 +34,10 @@ SELECT DISTINCT x.account_id, x.instrument_id, x.asked, x.left_at
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
-    """What the day's own database says beyond the report: exits that waited, bare legs, late writes."""
+    """What the day's own database says beyond the report: what waited, bare legs, late writes."""
 
     overtaken: Sequence[str]
+    late: Sequence[str]
     stale: Sequence[str]
     bare: Sequence[BareSpan]
 
@@ -65,6 +66,7 @@ def record(day: Ended, struck: Sequence[Struck], noted: Noted, *, seed: int) -> 
         "unknown_seen": orders["unknown_seen"],
         **{name: day.report[part][name] for part, names in _ZERO.items() for name in names},
         "exits_behind_entries": len(noted.overtaken),
+        "entries_late": len(noted.late),
         "writes_without_a_lease": len(noted.stale),
         "unprotected_max_s": _longest(while_we_ran(noted.bare, struck)),
         "unprotected_in_power_cut_s": _longest(noted.bare),
@@ -84,8 +86,13 @@ def _longest(spans: Sequence[BareSpan]) -> float:
 def bare_too_long(struck: Sequence[Struck], noted: Noted) -> list[str]:
     """Return in words what was without a stop for longer than I5 allows although something of ours ran."""
     return [
-        f"without a stop: {span}" for span in while_we_ran(noted.bare, struck) if span.seconds > _MAX_BARE_S
+        f"without a stop: {span}" for span in while_we_ran(noted.bare, struck) if span.seconds > MAX_BARE_S
     ]
+
+
+def too_late(noted: Noted) -> list[str]:
+    """Return in words the entries that left late."""
+    return [f"late: {what}" for what in noted.late]
 
 
 def failures(day: Ended, struck: Sequence[Struck], noted: Noted) -> list[str]:

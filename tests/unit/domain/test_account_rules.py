@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from app.domain.accounts import BrokerCode
 from app.domain.ids import ClientOrderId, DeploymentId, InstrumentId, SignalKey
 from app.domain.instruments import underlying_of
 from app.domain.orders import OrderIntent, OrderRole, Side
@@ -90,6 +91,12 @@ def test_denies_the_other_direction_of_another_deployment_where_both_could_not_b
     assert denial(intent(), replace(other, positions=(replace(of_another, net_qty=Decimal(0)),))) is None
     assert denial(intent(), short) is None
     assert denial(intent(), long) is None, "its own deployment's position"
+
+
+def test_only_kotak_neo_lets_two_deployments_hold_opposite_directions() -> None:
+    two_ways = {broker for broker in BrokerCode if not broker.holds_one_way}
+
+    assert two_ways == {BrokerCode.KOTAK_NEO}
 
 
 def test_never_holds_an_exit_against_a_live_entry() -> None:
