@@ -6,7 +6,7 @@ position to be protected (I5, I6, I7).
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,41 +18,34 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.config import Settings
-from app.db.exit_rules import resting_terms
 from app.db.exits import (
     LegWork,
     accounts_with_session,
     entries_to_cancel,
-    exit_order_row,
     legs_to_mind,
     live_exit_of,
 )
 from app.db.leases import LeaseLostError, check_fence
 from app.db.legs import note_exposed, note_protected
-from app.db.models import LegRow, OrderRow
-from app.db.orders import move_order
+from app.db.models import LegRow
 from app.db.session import Database
 from app.domain.breaker import EndpointClass, Witness
 from app.domain.errors import InvariantError, NotFoundError
-from app.domain.ids import AccountId, BrokerOrderId, InstrumentId
+from app.domain.ids import AccountId, InstrumentId
 from app.domain.instruments import Instrument, Venue
 from app.domain.market_data import Tick
 from app.domain.markets import market_at
-from app.domain.orders import OrderEventKind, OrderRole
+from app.domain.orders import OrderEventKind
 from app.domain.ports import Clock
 from app.domain.reports import Gap, OrderReport, WriteResult
 from app.domain.risk.exits import (
     AwaitExit,
-    CancelExit,
-    ChangeExit,
     ExitStep,
     PlaceExit,
     WatchExit,
-    exit_side,
     next_exit_step,
 )
 from app.domain.risk.urgency import next_overdue_step
-from app.domain.sizing import resting_time_in_force
 from app.infra.marks import FeedPulse
 from app.infra.rate_limit import OrderBudget
 from app.services.breakers import Breakers
@@ -61,13 +54,14 @@ from app.services.gateways import Gateways
 from app.services.lanes.answers import Answers
 from app.services.lanes.baskets import Baskets
 from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
-from app.services.lanes.calls import Ask, ask_once, means_of
+from app.services.lanes.calls import ask_once, means_of
 from app.services.lanes.catch_ups import CatchUps
 from app.services.lanes.closing import Closing
 from app.services.lanes.departures import Departures
+from app.services.lanes.exit_steps import ExitCall, ExitSteps
 from app.services.lanes.prices import ExitPrices, Prices
 from app.services.lanes.protection import alarm_dangers
-from app.services.lanes.requests import ContractBook, change_request, order_request
+from app.services.lanes.requests import ContractBook
 from app.services.lanes.streams import AccountStreams
 from app.services.lanes.trails import Trails, is_mere_move, wanted_stop
 from app.services.lanes.wakes import Wakes
@@ -85,18 +79,8 @@ _REPEAT_CANCEL_AFTER = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """One committed network call that now must be made, once."""
-
-    kind: OrderEventKind
-    order_id: int
-    account_id: AccountId
-    make: Ask
-
-
-@dataclass(frozen=True, slots=True)
 class _Answer:
-    call: _Call
+    call: ExitCall
     result: WriteResult
     witness: Witness | None
 
@@ -118,7 +102,6 @@ class ExitLane:
         departures: Departures,
         valkey: Any,  # noqa: ANN401  redis-py's generics differ between sync and async
     ) -> None:
-        self._settings = settings
         self._database = database
         self._clock = clock
         self._execution = execution
@@ -135,6 +118,7 @@ class ExitLane:
         self._baskets = Baskets(database, clock)
         self._closing = Closing(contracts, clock)
         self._departures = departures
+        self._exit_steps = ExitSteps(clock, contracts, timeout_s=settings.order_timeout_s)
         self._trails = Trails(clock=clock, contracts=contracts, is_watching=self._is_watching)
         self._steps = 0
 
@@ -217,7 +201,7 @@ class ExitLane:
             for report in reports[account_id]:
                 streams.news.put((account_id, report))
 
-    def _take_steps(self, lease: Lease, seats: Seats) -> list[_Call]:
+    def _take_steps(self, lease: Lease, seats: Seats) -> list[ExitCall]:
         """Commit one step for each leg that needs one and has a seat; return the calls to make."""
         self._seats = seats
         try:
@@ -232,7 +216,9 @@ class ExitLane:
                 asked = wall - _REPEAT_CANCEL_AFTER
                 entries = entries_to_cancel(session, lease.spec, wall=wall, asked_before=asked)
                 calls += [
-                    self._cancel(session, row) for row in entries if seats.takes(AccountId(row.account_id))
+                    self._exit_steps.cancel(session, row)
+                    for row in entries
+                    if seats.takes(AccountId(row.account_id))
                 ]
         except LeaseLostError:
             log.warning("step_refused", run=lease.name, fence=lease.fence)
@@ -250,7 +236,7 @@ class ExitLane:
         except NotFoundError:
             return None  # nothing of this leg can be sent anyway
 
-    def _step(self, session: Session, work: LegWork, marks: Prices, lease: Lease) -> _Call | None:
+    def _step(self, session: Session, work: LegWork, marks: Prices, lease: Lease) -> ExitCall | None:
         try:
             instrument = self._contracts.get(work.leg.day, work.instrument_id)
         except NotFoundError:
@@ -269,7 +255,7 @@ class ExitLane:
             return None
         if not self._may_send(AccountId(work.leg.account_id), is_move=is_mere_move(step, work.live)):
             return None
-        return self._commit_step(session, work, step, lease)
+        return self._exit_steps.take(session, work, step, fence=lease.fence)
 
     def _next_step(
         self, work: LegWork, instrument: Instrument, tick: Tick | None, wall: datetime
@@ -299,85 +285,7 @@ class ExitLane:
     def _is_watching(self, venue: Venue, wall: datetime) -> bool:
         return self._pulse.is_fresh(market_at(venue).venue, wall)
 
-    def _commit_step(
-        self, session: Session, work: LegWork, step: PlaceExit | ChangeExit | CancelExit, lease: Lease
-    ) -> _Call:
-        match step:
-            case PlaceExit():
-                return self._place(session, work, step, lease)
-            case ChangeExit():
-                return self._change(session, work, step)
-            case CancelExit():
-                assert work.live is not None  # noqa: S101  the rules cancel only what is live
-                return self._cancel(session, work.live)
-
-    def _place(self, session: Session, work: LegWork, step: PlaceExit, lease: Lease) -> _Call:
-        now, wall = self._clock.now(), self._clock.wall()
-        instrument = self._contracts.get(work.leg.day, work.instrument_id)
-        row = exit_order_row(
-            work.leg,
-            step,
-            side=exit_side(work.held),
-            part=work.part,
-            attempt=work.leg.exit_attempts,
-            time_in_force=resting_time_in_force(instrument),
-            now=now,
-        )
-        work.leg.exit_attempts += 1
-        session.add(row)
-        session.flush()
-        row.fence, row.submitted_wall, row.changed_wall = lease.fence, wall, wall
-        move_order(session, row, OrderEventKind.SUBMITTED, source="exit_lane", now=now, wall=wall)
-        request = order_request(row, instrument)
-        timeout_s = self._settings.order_timeout_s
-        return _Call(
-            OrderEventKind.SUBMITTED,
-            row.id,
-            AccountId(row.account_id),
-            lambda gateway: gateway.submit_order(request, timeout_s=timeout_s),
-        )
-
-    def _change(self, session: Session, work: LegWork, step: ChangeExit) -> _Call:
-        row = work.live
-        assert row is not None  # noqa: S101  the rules change only what is live
-        was = resting_terms(row)
-        row.order_type, row.quantity = step.order_type, step.quantity
-        row.price, row.trigger_price = step.price, step.trigger_price
-        row.chase_step = step.chase_step
-        if work.leg.exit_reason is not None:
-            # From here on the order is the way out, not the stop it was placed as.
-            row.role, row.reason = OrderRole.EXIT, work.leg.exit_reason
-        self._note_request(session, row, OrderEventKind.UPDATE_REQUESTED, was)
-        change = change_request(row, self._contracts.get(row.day, InstrumentId(row.instrument_id)))
-        timeout_s = self._settings.order_timeout_s
-        return _Call(
-            OrderEventKind.UPDATE_REQUESTED,
-            row.id,
-            AccountId(row.account_id),
-            lambda gateway: gateway.modify_order(change, timeout_s=timeout_s),
-        )
-
-    def _cancel(self, session: Session, row: OrderRow) -> _Call:
-        self._note_request(session, row, OrderEventKind.CANCEL_REQUESTED)
-        broker_order_id = BrokerOrderId(str(row.broker_order_id))
-        timeout_s = self._settings.order_timeout_s
-        return _Call(
-            OrderEventKind.CANCEL_REQUESTED,
-            row.id,
-            AccountId(row.account_id),
-            lambda gateway: gateway.cancel_order(broker_order_id, timeout_s=timeout_s),
-        )
-
-    def _note_request(
-        self, session: Session, row: OrderRow, kind: OrderEventKind, was: Mapping[str, Any] | None = None
-    ) -> None:
-        now, wall = self._clock.now(), self._clock.wall()
-        row.changed_wall = wall
-        details = {"price": str(row.price), "trigger": str(row.trigger_price), "quantity": str(row.quantity)}
-        details |= was or {}
-        move_order(session, row, kind, source="exit_lane", now=now, wall=wall, details=details)
-
-    def _make(self, call: _Call, wakes: Wakes) -> Witness | None:
+    def _make(self, call: ExitCall, wakes: Wakes) -> Witness | None:
         """Make one committed call. Runs in a pool thread."""
         result, witness = ask_once(self._gateways, self._clock, call.account_id, call.make)
         self._answers.put(_Answer(call, result, witness))
