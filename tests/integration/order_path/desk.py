@@ -15,7 +15,16 @@ from sqlalchemy import func, select, update
 from app.config import Settings
 from app.db.families import add_family, set_family_of_user
 from app.db.leases import want_run
-from app.db.models import AccountRow, DeploymentRow, InjectedSessionRow, LeaseRow, LegRow, OrderRow, UserRow
+from app.db.models import (
+    AccountRow,
+    AlarmRow,
+    DeploymentRow,
+    InjectedSessionRow,
+    LeaseRow,
+    LegRow,
+    OrderRow,
+    UserRow,
+)
 from app.db.session import Database
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.ids import AccountId, DeploymentId, FamilyId, InstrumentId, SignalKey, UserId
@@ -305,6 +314,16 @@ class Desk:
         """Count orders of the ledger."""
         with self.database.begin() as session:
             return session.scalar(select(func.count(OrderRow.id)).filter_by(**where)) or 0
+
+    def open_alarms(self, code: str) -> dict[str, str]:
+        """Return the messages of the open alarms of a kind by their subjects."""
+        with self.database.begin() as session:
+            rows = session.scalars(select(AlarmRow).filter_by(code=code, cleared_at=None))
+            return {row.subject: row.message for row in rows}
+
+    def fault(self, **rule: object) -> None:
+        """Let the broker break every call that a rule of its fits; without a rule it is well again."""
+        self.broker.post("faults", {"faults": [{"rate": 1.0, **rule}] if rule else []})
 
     def wait_for(self, condition: Callable[[], object], timeout_s: float = 60.0) -> None:
         """Wait until the ledger says so."""

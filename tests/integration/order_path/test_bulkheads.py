@@ -8,7 +8,7 @@ from redis import Redis
 from sqlalchemy import select, update
 
 from app.db.controls import request_exits
-from app.db.models import AlarmRow, LoginRow, OrderRow
+from app.db.models import LoginRow, OrderRow
 from app.domain.accounts import BrokerCode, LoginStatus
 from app.domain.breaker import BreakerState, EndpointClass
 from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId
@@ -36,10 +36,6 @@ _FRESH = {
     "ended_wall": None,
     "fence": None,
 }
-
-
-def _fault(desk: Desk, **fault: object) -> None:
-    desk.broker.post("faults", {"faults": [{"rate": 1.0, **fault}] if fault else []})
 
 
 def _line_up(desk: Desk, count: int, *, account: int, valid_for_s: float = 3600) -> list[str]:
@@ -87,17 +83,15 @@ def _state(desk: Desk, endpoints: EndpointClass) -> BreakerState:
     return BreakerStore(desk.parts.valkey).read(KOTAK, endpoints).state
 
 
-def _alarms(desk: Desk) -> list[str]:
+def _broken(desk: Desk) -> list[str]:
     desk.parts.breakers.align_alarms(desk.database)
-    with desk.database.begin() as session:
-        rows = session.scalars(select(AlarmRow).filter_by(code="breaker_open", cleared_at=None))
-        return [row.subject for row in rows]
+    return list(desk.open_alarms("breaker_open"))
 
 
 def test_a_flood_of_an_account_that_hangs_delays_nobody_and_is_refused_in_words(desk: Desk) -> None:
     with desk.lease(RunKind.LOOPS) as loop:
         desk.record(desk.straddle("entry"), loop)
-    _fault(desk, kind="hang", endpoint="place", ucc=["AA001"], seconds=15.0)
+    desk.fault(kind="hang", endpoint="place", ucc=["AA001"], seconds=15.0)
     flood = _line_up(desk, 510, account=1)
     others = _line_up(desk, 4, account=2)
 
@@ -132,7 +126,7 @@ def test_a_flood_that_its_budget_holds_back_hides_nobody(desk: Desk) -> None:
 
 def test_an_exit_does_not_wait_behind_a_hanging_entry_of_its_account(desk: Desk) -> None:
     _open_positions(desk)
-    _fault(desk, kind="hang", endpoint="place", seconds=30.0)
+    desk.fault(kind="hang", endpoint="place", seconds=30.0)
     hanging = _line_up(desk, 8, account=1)
 
     with desk.running(*LANES):
@@ -164,13 +158,13 @@ def test_an_order_whose_time_passes_between_claim_and_call_does_not_leave(desk: 
 def test_entries_wait_while_orders_fail_exits_go_and_a_probe_finds_the_end(desk: Desk) -> None:
     _open_positions(desk)
     desk.clock.set(desk.clock.now(), rate=0.0)  # nothing expires unless the test says so
-    _fault(desk, kind="outage", endpoint="place")
+    desk.fault(kind="outage", endpoint="place")
     for account in (1, 2, 3):
         _line_up(desk, 2, account=account)
 
     with desk.running(*LANES):
         desk.wait_for(lambda: _state(desk, EndpointClass.ORDERS) is BreakerState.OPEN)
-        assert _alarms(desk) == ["kotak_neo:ORDERS"]
+        assert _broken(desk) == ["kotak_neo:ORDERS"]
 
         late = [tag for account in (1, 2, 3) for tag in _line_up(desk, 2, account=account, valid_for_s=10)]
         _go_flat(desk)
@@ -181,12 +175,12 @@ def test_entries_wait_while_orders_fail_exits_go_and_a_probe_finds_the_end(desk:
         assert len(expired) >= 4, "all but two probes, had the machine been so slow that the time was up"
         assert all("breaker is open" in order.reject_reason for order in expired)
 
-        _fault(desk)
+        desk.fault()
         patient = [tag for account in (1, 2, 3) for tag in _line_up(desk, 2, account=account)]
         desk.wait_for(lambda: len(_of(desk, patient, OrderStatus.ACCEPTED, OrderStatus.FILLED)) == 6, 60)
 
     assert _state(desk, EndpointClass.ORDERS) is BreakerState.CLOSED
-    assert _alarms(desk) == []
+    assert _broken(desk) == []
     assert sorted(_seen_by_broker(desk, patient)) == sorted(patient)
 
 
@@ -212,7 +206,7 @@ def test_periodic_reads_stop_while_reports_fail_and_a_doubtful_account_is_looked
     desk.enroll(1)
     with desk.lease(RunKind.LOOPS) as loop:
         desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
-    _fault(desk, kind="outage", endpoint="reports")
+    desk.fault(kind="outage", endpoint="reports")
 
     def reads(*uccs: str) -> int:
         return sum(r["ucc"] in uccs and "user/orders" in r["path"] for r in desk.broker.get("requests"))
@@ -230,7 +224,7 @@ def test_periodic_reads_stop_while_reports_fail_and_a_doubtful_account_is_looked
 
 def test_logins_are_tried_by_probes_only_while_the_broker_fails_them(desk: Desk) -> None:
     desk.enroll(1)
-    _fault(desk, kind="outage", endpoint="login")
+    desk.fault(kind="outage", endpoint="login")
 
     def log_in() -> dict[str, int]:
         desk.clock.set(desk.clock.now() + timedelta(seconds=30), rate=1.0)  # a TOTP code serves once

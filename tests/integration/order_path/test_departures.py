@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, text
 
 from app.db.alarms import open_alarm_subjects
-from app.db.models import AlarmRow, AuditRow
+from app.db.models import AuditRow
 from app.db.times import add_square_off_setting, put_blackout
 from app.domain.accounts import BrokerCode
 from app.domain.blackouts import Blackout, BlackoutRule
@@ -66,12 +66,6 @@ def _codes(desk: Desk) -> list[str | None]:
 def _audited(desk: Desk, action: str) -> list[AuditRow]:
     with desk.database.begin() as session:
         return list(session.scalars(select(AuditRow).where(AuditRow.action == action)))
-
-
-def _alarms(desk: Desk, code: str) -> list[str]:
-    with desk.database.begin() as session:
-        rows = select(AlarmRow.message).where(AlarmRow.code == code, AlarmRow.cleared_at.is_(None))
-        return list(session.scalars(rows))
 
 
 def test_positions_leave_at_their_brokers_own_time_and_nothing_more_is_entered(desk: Desk) -> None:
@@ -174,22 +168,20 @@ def test_what_expires_today_leaves_early_and_who_is_late_is_escalated_until_flat
         _index_at(desk, wing.strike + 100)
         desk.clock.set(datetime.fromisoformat(at("15:05:00")), rate=1.0)
         desk.wait_for(lambda: {leg.exit_reason for leg in desk.legs()} == {"expiry_square_off"})
-        desk.wait_for(lambda: _alarms(desk, EXERCISE))
+        desk.wait_for(lambda: desk.open_alarms(EXERCISE))
         desk.wait_for(lambda: desk.count_orders(status=_S.REJECTED) > 0)
 
         _let_wait(desk)
-        desk.wait_for(lambda: len(_alarms(desk, OVERDUE)) == 4)
-        overdue = _alarms(desk, OVERDUE)
+        desk.wait_for(lambda: len(desk.open_alarms(OVERDUE)) == 4)
+        overdue = desk.open_alarms(OVERDUE).values()
         desk.clock.set(datetime.fromisoformat(at("15:20:00")), rate=1.0)
-        desk.wait_for(lambda: len(_alarms(desk, BROKER_CLOSES)) == 4)
-        exercise, left_to_broker = _alarms(desk, EXERCISE), _alarms(desk, BROKER_CLOSES)
+        desk.wait_for(lambda: len(desk.open_alarms(BROKER_CLOSES)) == 4)
+        exercise, left_to_broker = (desk.open_alarms(code).values() for code in (EXERCISE, BROKER_CLOSES))
 
-        desk.broker.post("faults", {"faults": []})
+        desk.fault()
         desk.price([desk.option(r) for r in OptionRight] + [desk.wing(r) for r in OptionRight])
         desk.wait_for(lambda: _is_flat(desk), timeout_s=40)
-        desk.wait_for(
-            lambda: not _alarms(desk, OVERDUE) + _alarms(desk, BROKER_CLOSES) + _alarms(desk, EXERCISE)
-        )
+        desk.wait_for(lambda: not any(map(desk.open_alarms, (OVERDUE, BROKER_CLOSES, EXERCISE))))
 
     assert all("(main at kotak_neo)" in message for message in overdue)
     assert any("the broker says: " in message for message in overdue)

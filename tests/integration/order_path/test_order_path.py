@@ -18,17 +18,13 @@ from app.domain.orders import OrderRole, OrderStatus
 from app.domain.phases import Phase
 from app.domain.ports import BrokerGateway
 from app.domain.reports import Outcome, WriteResult
-from app.infra.names import FEED_STATE_KEY, RunKind
+from app.infra.names import RunKind
 from app.services.lanes.wakes import Wakes
 from tasks.container import Container
 from tests.contract.simulator_kotak.broker import at
 from tests.integration.order_path.desk import TODAY, Desk
 
 ALL = (RunKind.ENTRIES, RunKind.EXITS, RunKind.BOOKS)
-
-
-def _fault(desk: Desk, **fault: object) -> None:
-    desk.broker.post("faults", {"faults": [{"rate": 1.0, **fault}]})
 
 
 def _entries(desk: Desk, *statuses: OrderStatus) -> Sequence[OrderRow]:
@@ -39,10 +35,6 @@ def _placed(desk: Desk) -> dict[str, int]:
     """Orders at the broker by tag."""
     tags = [order["tag"] for order in desk.broker.get("orders")]
     return {tag: tags.count(tag) for tag in tags}
-
-
-def _status_at_broker(desk: Desk, tags: set[str]) -> list[str]:
-    return [order["status"] for order in desk.broker.get("orders") if order["tag"] in tags]
 
 
 def test_straddle_is_filled_protected_and_squared_off_flat(desk: Desk) -> None:
@@ -76,7 +68,7 @@ def test_an_order_whose_wake_up_is_lost_leaves_all_the_same(desk: Desk) -> None:
 
 
 def test_lost_acknowledgement_is_found_by_its_tag_and_never_resent(desk: Desk) -> None:
-    _fault(desk, kind="ack_lost", endpoint="place", count=2)
+    desk.fault(kind="ack_lost", endpoint="place", count=2)
     with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
         desk.record(desk.straddle("entry"), loop)
         desk.wait_for(lambda: len(_entries(desk, OrderStatus.FILLED)) == 4)
@@ -88,7 +80,7 @@ def test_lost_acknowledgement_is_found_by_its_tag_and_never_resent(desk: Desk) -
 
 
 def test_lost_request_is_proven_absent_and_its_other_leg_is_unwound(desk: Desk) -> None:
-    _fault(desk, kind="request_lost", endpoint="place", count=1)
+    desk.fault(kind="request_lost", endpoint="place", count=1)
     with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
         desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
 
@@ -140,18 +132,6 @@ def test_stop_fills_when_the_market_reaches_it(desk: Desk) -> None:
     assert max(_placed(desk).values()) == 1
 
 
-def test_restart_protects_a_position_that_lost_its_guard(desk: Desk) -> None:
-    with desk.running(RunKind.ENTRIES, RunKind.BOOKS), desk.lease(RunKind.LOOPS) as loop:
-        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
-        desk.wait_for(lambda: len(_entries(desk, OrderStatus.FILLED)) == 2)
-    assert all(leg.exposed_since is not None for leg in desk.legs())
-
-    with desk.running(RunKind.EXITS):
-        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
-
-    assert {o.trigger_price is not None for o in desk.orders(role=OrderRole.STOP)} == {True}
-
-
 def test_holder_of_an_old_fencing_number_cannot_write(desk: Desk) -> None:
     with desk.lease(RunKind.LOOPS, ttl_s=0.3) as old:
         old.end()
@@ -200,29 +180,6 @@ def test_an_impossible_outcome_is_lost_alone(desk: Desk) -> None:
     desk.parts.execution.apply_submit_outcomes(answers, source="test")
 
     assert [order.status for order in desk.orders()] == ["SUBMITTED", "ACCEPTED", "ACCEPTED", "ACCEPTED"]
-
-
-def test_a_stop_that_we_watch_protects_only_while_the_feed_lives(desk: Desk) -> None:
-    """The stop lies beyond the venue's band, so it rests with us; a dead feed exposes the leg (I5)."""
-
-    def feed_published(ago: timedelta) -> None:
-        seen = desk.clock.wall() - ago
-        desk.parts.valkey.hset(FEED_STATE_KEY.format(venue="NSE"), "last_wall", seen.isoformat())
-
-    def is_exposed() -> set[bool]:
-        return {leg.exposed_since is not None for leg in desk.legs()}
-
-    feed_published(timedelta(hours=-1))
-    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
-        desk.record(desk.straddle("entry", stop="9"), loop, desk.deployments[:1])
-        desk.wait_for(lambda: len(_entries(desk, OrderStatus.FILLED)) == 2)
-        desk.wait_for(lambda: is_exposed() == {False})
-        feed_published(timedelta(minutes=1))
-        desk.wait_for(lambda: is_exposed() == {True})
-        feed_published(timedelta(hours=-1))
-        desk.wait_for(lambda: is_exposed() == {False})
-
-    assert desk.count_orders(role=OrderRole.STOP) == 0
 
 
 def test_an_account_on_paper_sends_nothing_to_a_live_broker(desk: Desk) -> None:
@@ -295,30 +252,12 @@ def test_an_account_without_a_way_to_its_broker_leaves_the_others_their_exits(de
         )
 
 
-def test_a_stop_that_the_exchange_deleted_is_missed_alarmed_and_placed_again(desk: Desk) -> None:
-    """The leg is bare although we canceled nothing (I5): until the halt is over no stop is taken."""
-    with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
-        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
-        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
-        desk.wait_for(lambda: all(leg.exposed_since is None for leg in desk.legs()))
-
-        desk.broker.post("halt", {"until": (desk.clock.now() + timedelta(seconds=8)).isoformat()})
-        desk.wait_for(lambda: all(leg.exposed_since is not None for leg in desk.legs()))
-        desk.wait_for(lambda: len(_open_alarms(desk, "unprotected")) == 2)
-
-        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
-        desk.wait_for(lambda: not _open_alarms(desk, "unprotected"))
-
-    assert all(leg.unprotected_max_ms > 3_000 for leg in desk.legs())
-    assert desk.count_orders(role=OrderRole.STOP, status=OrderStatus.CANCELED) == 2
-
-
 @pytest.mark.parametrize("endpoint", ["place", "reports"])
 def test_an_account_whose_address_is_refused_stops_its_entries_and_calls_a_person(
     desk: Desk, endpoint: str
 ) -> None:
     refused, sound = (deployment.account_id for deployment in desk.deployments)
-    _fault(desk, kind="ip_unlisted", endpoint=endpoint, ucc=["AA001"])
+    desk.fault(kind="ip_unlisted", endpoint=endpoint, ucc=["AA001"])
 
     with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
         if endpoint == "place":
@@ -342,14 +281,14 @@ def test_an_entry_whose_fill_nobody_tells_is_alarmed_and_its_cancel_not_repeated
 
     with desk.running(*ALL), desk.lease(RunKind.LOOPS) as loop:
         desk.record(desk.straddle("entry"), loop)
-        desk.wait_for(lambda: len(_open_alarms(desk, "entry_silent")) == 2)
+        desk.wait_for(lambda: len(desk.open_alarms("entry_silent")) == 2)
         desk.wait_for(lambda: len(_cancels(desk)) >= 2)
         threading.Event().wait(4)
         assert len(_cancels(desk)) == 2, "one for each leg"
 
-        desk.broker.post("faults", {"faults": []})
+        desk.fault()
         desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 4)
-        desk.wait_for(lambda: not _open_alarms(desk, "entry_silent"))
+        desk.wait_for(lambda: not desk.open_alarms("entry_silent"))
 
 
 def test_loops_wait_for_the_contracts_that_the_first_late_login_brings(desk: Desk) -> None:
@@ -380,12 +319,6 @@ def _cancels(desk: Desk) -> list[object]:
     return list(desk.broker.get("requests?path=/quick/order/cancel"))
 
 
-def _open_alarms(desk: Desk, code: str) -> set[str]:
-    with desk.database.begin() as session:
-        statement = select(AlarmRow.subject).where(AlarmRow.code == code, AlarmRow.cleared_at.is_(None))
-        return set(session.scalars(statement))
-
-
 def _state_of(desk: Desk, account_id: AccountId) -> str:
     with desk.database.begin() as session:
         return session.get_one(AccountRow, account_id).trading_state
@@ -404,9 +337,9 @@ def test_books_go_on_with_the_session_that_replaced_a_dead_one(desk: Desk) -> No
 
     with desk.running(RunKind.BOOKS):
         desk.wait_for(reads)
-        _fault(desk, kind="session_kill", ucc=["AA001"])
+        desk.fault(kind="session_kill", ucc=["AA001"])
         desk.wait_for(lambda: status() == LoginStatus.PENDING)
-        _fault(desk, kind="session_kill", ucc=["nobody"])
+        desk.fault(kind="session_kill", ucc=["nobody"])
         later = desk.clock.now() + timedelta(seconds=30)  # a TOTP code serves once
         desk.clock.set(later, rate=1.0)
         desk.broker.post("clock", {"now": later.isoformat(), "rate": 1.0})
@@ -415,44 +348,3 @@ def test_books_go_on_with_the_session_that_replaced_a_dead_one(desk: Desk) -> No
         desk.wait_for(lambda: reads() >= before + 3)
 
     assert status() == LoginStatus.READY
-
-
-def test_a_stop_that_got_lost_is_watched_and_soon_replaced_but_only_once(desk: Desk) -> None:
-    """Kotak's books may be 90 s late; a position must not be bare for as long (docs/adr/0012)."""
-    late = desk.parts.settings.model_copy(update={"not_placed_after_s": 90.0})
-    seen = desk.clock.wall() + timedelta(hours=1)
-    desk.parts.valkey.hset(FEED_STATE_KEY.format(venue="NSE"), "last_wall", seen.isoformat())
-    with desk.running(RunKind.ENTRIES, RunKind.BOOKS), desk.lease(RunKind.LOOPS) as loop:
-        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
-        desk.wait_for(lambda: len(_entries(desk, OrderStatus.FILLED)) == 2)
-    _fault(desk, kind="request_lost", endpoint="place", count=4)
-
-    with desk.running(RunKind.EXITS, RunKind.BOOKS, settings=late):
-        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, is_unknown=True) == 2)
-        desk.wait_for(lambda: all(leg.exposed_since is None for leg in desk.legs()))
-        desk.wait_for(lambda: desk.count_orders(attempt=1, is_unknown=True) == 2)
-        sent = desk.clock.wall()
-        desk.wait_for(lambda: desk.clock.wall() > sent + timedelta(seconds=6))
-
-    assert desk.count_orders(role=OrderRole.STOP) == 4, "a second stop of a leg waits as long as an entry"
-    assert all(leg.exposed_since is None for leg in desk.legs())
-
-
-def test_a_stop_that_shows_up_after_it_was_replaced_is_withdrawn(desk: Desk) -> None:
-    """The price of replacing it early: for a moment the broker holds two, the ledger never does (I6)."""
-    late = desk.parts.settings.model_copy(update={"not_placed_after_s": 90.0})
-    with desk.running(RunKind.ENTRIES, RunKind.BOOKS), desk.lease(RunKind.LOOPS) as loop:
-        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
-        desk.wait_for(lambda: len(_entries(desk, OrderStatus.FILLED)) == 2)
-    late_by = {"endpoint": "place", "rate": 1.0, "count": 2}
-    faults = [{"kind": "ack_lost", **late_by}, {"kind": "late_placement", "seconds": 9.0, **late_by}]
-    desk.broker.post("faults", {"faults": faults})
-
-    with desk.running(RunKind.EXITS, RunKind.BOOKS, settings=late):
-        desk.wait_for(lambda: desk.count_orders(attempt=1, status=OrderStatus.ACCEPTED) == 2)
-        replaced = {order.client_order_id for order in desk.orders(role=OrderRole.STOP, attempt=0)}
-        desk.wait_for(lambda: _status_at_broker(desk, replaced) == ["cancelled", "cancelled"])
-
-    stops = {order.client_order_id for order in desk.orders(role=OrderRole.STOP)}
-    assert _status_at_broker(desk, stops - replaced) == ["trigger pending", "trigger pending"]
-    assert desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2

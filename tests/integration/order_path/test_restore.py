@@ -15,7 +15,7 @@ from app.cli.program import build
 from app.config import load_settings
 from app.db.controls import request_exits
 from app.db.leases import INTERRUPTED_AFTER
-from app.db.models import AccountRow, AlarmRow, AuditRow, LeaseRow
+from app.db.models import AccountRow, AuditRow, LeaseRow
 from app.domain.accounts import TradingState
 from app.domain.ids import BrokerOrderId
 from app.domain.orders import OrderRole, OrderStatus
@@ -106,7 +106,10 @@ def test_a_restored_ledger_finds_what_it_lost_and_sends_nothing_twice(desk: Desk
 
         denied = {order.denial_code for order in again.orders(account_id=second.account_id)}
         assert denied == {"DUPLICATE", "OTHER_LEG"}
-        assert _alarms(again) == {f"account:{first.account_id}", f"account:{second.account_id}"}
+        assert set(again.open_alarms("ledger_behind")) == {
+            f"account:{first.account_id}",
+            f"account:{second.account_id}",
+        }
         assert _reasons(again) == ["the disk failed"]
     assert _tags(desk) == sent
     assert set(sent.values()) == {1}
@@ -173,8 +176,3 @@ def _states(desk: Desk) -> set[str]:
 def _is_doubted(desk: Desk) -> bool:
     with desk.database.begin() as session:
         return session.scalar(select(func.count(AccountRow.unproven_since))) == 2
-
-
-def _alarms(desk: Desk) -> set[str]:
-    with desk.database.begin() as session:
-        return set(session.scalars(select(AlarmRow.subject).filter_by(code="ledger_behind")))

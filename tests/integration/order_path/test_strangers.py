@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from app.db.controls import request_exits
-from app.db.models import AccountRow, AlarmRow, AuditRow, ExternalFillRow, LegRow, OrderRow
+from app.db.models import AccountRow, AuditRow, ExternalFillRow, LegRow, OrderRow
 from app.db.orders import OVERCLOSED
 from app.domain.accounts import TradingState
 from app.domain.ids import AccountId, BrokerOrderId, ClientOrderId
@@ -96,12 +96,6 @@ def is_reducing(desk: Desk) -> bool:
     return state(desk)[0] == TradingState.REDUCING
 
 
-def alarms(desk: Desk, code: str) -> dict[str, str]:
-    with desk.database.begin() as session:
-        statement = select(AlarmRow).where(AlarmRow.code == code, AlarmRow.cleared_at.is_(None))
-        return {row.subject: row.message for row in session.scalars(statement)}
-
-
 def strangers(desk: Desk) -> list[tuple[str, int | None, str, int]]:
     """(order, deployment, side, quantity) of every external fill."""
     with desk.database.begin() as session:
@@ -136,7 +130,7 @@ def test_a_leg_that_a_person_closed_is_claimed_and_never_exited_again(desk: Desk
     assert [order.instrument_id for order in exits] == [put.instrument_id]
     assert set(at_broker(desk).values()) == {0}
     account_id = desk.deployments[0].account_id
-    assert "closed a leg" in alarms(desk, "external_order")[f"account:{account_id}:{number}"]
+    assert "closed a leg" in desk.open_alarms("external_order")[f"account:{account_id}:{number}"]
     assert breaches(desk) == []
     with desk.database.begin() as session:
         act = session.scalars(select(AuditRow).filter_by(action="book_external_fill")).one()
@@ -155,7 +149,7 @@ def test_a_leg_that_a_person_closed_in_part_keeps_a_stop_for_the_rest(desk: Desk
 
     assert set(at_broker(desk).values()) == {0}
     assert breaches(desk) == []
-    assert alarms(desk, "positions_differ") == {}
+    assert desk.open_alarms("positions_differ") == {}
 
 
 @pytest.mark.parametrize("kind", ["human_close", "human_open"])
@@ -178,7 +172,7 @@ def test_a_person_who_trades_right_after_our_entry_leaves_both_books_alike(desk:
         assert (deployment_id, side, left) == (desk.deployments[0].deployment_id, "BUY", [])
     else:
         assert (deployment_id, side, left) == (None, "SELL", [-LOT])
-    assert alarms(desk, "positions_differ") == {}
+    assert desk.open_alarms("positions_differ") == {}
     assert breaches(desk) == []
 
 
@@ -191,7 +185,7 @@ def test_what_a_person_opens_is_quarantined_and_never_touched(desk: Desk) -> Non
     with desk.running(*ALL):
         enter(desk)
         bought = trade_by_hand(desk, other, Side.BUY)
-        desk.wait_for(lambda: subject in alarms(desk, "external_position"))
+        desk.wait_for(lambda: subject in desk.open_alarms("external_position"))
         assert is_reducing(desk)
         _deny_next_entry(desk)
         square_off(desk)
@@ -199,10 +193,10 @@ def test_what_a_person_opens_is_quarantined_and_never_touched(desk: Desk) -> Non
         assert desk.count_orders(instrument_id=other.instrument_id) == 0
 
         sold = trade_by_hand(desk, other, Side.SELL)
-        desk.wait_for(lambda: not alarms(desk, "external_position"))
+        desk.wait_for(lambda: not desk.open_alarms("external_position"))
 
     assert strangers(desk) == [(bought, None, "BUY", LOT), (sold, None, "SELL", LOT)]
-    assert alarms(desk, "positions_differ") == {}
+    assert desk.open_alarms("positions_differ") == {}
     assert is_reducing(desk), "only a person lets entries go on"
 
 
@@ -274,7 +268,7 @@ def test_an_exit_that_left_before_the_persons_trade_was_heard_of_is_undone(desk:
         desk.wait_for(lambda: all(leg.net_qty == 0 for leg in desk.legs()))
 
     assert [quantity for *_, quantity in strangers(desk)] == [LOT]
-    assert alarms(desk, "external_position") == {}
+    assert desk.open_alarms("external_position") == {}
     assert breaches(desk) == []
 
 
@@ -315,7 +309,7 @@ def test_what_the_broker_does_not_hold_any_more_is_not_exited(desk: Desk) -> Non
     see = _blind(desk)
     trade_by_hand(desk, call, Side.BUY)
     with desk.running(*ALL):
-        desk.wait_for(lambda: alarms(desk, "positions_differ"))
+        desk.wait_for(lambda: desk.open_alarms("positions_differ"))
         assert is_reducing(desk)
         desk.wait_for(lambda: leg_of(desk, call).missing_qty == LOT)
         desk.wait_for(lambda: sorted(int(o.quantity) for o in resting_stops(desk)) == [LOT, 2 * LOT])
@@ -328,7 +322,7 @@ def test_what_the_broker_does_not_hold_any_more_is_not_exited(desk: Desk) -> Non
 
         see()
         desk.wait_for(lambda: leg_of(desk, call).net_qty == 0)
-        desk.wait_for(lambda: not alarms(desk, "positions_differ"))
+        desk.wait_for(lambda: not desk.open_alarms("positions_differ"))
 
     assert set(at_broker(desk).values()) == {0}
     assert leg_of(desk, call).missing_qty == 0
@@ -355,7 +349,7 @@ def test_an_order_with_our_tag_that_the_ledger_lacks_stops_entries(desk: Desk) -
         desk.wait_for(lambda: is_reducing(desk))
 
     assert state(desk)[1] == "the broker holds orders of ours that the ledger lacks"
-    assert [tag in message for message in alarms(desk, "external_order").values()] == [True]
+    assert [tag in message for message in desk.open_alarms("external_order").values()] == [True]
     assert strangers(desk) == []
 
 

@@ -30,10 +30,6 @@ NOT_PLACED = Settlement(fate=Fate.NOT_PLACED, reason="the dealer sees nothing of
 CONFIRMED = replace(NOT_PLACED, is_confirmed=True)
 
 
-def inject(desk: Desk, **fault: object) -> None:
-    desk.broker.post("faults", {"faults": [{"rate": 1.0, **fault}]})
-
-
 def lose(desk: Desk) -> OrderRow:
     """Leave one entry as a lane leaves it that died between its commit and the network call."""
     with desk.lease(RunKind.LOOPS) as loop:
@@ -147,7 +143,7 @@ def test_the_two_reads_that_prove_absence_are_evidence(desk: Desk) -> None:
 
 def test_a_book_that_cannot_be_read_is_evidence_that_proves_nothing(desk: Desk) -> None:
     lose(desk)
-    inject(desk, kind="outage", endpoint="reports")
+    desk.fault(kind="outage", endpoint="reports")
 
     with desk.running(RunKind.BOOKS):
         desk.wait_for(lambda: evidence(desk, "TAG"))
