@@ -83,7 +83,7 @@ def _hold(parts: Container, name: str, run: Host, ttl: timedelta) -> dict[str, A
             return {"status": "busy"}
         stop_on(parts.stop, lease)
         summary = run(parts, lease)
-        return {**summary, "status": "ended" if lease.ended.is_set() else "lapsed"}
+        return {**summary, "status": "lapsed" if lease.has_lapsed else "ended"}
 
 
 @celery_app.task(name=TaskName.RUN_ENTRIES, track_started=True)

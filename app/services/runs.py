@@ -37,6 +37,10 @@ class Lease:
         self._deadline = deadline
         self._is_wanted = True
         self.ended = threading.Event()
+        self.left = threading.Event()
+        """Set when the holder writes no more: from then on a successor may begin."""
+        self.has_lapsed = False
+        """Whether the holder left because its deadline had passed, and nobody had told it to end."""
 
     def is_valid(self) -> bool:
         """Whether the holder may still write."""
@@ -49,6 +53,21 @@ class Lease:
     def end(self) -> None:
         """Tell the run to stop; called on loss, shutdown, or when it is no longer wanted."""
         self.ended.set()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Write within the block only: after it the lease is given back at once, even if a call hangs."""
+        try:
+            yield
+        finally:
+            self.leave()
+
+    def leave(self) -> None:
+        """Let a successor begin. Idempotent."""
+        if not self.left.is_set():
+            self.has_lapsed = not self.ended.is_set()
+            self.ended.set()
+            self.left.set()
 
 
 @contextmanager
@@ -85,7 +104,7 @@ def held_lease(
     lease = Lease(name=name, fence=taken.fence, spec=taken.spec, deadline=deadline, clock=clock)
     log.info("run_started", run=name, fence=taken.fence, holder=holder)
     renewer = threading.Thread(
-        target=_renew_until_ended,
+        target=_renew_until_left,
         args=(database, clock, lease),
         kwargs={"ttl": ttl, "ends_at": asked + length_s, "can_hand_over": can_hand_over},
         daemon=True,
@@ -94,9 +113,23 @@ def held_lease(
     try:
         yield lease
     finally:
-        lease.end()
+        lease.leave()
         renewer.join()
-        _give_back(database, lease)
+
+
+def _renew_until_left(
+    database: Database,
+    clock: Clock,
+    lease: Lease,
+    *,
+    ttl: timedelta,
+    ends_at: float,
+    can_hand_over: Callable[[], bool],
+) -> None:
+    """Renew a lease until it ends, and give it back as soon as its holder has left."""
+    _renew_until_ended(database, clock, lease, ttl=ttl, ends_at=ends_at, can_hand_over=can_hand_over)
+    lease.left.wait()
+    _give_back(database, lease)
 
 
 def _renew_until_ended(

@@ -100,7 +100,7 @@ class BooksRun:
     def run(self, lease: Lease, wakes: Wakes, *, day: date) -> dict[str, Any]:
         """Work until the lease ends."""
         bounds = Bounds(broker_of=self._gateways.broker_of, per_broker=_READS_PER_BROKER, per_account=1)
-        with Bulkhead("books", bounds) as bulkhead:
+        with Bulkhead("books", bounds) as bulkhead, lease.working():
             while lease.is_valid():
                 self._tell_breakers()
                 self._start(bulkhead, self._due(lease, day), day)

@@ -21,7 +21,7 @@ from app.services.reconciliation import Reconciliation
 
 log = structlog.get_logger()
 
-_READS_PER_BROKER = 8
+_READS_PER_BROKER = 4  # after a takeover all accounts ask; the lane must not starve beside its readers
 _AGAIN_AFTER_S = 0.5
 _MOST_READS = 10
 

@@ -102,6 +102,7 @@ class EntryLane:
             with (
                 Warmth(self._gateways, self._clock) as warmth,
                 Bulkhead("entry", self._bounds) as bulkhead,
+                lease.working(),
             ):
                 while lease.is_valid():
                     self._record_answers()

@@ -124,8 +124,6 @@ class ExitLane:
 
     def run(self, lease: Lease, wakes: Wakes) -> dict[str, Any]:
         """Work until the lease ends; calls in flight are finished and recorded."""
-        streams = AccountStreams(self._gateways, wakes)
-        streams.start()
         reconciliation = Reconciliation(self._database, self._clock, self._execution)
         bounds = Bounds(
             broker_of=self._gateways.broker_of,
@@ -138,6 +136,8 @@ class ExitLane:
                 CatchUps(self._gateways, reconciliation, self._clock) as catch_ups,
                 Bulkhead("exit", bounds) as bulkhead,
                 self._new_prices(wakes) as self._prices,
+                AccountStreams(self._gateways, wakes) as streams,
+                lease.working(),
             ):
                 while lease.is_valid():
                     self._pass(lease, wakes, streams=streams, catch_ups=catch_ups, bulkhead=bulkhead)
@@ -146,7 +146,6 @@ class ExitLane:
                         warmth.keep(self._look_around(lease, streams))
                     lease.progress = {"steps": self._steps}
                     wakes.wait(_POLL_S)
-                streams.stop()
         finally:
             self._record_answers()  # also where PostgreSQL has torn us out
         return {"steps": self._steps}

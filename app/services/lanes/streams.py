@@ -5,6 +5,7 @@ import queue
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
+from typing import Self
 
 import structlog
 
@@ -31,9 +32,17 @@ class AccountStreams:
         self._thread = threading.Thread(target=self._loop.run_forever, name="streams", daemon=True)
         self._tasks: dict[AccountId, Future[None]] = {}
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         """Start the thread that serves all streams."""
         self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End all streams and the thread."""
+        asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop).result(timeout=5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     def follow(self, account_ids: Iterable[AccountId]) -> None:
         """Start listening to the accounts that are not followed yet."""
@@ -42,13 +51,6 @@ class AccountStreams:
                 self._tasks[account_id] = asyncio.run_coroutine_threadsafe(
                     self._listen(account_id), self._loop
                 )
-
-    def stop(self) -> None:
-        """End all streams and the thread."""
-        asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop).result(timeout=5)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
     async def _cancel_all(self) -> None:
         await end_tasks([t for t in asyncio.all_tasks() if t is not asyncio.current_task()])
