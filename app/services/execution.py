@@ -20,6 +20,7 @@ from app.db.lost_orders import by_our_tag, lost_among
 from app.db.models import LegRow, OrderRow
 from app.db.orders import book_fill, lock_orders, move_order
 from app.db.session import Database
+from app.db.views import AnyRow
 from app.domain.errors import InvariantError
 from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, ClientOrderId
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
@@ -75,16 +76,19 @@ class Execution:
             return ()
         changed: list[OrderRow] = []
         with self._database.begin() as session:
-            ids = _match(session, account_id, reports)
+            ours = _match(session, account_id, reports)
+            ids = {number: order.id for number, order in ours.items()}
             lost = lost_among(session, account_id, [r for r in reports if r.broker_order_id not in ids])
-            rows = lock_orders(session, set(ids.values()))
+            # A book of hundreds of ended orders must not keep their legs from the exits: only news locks.
+            news = [r for r in reports if r.broker_order_id in ids and _is_news(ours[r.broker_order_id], r)]
+            rows = lock_orders(session, {ids[report.broker_order_id] for report in news})
             legs = lock_legs_of_lost(session, account_id, now=self._clock.now()) if lost else ()
             lock_legs_of(session, rows.values())
             unsent = {o.client_order_id for o in rows.values() if o.submitted_wall is None}
-            for report in sorted(reports, key=lambda r: r.version):
-                order_id = ids.get(report.broker_order_id)
-                if order_id is not None and self._on_report(session, rows[order_id], report, source):
-                    changed.append(rows[order_id])
+            for report in sorted(news, key=lambda r: r.version):
+                row = rows[ids[report.broker_order_id]]
+                if self._on_report(session, row, report, source):
+                    changed.append(row)
             for row, report in take_back_exits(session, legs, lost, now=self._clock.now()):
                 self._on_report(session, row, report, source)
                 changed.append(row)
@@ -303,23 +307,36 @@ def _facts(result: WriteResult) -> dict[str, Any]:
     }
 
 
-def _match(session: Session, account_id: AccountId, reports: Sequence[OrderReport]) -> dict[str, int]:
+def _is_news(order: AnyRow, report: OrderReport) -> bool:
+    """Whether a report may say more than that an order, as `_match` found it, ended as the ledger has it."""
+    return (
+        order.broker_order_id != report.broker_order_id
+        or order.status not in _ENDED
+        or order.status != report.status
+        or order.filled_qty < report.filled
+        or order.venue_version < report.version
+    )
+
+
+def _match(session: Session, account_id: AccountId, reports: Sequence[OrderReport]) -> dict[str, AnyRow]:
     """Find our order for each report: by the broker's id once it is bound, else by the tag."""
     broker_ids = {str(r.broker_order_id) for r in reports}
     tags = {r.tag[:CLIENT_ORDER_ID_LENGTH] for r in reports}
-    statement = select(OrderRow.id, OrderRow.broker_order_id, OrderRow.client_order_id).where(
+    facts = (OrderRow.id, OrderRow.broker_order_id, OrderRow.client_order_id)
+    state = (OrderRow.status, OrderRow.filled_qty, OrderRow.venue_version)
+    statement = select(*facts, *state).where(
         OrderRow.account_id == account_id,
         OrderRow.status != _S.DENIED,  # it never left, whatever bears its id
         or_(OrderRow.broker_order_id.in_(broker_ids), OrderRow.client_order_id.in_(tags)),
     )
-    by_broker_id: dict[str, int] = {}
-    unbound: dict[str, int] = {}
-    for order_id, broker_order_id, client_order_id in session.execute(statement):
-        if broker_order_id is not None:
-            by_broker_id[broker_order_id] = order_id
+    by_broker_id: dict[str, AnyRow] = {}
+    unbound: dict[str, AnyRow] = {}
+    for order in session.execute(statement):
+        if order.broker_order_id is not None:
+            by_broker_id[order.broker_order_id] = order
         else:
-            unbound[client_order_id] = order_id
-    matched: dict[str, int] = {}
+            unbound[order.client_order_id] = order
+    matched: dict[str, AnyRow] = {}
     for report in reports:
         tag = report.tag[:CLIENT_ORDER_ID_LENGTH]
         found = by_broker_id.get(report.broker_order_id, unbound.get(tag))

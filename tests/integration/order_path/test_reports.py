@@ -1,9 +1,12 @@
 """What a broker says of an order is believed, also where it is less than we asked for."""
 
+import threading
 from datetime import datetime
 from decimal import Decimal
 
-from app.db.models import OrderRow
+from sqlalchemy import select
+
+from app.db.models import LegRow, OrderRow
 from app.domain.ids import AccountId, BrokerOrderId
 from app.domain.orders import OrderRole, OrderStatus, OrderType, Side
 from app.domain.reports import OrderReport
@@ -37,6 +40,30 @@ def test_an_exit_that_the_venue_made_smaller_ends_and_the_rest_is_closed_by_the_
                 status=OrderStatus.ACCEPTED,
             )
         )
+
+
+def test_a_book_that_repeats_how_orders_ended_waits_for_nobody_and_changes_nothing(desk: Desk) -> None:
+    """An exits lane may hold the legs meanwhile: whole books are read after each gap."""
+    with desk.running(RunKind.ENTRIES), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+        desk.wait_for(lambda: desk.count_orders(status=OrderStatus.ACCEPTED) == 2)
+    account_id = AccountId(desk.deployments[0].account_id)
+    book = [_filled(order, order.quantity, at=desk.clock.now()) for order in desk.orders()]
+    desk.parts.execution.apply_reports(account_id, book, source="test")
+    before = [order.updated_at for order in desk.orders(status=OrderStatus.FILLED)]
+
+    with desk.database.begin() as session:
+        session.execute(select(LegRow).with_for_update())
+        session.execute(select(OrderRow).with_for_update())
+        reader = threading.Thread(
+            target=desk.parts.execution.apply_reports, args=(account_id, book), kwargs={"source": "test"}
+        )
+        reader.start()
+        reader.join(10)
+        assert not reader.is_alive(), "it waits for a lock"
+
+    assert [order.updated_at for order in desk.orders()] == before
+    assert len(before) == 2
 
 
 def _filled(order: OrderRow, quantity: Decimal, *, at: datetime) -> OrderReport:
