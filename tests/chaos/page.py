@@ -35,6 +35,9 @@ _TAIL = """
 
 - The machine's own clock is not set (that needs root): `Clock.wall` of a worker is off by four seconds
   instead. Leases ask the database for the time.
+- The whole of PostgreSQL hangs for a second and a half at most. No order leaves without its row (I1), so what
+  had just been filled is without a stop for as long as the ledger stands still, and a moment more. Half of
+  its connections stand still for up to four seconds, and Valkey hangs as long.
 - A full disk is a limit on the size of files (`RLIMIT_FSIZE`) of processes of ours. PostgreSQL and
   Valkey get none: Valkey would end, which is played as a kill.
 - The brokers' own weather stays calm between the faults: in a storm each twentieth order is unknown for

@@ -186,6 +186,7 @@ class Planner:
         asleep_s = 3.6 if is_short else 5.0  # both longer than a lease
         less = 2 if is_short else 1
         self._engine_s = (1.0,) if is_short else (1.0, 2.0, 4.0)
+        self._ledger_s = (1.0,) if is_short else (1.0, 1.5)  # longer, nothing of ours could keep I5
         self._draws: Mapping[Kind, Callable[[], dict[str, Any]]] = {
             Kind.KILL: lambda: {"target": next(self._killed)},
             Kind.KILL_TWO: lambda: {"target": "+".join(self._random.sample(_ON_THE_PATH, 2))},
@@ -197,6 +198,7 @@ class Planner:
             Kind.FREEZE_BROKER: lambda: {"target": pick(self._brokers), "seconds": 3.0 / less},
             Kind.REPEAT_TASK: lambda: {"target": pick(_REPEATED_TASKS)},
             Kind.REPEAT_PHASE: lambda: {"target": pick(_REPEATED_PHASES)},
+            Kind.FREEZE_POSTGRES: lambda: {"target": "engine", "seconds": pick(self._ledger_s)},
             Kind.FULL_DISK: lambda: {"target": pick(_ON_THE_PATH), "seconds": 3.0 / less},
             Kind.SKEWED_CLOCK: lambda: {
                 "target": f"{pick(_SKEWABLE)} {pick((-4, 4))}",

@@ -176,7 +176,9 @@ def test_what_expires_today_leaves_early_and_who_is_late_is_escalated_until_flat
         overdue = desk.open_alarms(OVERDUE).values()
         desk.clock.set(datetime.fromisoformat(at("15:20:00")), rate=1.0)
         desk.wait_for(lambda: len(desk.open_alarms(BROKER_CLOSES)) == 4)
-        exercise, left_to_broker = (desk.open_alarms(code).values() for code in (EXERCISE, BROKER_CLOSES))
+        exercise, left_to_broker = (
+            list(desk.open_alarms(code).values()) for code in (EXERCISE, BROKER_CLOSES)
+        )
 
         desk.fault()
         desk.price([desk.option(r) for r in OptionRight] + [desk.wing(r) for r in OptionRight])
