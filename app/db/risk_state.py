@@ -64,9 +64,10 @@ def lock_risk_states(
         .where(AccountRow.id.in_(account_ids))
     )
     states = session.execute(statement).all()
+    # Orders first: an entry that fills in between counts twice for a moment, the other way round not at all.
+    orders = _orders(session, account_ids, day)
     legs = watched_legs(session, day, AccountRow.id.in_(account_ids))
     pnls = net_pnls(session, legs)
-    orders = _orders(session, account_ids, day)
     recent = _recent_entries(session, account_ids)
     lost = lost_ids(session, account_ids)
     locked = locked_accounts(session, account_ids, day)

@@ -1,15 +1,23 @@
 """What a round of wishes leaves in the ledger, before any lane runs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from sqlalchemy import update
 
+from app.db import risk_state
 from app.db.models import AccountRow
-from app.domain.ids import InstrumentId
+from app.db.risk_book import WatchedLeg, watched_legs
+from app.domain.ids import AccountId, InstrumentId, SignalKey
+from app.domain.orders import OrderStatus, Side
+from app.domain.risk.rules import DenialCode
 from app.infra.names import RunKind
 from app.services.loops.ports import RecordResult, Wish
 from tests.integration.order_path.desk import TODAY, Desk, leg_ids
+from tests.integration.order_path.reports import filled
 
 
 def test_an_entry_on_old_prices_is_wished_again_and_not_spent(desk: Desk) -> None:
@@ -56,3 +64,32 @@ def test_an_entry_is_sized_by_the_capital_that_the_account_has_now(desk: Desk) -
     lots = {contracts[InstrumentId(o.instrument_id)].lot_size * 3 for o in entered}
     assert {o.quantity for o in entered} == lots
     assert {o.status for o in entered} == {"INITIALIZED"}
+
+
+def test_an_entry_that_fills_while_the_next_one_is_judged_counts_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two reads it stops being a live order and becomes a position: neither may be overlooked."""
+    deployment = desk.deployments[0]
+    other = desk.deploy_beside(deployment)
+    selling = desk.straddle("entry")
+    buying = replace(
+        selling, key=SignalKey("against"), legs=tuple(replace(e, side=Side.BUY) for e in selling.legs)
+    )
+
+    def read_legs_and_then_it_fills(*args: Any) -> Sequence[WatchedLeg]:
+        legs = watched_legs(*args)
+        orders = desk.orders(deployment_id=deployment.deployment_id)
+        fills = [filled(order, order.quantity, at=desk.clock.now()) for order in orders]
+        desk.parts.execution.apply_reports(AccountId(deployment.account_id), fills, source="test")
+        return legs
+
+    with desk.lease(RunKind.LOOPS) as loop:
+        with desk.running(RunKind.ENTRIES):
+            desk.record(selling, loop, [deployment])
+            desk.wait_for(lambda: desk.count_orders(status=OrderStatus.ACCEPTED) == 2)
+        monkeypatch.setattr(risk_state, "watched_legs", read_legs_and_then_it_fills)
+        desk.record(buying, loop, [other])
+
+    against = desk.orders(deployment_id=other.deployment_id)
+    assert [order.denial_code for order in against] == [DenialCode.SELF_CROSS, DenialCode.OTHER_LEG]

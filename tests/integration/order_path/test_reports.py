@@ -1,17 +1,15 @@
 """What a broker says of an order is believed, also where it is less than we asked for."""
 
 import threading
-from datetime import datetime
-from decimal import Decimal
 
 from sqlalchemy import select
 
 from app.db.models import LegRow, OrderRow
-from app.domain.ids import AccountId, BrokerOrderId
-from app.domain.orders import OrderRole, OrderStatus, OrderType, Side
-from app.domain.reports import OrderReport
+from app.domain.ids import AccountId
+from app.domain.orders import OrderRole, OrderStatus, OrderType
 from app.infra.names import RunKind
 from tests.integration.order_path.desk import Desk
+from tests.integration.order_path.reports import filled
 
 
 def test_an_exit_that_the_venue_made_smaller_ends_and_the_rest_is_closed_by_the_next(desk: Desk) -> None:
@@ -23,12 +21,12 @@ def test_an_exit_that_the_venue_made_smaller_ends_and_the_rest_is_closed_by_the_
     half = stop.quantity / 2
 
     desk.parts.execution.apply_reports(
-        AccountId(stop.account_id), [_filled(stop, half, at=desk.clock.now())], source="test"
+        AccountId(stop.account_id), [filled(stop, half, at=desk.clock.now())], source="test"
     )
 
-    (filled,) = desk.orders(id=stop.id)
+    (ended,) = desk.orders(id=stop.id)
     (leg,) = desk.legs(instrument_id=stop.instrument_id)
-    assert (filled.status, filled.quantity, filled.filled_qty) == (OrderStatus.FILLED, half, half)
+    assert (ended.status, ended.quantity, ended.filled_qty) == (OrderStatus.FILLED, half, half)
     assert abs(leg.net_qty) == half
     with desk.running(RunKind.EXITS):
         desk.wait_for(
@@ -48,7 +46,7 @@ def test_a_book_that_repeats_how_orders_ended_waits_for_nobody_and_changes_nothi
         desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
         desk.wait_for(lambda: desk.count_orders(status=OrderStatus.ACCEPTED) == 2)
     account_id = AccountId(desk.deployments[0].account_id)
-    book = [_filled(order, order.quantity, at=desk.clock.now()) for order in desk.orders()]
+    book = [filled(order, order.quantity, at=desk.clock.now()) for order in desk.orders()]
     desk.parts.execution.apply_reports(account_id, book, source="test")
     before = [order.updated_at for order in desk.orders(status=OrderStatus.FILLED)]
 
@@ -64,21 +62,3 @@ def test_a_book_that_repeats_how_orders_ended_waits_for_nobody_and_changes_nothi
 
     assert [order.updated_at for order in desk.orders()] == before
     assert len(before) == 2
-
-
-def _filled(order: OrderRow, quantity: Decimal, *, at: datetime) -> OrderReport:
-    return OrderReport(
-        broker_order_id=BrokerOrderId(str(order.broker_order_id)),
-        tag=order.client_order_id,
-        broker_symbol="",
-        side=Side(order.side),
-        quantity=quantity,
-        filled=quantity,
-        avg_px=Decimal(50),
-        price=None,
-        trigger_price=None,
-        status=OrderStatus.FILLED,
-        reject_reason="",
-        version=order.venue_version + 1,
-        updated_at=at,
-    )
