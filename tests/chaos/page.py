@@ -38,6 +38,7 @@ _TAIL = """
 - The whole of PostgreSQL hangs for a second and a half at most. No order leaves without its row (I1), so what
   had just been filled is without a stop for as long as the ledger stands still, and a moment more. Half of
   its connections stand still for up to four seconds, and Valkey hangs as long.
+- Both exits workers at once die in the power cut only: until one has started again, nothing can protect.
 - A full disk is a limit on the size of files (`RLIMIT_FSIZE`) of processes of ours. PostgreSQL and
   Valkey get none: Valkey would end, which is played as a kill.
 - The brokers' own weather stays calm between the faults: in a storm each twentieth order is unknown for

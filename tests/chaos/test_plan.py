@@ -29,6 +29,14 @@ def test_every_kind_is_played_in_order_and_while_the_market_lives(seed: int) -> 
     assert all(fault.at.second % 30 == 0 for fault in faults), "a tick has just set orders going"
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_one_exits_worker_lives_on_whenever_two_processes_are_killed(seed: int) -> None:
+    killed = [fault.target for fault in plan(LONG, seed) if fault.kind is Kind.KILL_TWO]
+
+    assert killed
+    assert "worker-exits+worker-exits-2" not in killed
+
+
 def test_the_long_form_is_what_was_promised() -> None:
     faults = plan(LONG, 1)
 
