@@ -64,8 +64,7 @@ def lock_risk_states(
         .where(AccountRow.id.in_(account_ids))
     )
     states = session.execute(statement).all()
-    # Orders first: an entry that fills in between counts twice for a moment, the other way round not at all.
-    orders = _orders(session, account_ids, day)
+    orders = _orders(session, account_ids, day)  # before legs: a fill meanwhile counts twice, not never
     legs = watched_legs(session, day, AccountRow.id.in_(account_ids))
     pnls = net_pnls(session, legs)
     recent = _recent_entries(session, account_ids)

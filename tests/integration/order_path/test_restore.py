@@ -106,10 +106,8 @@ def test_a_restored_ledger_finds_what_it_lost_and_sends_nothing_twice(desk: Desk
 
         denied = {order.denial_code for order in again.orders(account_id=second.account_id)}
         assert denied == {"DUPLICATE", "OTHER_LEG"}
-        assert set(again.open_alarms("ledger_behind")) == {
-            f"account:{first.account_id}",
-            f"account:{second.account_id}",
-        }
+        both = {f"account:{deployment.account_id}" for deployment in (first, second)}
+        assert set(again.open_alarms("ledger_behind")) == both
         assert _reasons(again) == ["the disk failed"]
     assert _tags(desk) == sent
     assert set(sent.values()) == {1}
