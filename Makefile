@@ -44,7 +44,7 @@ integration: setup ## run the tests on real PostgreSQL, Valkey and processes
 	@$(BIN)/pytest -q -n 4 --dist loadfile tests/integration
 
 e2e: setup ## run whole trading days
-	@$(BIN)/pytest -q -n 3 --dist worksteal --maxschedchunk 1 --durations 12 tests/e2e
+	@$(BIN)/pytest -q -n 3 --dist load --maxschedchunk 1 --durations 12 tests/e2e
 
 chaos: setup ## break a whole day by a plan of faults and write docs/reliability.md (40 minutes): make chaos ARGS="--seed 2"
 	@$(BIN)/python -m tests.chaos $(ARGS)
