@@ -35,7 +35,6 @@ class Lease:
         self.progress: dict[str, Any] = {}
         self._clock = clock
         self._deadline = deadline
-        self._is_wanted = True
         self.ended = threading.Event()
         self.left = threading.Event()
         """Set when the holder writes no more: from then on a successor may begin."""
@@ -103,33 +102,23 @@ def held_lease(
     deadline = asked + ttl.total_seconds()
     lease = Lease(name=name, fence=taken.fence, spec=taken.spec, deadline=deadline, clock=clock)
     log.info("run_started", run=name, fence=taken.fence, holder=holder)
-    renewer = threading.Thread(
-        target=_renew_until_left,
-        args=(database, clock, lease),
-        kwargs={"ttl": ttl, "ends_at": asked + length_s, "can_hand_over": can_hand_over},
-        daemon=True,
-    )
+
+    def keep() -> None:
+        try:
+            _renew_until_ended(
+                database, clock, lease, ttl=ttl, ends_at=asked + length_s, can_hand_over=can_hand_over
+            )
+        finally:
+            lease.left.wait()
+            _give_back(database, lease)
+
+    renewer = threading.Thread(target=keep, daemon=True)
     renewer.start()
     try:
         yield lease
     finally:
         lease.leave()
         renewer.join()
-
-
-def _renew_until_left(
-    database: Database,
-    clock: Clock,
-    lease: Lease,
-    *,
-    ttl: timedelta,
-    ends_at: float,
-    can_hand_over: Callable[[], bool],
-) -> None:
-    """Renew a lease until it ends, and give it back as soon as its holder has left."""
-    _renew_until_ended(database, clock, lease, ttl=ttl, ends_at=ends_at, can_hand_over=can_hand_over)
-    lease.left.wait()
-    _give_back(database, lease)
 
 
 def _renew_until_ended(
