@@ -11,6 +11,8 @@ from app.demo.timeline import Move, Stop, Timeline
 from app.domain.ports import Clock
 
 _POLL_S = 0.004
+_LONG_WAIT_S = 0.2
+"""What lasts longer is looked at less often: the looks take the processors from what they wait for."""
 _GLIDE_POLL_S = 0.02
 _PATIENCE_S = 20.0
 # A phase at the end waits for flat positions, an unknown order for evidence; a login that hangs must not hold
@@ -109,7 +111,7 @@ class Governor:
 
     def _settle(self) -> None:
         """Wait at real speed until nothing is under way, or what is has had its time."""
-        seen = self._doors.clock.monotonic()
+        began = seen = self._doors.clock.monotonic()
         while True:
             now = self._doors.clock.now()
             found = self._doors.blockers(now, self._given_up)
@@ -118,7 +120,7 @@ class Governor:
             waiting = {key: what for key, what in found.items() if key not in self._given_up}
             if not waiting:
                 return
-            self._doors.sleep(_POLL_S)
+            self._doors.sleep(_POLL_S if seen - began < _LONG_WAIT_S else _GLIDE_POLL_S)
             self._note_bell()
             elapsed = self._doors.clock.monotonic() - seen
             seen += elapsed
