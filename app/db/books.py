@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from sqlalchemy import case, exists, func, or_, select, update
+from sqlalchemy import Date, DateTime, Select, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,7 +22,7 @@ from app.db.models import (
     OrderRow,
 )
 from app.db.orders import OPEN_STATUSES
-from app.db.shards import in_shard
+from app.db.shards import Shard, is_in, shard_of
 from app.domain.accounts import TradingState
 from app.domain.ids import AccountId, BrokerOrderId, DeploymentId
 from app.domain.numbers import ZERO
@@ -79,12 +80,19 @@ def accounts_with_doubt(
     session: Session, spec: Mapping[str, Any], *, day: date, older_than: datetime
 ) -> set[AccountId]:
     """Return the shard's accounts with an order of the day that needs evidence soon."""
+    asked = {"of_day": day, "older_than": older_than}
+    return {AccountId(i) for i in session.scalars(_with_doubt(shard_of(spec)), asked)}
+
+
+@cache
+def _with_doubt(shard: Shard) -> Select[int]:
     is_pending = OrderRow.status.in_((OrderStatus.PENDING_UPDATE, OrderStatus.PENDING_CANCEL))
-    statement = (
+    older_than = bindparam("older_than", type_=DateTime(timezone=True))
+    return (
         select(OrderRow.account_id)
         .where(
-            in_shard(OrderRow.account_id, spec),
-            OrderRow.day == day,
+            is_in(shard, OrderRow.account_id),
+            OrderRow.day == bindparam("of_day", type_=Date()),
             OrderRow.status.in_(OPEN_STATUSES),
             OrderRow.is_unknown
             | ((OrderRow.status == OrderStatus.SUBMITTED) & (OrderRow.submitted_wall < older_than))
@@ -92,7 +100,6 @@ def accounts_with_doubt(
         )
         .distinct()
     )
-    return {AccountId(i) for i in session.scalars(statement)}
 
 
 def save_broker_trades(

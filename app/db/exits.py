@@ -82,13 +82,17 @@ class LegWork:
 
 def accounts_with_session(session: Session, spec: dict[str, Any]) -> list[AccountId]:
     """Return the shard's accounts that somebody logged in."""
-    statement = (
+    return [AccountId(i) for i in session.scalars(_with_session(shard_of(spec)))]
+
+
+@cache
+def _with_session(shard: Shard) -> Select[int]:
+    return (
         select(AccountRow.id)
         .join(BrokerSessionRow, BrokerSessionRow.account_id == AccountRow.id)
-        .where(AccountRow.is_enabled, in_shard(AccountRow.id, spec))
+        .where(AccountRow.is_enabled, is_in(shard, AccountRow.id))
         .order_by(AccountRow.id)
     )
-    return [AccountId(i) for i in session.scalars(statement)]
 
 
 def legs_to_mind(

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -34,6 +34,12 @@ def load_instruments(
         statement = statement.where(InstrumentRow.instrument_id.in_(sorted(only)))
     rows = session.scalars(statement)
     return {InstrumentId(row.instrument_id): _to_instrument(row) for row in rows}
+
+
+def count_instruments(session: Session, day: date, venues: Collection[Venue]) -> int:
+    """Return how many contracts of these venues the day's master has; none before the download."""
+    statement = select(func.count()).where(InstrumentRow.as_of == day, InstrumentRow.venue.in_(venues))
+    return session.scalar(statement) or 0
 
 
 def find_instrument(session: Session, day: date, instrument_id: InstrumentId) -> Instrument | None:

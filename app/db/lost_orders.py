@@ -6,14 +6,15 @@ transaction.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.db.models import AccountRow, LostOrderRow, OrderRow
-from app.db.shards import in_shard
+from app.db.shards import Shard, in_shard, is_in, shard_of
 from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, ClientOrderId, is_client_order_id
 from app.domain.orders import OrderStatus
 from app.domain.reports import OrderReport
@@ -27,10 +28,14 @@ def doubt_ledger(session: Session, spec: Mapping[str, Any]) -> None:
 
 def unproven_accounts(session: Session, spec: Mapping[str, Any]) -> dict[AccountId, datetime]:
     """Return the shard's accounts whose ledger is in doubt, each with the moment that names the doubt."""
-    statement = select(AccountRow.id, AccountRow.unproven_since).where(
-        AccountRow.unproven_since.is_not(None), in_shard(AccountRow.id, spec)
-    )
-    return {AccountId(i): since for i, since in session.execute(statement) if since is not None}
+    found = session.execute(_unproven(shard_of(spec)))
+    return {AccountId(i): since for i, since in found if since is not None}
+
+
+@cache
+def _unproven(shard: Shard) -> Select[int, datetime | None]:
+    columns = (AccountRow.id, AccountRow.unproven_since)
+    return select(*columns).where(AccountRow.unproven_since.is_not(None), is_in(shard, AccountRow.id))
 
 
 def is_doubted(session: Session, account_id: AccountId, *, since: datetime) -> bool:

@@ -23,7 +23,7 @@ from app.db.day import (
     note_phase,
     ready_accounts,
 )
-from app.db.instruments import load_instruments, save_instruments
+from app.db.instruments import count_instruments, save_instruments
 from app.db.leases import unwant_runs, want_run
 from app.db.models import AccountRow, DeploymentRow, LegRow, UserRow
 from app.db.session import Database
@@ -333,7 +333,7 @@ class MarketDay:
     def _ensure_instruments(self, day: date) -> int:
         """Download the day's contracts with a venue's first open session; they are the same for everybody."""
         with self._database.begin() as session:
-            known = len(load_instruments(session, day, self.market.venues))
+            known = count_instruments(session, day, self.market.venues)
             account_ids = ready_accounts(session, day, self.market.venue_brokers)
         if known or not account_ids:
             return known
