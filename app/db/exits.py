@@ -100,11 +100,12 @@ def legs_to_mind(
 ) -> Sequence[LegWork]:
     """Lock the shard's legs that hold a position or still have a live exit order; return their parts.
 
+    A leg that somebody writes is left to the next look: the others' exits do not wait for it (I8).
     `most_of` gives the largest order that the venue takes, None without a limit.
     """
     rows = session.execute(_to_mind(shard_of(spec))).all()
-    # Lock the orders too (account, order, position is the lock order of writers that start at the order,
-    # so this one never waits: it skips an order that somebody is writing and takes the leg next time).
+    # Lock the orders too. Account, order, position is the lock order of writers that start at the order, so
+    # this one never waits for them.
     locked = _lock_free_orders(session, [order.id for _, order, _ in rows if order is not None])
     work: list[LegWork] = []
     for _, of_leg in groupby(rows, key=lambda row: (row[0].deployment_id, row[0].day, row[0].instrument_id)):
@@ -135,7 +136,7 @@ def _to_mind(shard: Shard) -> Select[LegRow, OrderRow, datetime | None]:
             or_(LegRow.net_qty != 0, OrderRow.id.is_not(None)),
         )
         .order_by(LegRow.account_id, LegRow.deployment_id, LegRow.instrument_id, LegRow.day)
-        .with_for_update(of=LegRow)
+        .with_for_update(of=LegRow, skip_locked=True)
     )
 
 

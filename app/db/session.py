@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
-from psycopg.errors import IdleInTransactionSessionTimeout
+from psycopg.errors import IdleInTransactionSessionTimeout, LockNotAvailable
 from psycopg.pq import TransactionStatus
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Dialect, ExceptionContext
@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 _LOCK_TIMEOUT_MS = 5_000
+_BRIEFLY_MS = 100
 _STATEMENT_TIMEOUT_MS = 30_000
 _LOOKS_EVERY_S = 0.1
 _PING_ANSWERS_IN_S = 0.5
@@ -104,6 +105,16 @@ class Database:
     def close(self) -> None:
         """Close all pooled connections."""
         self._engine.dispose()
+
+
+def wait_briefly(session: Session) -> None:
+    """Let this transaction fail soon on rows that others hold; `is_held` tells that failure."""
+    session.execute(text(f"SET LOCAL lock_timeout = {_BRIEFLY_MS}"))
+
+
+def is_held(error: OperationalError) -> bool:
+    """Whether a transaction failed because somebody holds a row that it wanted; nothing of it was done."""
+    return isinstance(error.orig, LockNotAvailable)
 
 
 def _connect_impatiently(

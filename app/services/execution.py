@@ -5,11 +5,12 @@ more than once. Each function is idempotent: orders are locked, older news chang
 is booked once per cumulative quantity.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
 from sqlalchemy import or_, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.db.books import NOT_PLACED
@@ -19,7 +20,7 @@ from app.db.legs import lock_legs_of, note_protected
 from app.db.lost_orders import by_our_tag, lost_among
 from app.db.models import LegRow, OrderRow
 from app.db.orders import book_fill, lock_orders, move_order
-from app.db.session import Database
+from app.db.session import Database, is_held, wait_briefly
 from app.db.views import AnyRow
 from app.domain.errors import InvariantError
 from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, ClientOrderId
@@ -56,26 +57,40 @@ class Execution:
         self._news = news
         self._evidence = Evidence(clock)
 
-    def apply_submit_outcomes(self, outcomes: Sequence[tuple[int, WriteResult]], *, source: str) -> None:
-        """Record how sending ended for a batch of orders, by order id."""
-        self._apply(dict(outcomes), source, self._on_submit_outcome)
+    def apply_submit_outcomes(
+        self, outcomes: Sequence[tuple[int, WriteResult]], *, source: str
+    ) -> Collection[int]:
+        """Record how sending ended for a batch of orders, by order id.
 
-    def apply_change_outcomes(self, outcomes: Sequence[tuple[int, WriteResult]], *, source: str) -> None:
-        """Record how modify requests ended for a batch of orders."""
-        self._apply(dict(outcomes), source, self._on_change_outcome)
+        Returns: the orders that somebody else is writing; tell theirs again.
+        """
+        return self._apply(dict(outcomes), source, self._on_submit_outcome)
 
-    def apply_cancel_outcomes(self, outcomes: Sequence[tuple[int, WriteResult]], *, source: str) -> None:
-        """Record how cancel requests ended for a batch of orders."""
-        self._apply(dict(outcomes), source, self._on_cancel_outcome)
+    def apply_change_outcomes(
+        self, outcomes: Sequence[tuple[int, WriteResult]], *, source: str
+    ) -> Collection[int]:
+        """Record how modify requests ended for a batch of orders; return which to tell again."""
+        return self._apply(dict(outcomes), source, self._on_change_outcome)
+
+    def apply_cancel_outcomes(
+        self, outcomes: Sequence[tuple[int, WriteResult]], *, source: str
+    ) -> Collection[int]:
+        """Record how cancel requests ended for a batch of orders; return which to tell again."""
+        return self._apply(dict(outcomes), source, self._on_cancel_outcome)
 
     def apply_reports(
-        self, account_id: AccountId, reports: Sequence[OrderReport], *, source: str
+        self, account_id: AccountId, reports: Sequence[OrderReport], *, source: str, is_brief: bool = False
     ) -> Sequence[OrderReport]:
-        """Apply the broker's view of orders; return the reports that are not ours (external orders)."""
+        """Apply the broker's view of orders; return the reports that are not ours (external orders).
+
+        Args: is_brief: fail with an error that `is_held` tells rather than wait for who writes the same rows.
+        """
         if not reports:
             return ()
         changed: list[OrderRow] = []
         with self._database.begin() as session:
+            if is_brief:
+                wait_briefly(session)
             ours = _match(session, account_id, reports)
             ids = {number: order.id for number, order in ours.items()}
             lost = lost_among(session, account_id, [r for r in reports if r.broker_order_id not in ids])
@@ -125,22 +140,32 @@ class Execution:
         log.info("unknown_resolved", order_id=order_id, found=False)
         self._publish([row])
 
-    def _apply(self, outcomes: dict[int, WriteResult], source: str, act: Any) -> None:  # noqa: ANN401  bound method
-        """Apply a batch; where one outcome is impossible, apply each alone, so that it is lost alone (I8)."""
+    def _apply(self, outcomes: dict[int, WriteResult], source: str, act: Any) -> Collection[int]:  # noqa: ANN401  bound method
+        """Apply a batch; where one outcome is impossible or must wait, apply each alone (I8).
+
+        Returns: the orders that somebody else is writing.
+        """
         try:
             self._apply_together(outcomes, source, act)
         except InvariantError as e:
             if len(outcomes) == 1:
                 # Journaled for a person; the books go on telling the truth about this order.
                 log.exception("outcome_refused", order_ids=list(outcomes), error=str(e))
-                return
-            for order_id, result in outcomes.items():
-                self._apply({order_id: result}, source, act)
+                return ()
+        except OperationalError as e:
+            if not is_held(e):
+                raise
+            if len(outcomes) == 1:
+                return tuple(outcomes)
+        else:
+            return ()
+        return [i for one in outcomes.items() for i in self._apply(dict([one]), source, act)]
 
     def _apply_together(self, outcomes: dict[int, WriteResult], source: str, act: Any) -> None:  # noqa: ANN401  bound method
         if not outcomes:
             return
         with self._database.begin() as session:
+            wait_briefly(session)
             rows = lock_orders(session, outcomes)
             lock_legs_of(session, rows.values())
             for order_id, result in outcomes.items():

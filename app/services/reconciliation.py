@@ -4,6 +4,7 @@ An order that is not ours is a fact like any other: what it filled is claimed by
 or quarantined. A position that no order explains is no fact: it limits exits as long as it is read.
 """
 
+import threading
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -54,6 +55,9 @@ EXTERNAL_POSITION = "external_position"
 """Code of the alarm for a position that nobody of ours holds; it lasts as long as the position."""
 POSITIONS_DIFFER = "positions_differ"
 _Reads = Read[Sequence[OrderReport]]
+_APPLIED_AT_ONCE = 2
+"""Books that are brought into the ledger side by side. All that are read wait for one interpreter, and while
+one of them does it keeps rows that an exits lane wants."""
 
 
 class Reconciliation:
@@ -65,6 +69,7 @@ class Reconciliation:
         self._execution = execution
         self._compared: dict[AccountId, Comparison] = {}
         self._settled = BookMemory[OrderReport](clock)
+        self._applying = threading.BoundedSemaphore(_APPLIED_AT_ONCE)
 
     def doubt(self, account_id: AccountId) -> None:
         """Apply the account's next book as a whole: its ledger may lack what it once had."""
@@ -73,7 +78,8 @@ class Reconciliation:
     def apply_book(self, account_id: AccountId, read: _Reads, *, source: str) -> Sequence[OrderReport]:
         """Apply a read of the orders, ours and others'; return the reports that are not ours."""
         news = self._settled.news(account_id, read.data)
-        foreign = self._execution.apply_reports(account_id, news, source=source)
+        with self._applying:
+            foreign = self._execution.apply_reports(account_id, news, source=source)
         strange = {report.broker_order_id for report in foreign}
         self._settled.note(
             account_id, (r for r in news if r.status.is_terminal and r.broker_order_id not in strange)

@@ -13,6 +13,9 @@ from sqlalchemy.exc import OperationalError
 
 log = structlog.get_logger()
 
+LAST_TRIES = 20
+"""How often a lane that ends tries to write what rows in other hands kept it from; each takes a moment."""
+
 T = TypeVar("T")
 
 
@@ -26,21 +29,36 @@ class Answers(Generic[T]):
         """Take an answer. Thread-safe."""
         self._waiting.put(answer)
 
-    def record(self, write: Callable[[Sequence[T]], None]) -> Sequence[T]:
+    def record(self, write: Callable[[Sequence[T]], Sequence[T]], *, tries: int = 1) -> Sequence[T]:
         """Write what came, and return it; without PostgreSQL all of it is kept for the next time.
 
-        `write` must bear to be called again with answers that it has written: a commit may happen unheard.
+        Args:
+            write: returns the answers that must wait, because somebody else holds their rows. It must bear to
+                be called again with answers that it has written: a commit may happen unheard.
+            tries: how often those that must wait are tried before they are kept for the next time.
         """
+        recorded: list[T] = []
+        for _ in range(tries):
+            answers = self._take()
+            if not answers:
+                break
+            held = self._write(write, answers)
+            recorded += [a for a in answers if not any(a is one for one in held)]
+            for answer in held:
+                self._waiting.put(answer)
+        return recorded
+
+    def _take(self) -> Sequence[T]:
         answers: list[T] = []
         while not self._waiting.empty():
             answers.append(self._waiting.get())
-        if not answers:
-            return ()
+        return answers
+
+    @staticmethod
+    def _write(write: Callable[[Sequence[T]], Sequence[T]], answers: Sequence[T]) -> Sequence[T]:
+        """Return the answers that could not be written."""
         try:
-            write(answers)
+            return write(answers)
         except OperationalError as e:
             log.warning("answers_kept", answers=len(answers), error=type(e.orig).__name__)
-            for answer in answers:
-                self._waiting.put(answer)
-            return ()
-        return answers
+            return answers

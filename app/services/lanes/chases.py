@@ -40,6 +40,7 @@ from app.services.runs import Lease
 log = structlog.get_logger()
 
 _LOOK_EVERY_S = 0.5
+_Answer = tuple[int, WriteResult, Witness | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Chases:
         self._breakers = breakers
         self._contracts = contracts
         self._valkey = valkey
-        self._answers = Answers[tuple[int, WriteResult, Witness | None]]()
+        self._answers = Answers[_Answer]()
         self._looked: dict[BrokerCode, float] = {}
 
     def commit(self, lease: Lease, broker: BrokerCode, seats: Seats) -> list[Chase]:
@@ -155,12 +156,12 @@ class Chases:
         wakes.set()
         return witness
 
-    def record(self) -> None:
+    def record(self, *, tries: int) -> None:
         """Bring the answers into the ledger."""
-        self._breakers.hear(
-            EndpointClass.ORDERS, [witness for _, _, witness in self._answers.record(self._write)]
-        )
+        recorded = self._answers.record(self._write, tries=tries)
+        self._breakers.hear(EndpointClass.ORDERS, [witness for _, _, witness in recorded])
 
-    def _write(self, answers: Sequence[tuple[int, WriteResult, Witness | None]]) -> None:
+    def _write(self, answers: Sequence[_Answer]) -> Sequence[_Answer]:
         outcomes = [(order_id, result) for order_id, result, _ in answers]
-        self._execution.apply_change_outcomes(outcomes, source="entry_lane")
+        held = self._execution.apply_change_outcomes(outcomes, source="entry_lane")
+        return [answer for answer in answers if answer[0] in held]

@@ -35,7 +35,7 @@ from app.infra.rate_limit import OrderBudget
 from app.services.breakers import Breakers
 from app.services.execution import Execution
 from app.services.gateways import Gateways
-from app.services.lanes.answers import Answers
+from app.services.lanes.answers import LAST_TRIES, Answers
 from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
 from app.services.lanes.calls import ask_once
 from app.services.lanes.chases import Chases
@@ -116,7 +116,7 @@ class EntryLane:
                     lease.progress = {"sent": self._sent}
                     wakes.wait(_POLL_S)
         finally:
-            self._record_answers()  # also where PostgreSQL has torn us out
+            self._record_answers(tries=LAST_TRIES)  # also where PostgreSQL has torn us out
         return {"sent": self._sent}
 
     def _accounts(self, lease: Lease) -> list[AccountId]:
@@ -204,12 +204,15 @@ class EntryLane:
         wakes.set()
         return witness
 
-    def _record_answers(self) -> None:
-        self._breakers.hear(EndpointClass.ORDERS, [a.witness for a in self._answers.record(self._write)])
-        self._chases.record()
+    def _record_answers(self, *, tries: int = 1) -> None:
+        recorded = self._answers.record(self._write, tries=tries)
+        self._breakers.hear(EndpointClass.ORDERS, [answer.witness for answer in recorded])
+        self._chases.record(tries=tries)
 
-    def _write(self, answers: Sequence[_Answer]) -> None:
-        self._execution.apply_submit_outcomes([(a.order_id, a.result) for a in answers], source="entry_lane")
+    def _write(self, answers: Sequence[_Answer]) -> Sequence[_Answer]:
+        outcomes = [(a.order_id, a.result) for a in answers]
+        held = self._execution.apply_submit_outcomes(outcomes, source="entry_lane")
+        return [a for a in answers if a.order_id in held]
 
 
 def _why_held(entry: WaitingEntry) -> str | None:

@@ -28,7 +28,7 @@ from app.db.exits import (
 from app.db.leases import LeaseLostError, check_fence
 from app.db.legs import note_exposed, note_protected
 from app.db.models import LegRow
-from app.db.session import Database
+from app.db.session import Database, is_held
 from app.domain.breaker import EndpointClass, Witness
 from app.domain.errors import InvariantError, NotFoundError
 from app.domain.ids import AccountId, InstrumentId
@@ -51,7 +51,7 @@ from app.infra.rate_limit import OrderBudget
 from app.services.breakers import Breakers
 from app.services.execution import Execution
 from app.services.gateways import Gateways
-from app.services.lanes.answers import Answers
+from app.services.lanes.answers import LAST_TRIES, Answers
 from app.services.lanes.baskets import Baskets
 from app.services.lanes.bulkhead import Bounds, Bulkhead, Seats
 from app.services.lanes.calls import ask_once, means_of
@@ -147,7 +147,7 @@ class ExitLane:
                     lease.progress = {"steps": self._steps}
                     wakes.wait(_POLL_S)
         finally:
-            self._record_answers()  # also where PostgreSQL has torn us out
+            self._record_answers(tries=LAST_TRIES)  # also where PostgreSQL has torn us out
         return {"steps": self._steps}
 
     def _pass(
@@ -175,28 +175,25 @@ class ExitLane:
         return account_ids
 
     def _apply_news(self, streams: AccountStreams, catch_ups: CatchUps) -> None:
-        reports: dict[AccountId, list[OrderReport]] = {}
-        while not streams.news.empty():
-            account_id, event = streams.news.get()
-            if isinstance(event, OrderReport):
-                reports.setdefault(account_id, []).append(event)
-            elif isinstance(event, Gap):
-                catch_ups.need(account_id)
-        waiting = deque(reports)
+        reports = _take_reports(streams, catch_ups)
+        waiting, kept = deque(reports), list[AccountId]()
         while waiting:
             account_id = waiting.popleft()
             try:
-                if self._execution.apply_reports(account_id, reports[account_id], source="stream"):
+                news = reports[account_id]
+                if self._execution.apply_reports(account_id, news, source="stream", is_brief=True):
                     catch_ups.need(account_id)  # a stranger's order may have closed what we would close
             except InvariantError as e:
                 # One account's impossible news must not end the exits of the others (I8); its books go on.
                 log.exception("news_refused", account_id=account_id, error=str(e))
             except OperationalError as e:
+                kept.append(account_id)
+                if is_held(e):
+                    continue  # by who brings the same news, as a rule: only this account's wait
                 # The others are not tried either: each would wait as long, and the exits behind them all.
                 log.warning("news_kept", account_id=account_id, error=type(e.orig).__name__)
-                waiting.append(account_id)
                 break
-        for account_id in waiting:
+        for account_id in (*waiting, *kept):
             for report in reports[account_id]:
                 streams.news.put((account_id, report))
 
@@ -291,10 +288,11 @@ class ExitLane:
         wakes.set()
         return witness
 
-    def _record_answers(self) -> None:
-        self._breakers.hear(EndpointClass.ORDERS, [a.witness for a in self._answers.record(self._write)])
+    def _record_answers(self, *, tries: int = 1) -> None:
+        recorded = self._answers.record(self._write, tries=tries)
+        self._breakers.hear(EndpointClass.ORDERS, [answer.witness for answer in recorded])
 
-    def _write(self, answers: Sequence[_Answer]) -> None:
+    def _write(self, answers: Sequence[_Answer]) -> Sequence[_Answer]:
         batches: dict[OrderEventKind, list[tuple[int, WriteResult]]] = {}
         for answer in answers:
             batches.setdefault(answer.call.kind, []).append((answer.call.order_id, answer.result))
@@ -303,5 +301,16 @@ class ExitLane:
             OrderEventKind.UPDATE_REQUESTED: self._execution.apply_change_outcomes,
             OrderEventKind.CANCEL_REQUESTED: self._execution.apply_cancel_outcomes,
         }
-        for kind, batch in batches.items():
-            apply[kind](batch, source="exit_lane")
+        held = {kind: apply[kind](batch, source="exit_lane") for kind, batch in batches.items()}
+        return [a for a in answers if a.call.order_id in held[a.call.kind]]
+
+
+def _take_reports(streams: AccountStreams, catch_ups: CatchUps) -> dict[AccountId, list[OrderReport]]:
+    reports: dict[AccountId, list[OrderReport]] = {}
+    while not streams.news.empty():
+        account_id, event = streams.news.get()
+        if isinstance(event, OrderReport):
+            reports.setdefault(account_id, []).append(event)
+        elif isinstance(event, Gap):
+            catch_ups.need(account_id)
+    return reports

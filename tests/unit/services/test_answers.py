@@ -21,11 +21,13 @@ class _Ledger:
     def __init__(self) -> None:
         self.is_away = False
         self.written: list[int] = []
+        self.held: set[int] = set()
 
-    def write(self, answers: Sequence[int]) -> None:
+    def write(self, answers: Sequence[int]) -> Sequence[int]:
         if self.is_away:
             raise OperationalError("UPDATE", None, ConnectionError("away"))
-        self.written += answers
+        self.written += [answer for answer in answers if answer not in self.held]
+        return [answer for answer in answers if answer in self.held]
 
 
 @pytest.fixture
@@ -38,20 +40,33 @@ def test_answers_wait_for_a_ledger_that_is_away(ledger: _Ledger) -> None:
     answers.put(1)
     answers.put(2)
     ledger.is_away = True
-    assert answers.record(ledger.write) == ()
+    assert not answers.record(ledger.write)
 
     answers.put(3)
     ledger.is_away = False
     assert answers.record(ledger.write) == ledger.written == [1, 2, 3]
 
 
+def test_an_answer_whose_rows_somebody_holds_waits_alone(ledger: _Ledger) -> None:
+    answers = Answers[int]()
+    for number in (1, 2, 3):
+        answers.put(number)
+    ledger.held = {2}
+    assert answers.record(ledger.write) == [1, 3]
+    assert answers.record(ledger.write, tries=3) == []
+
+    ledger.held = set()
+    assert answers.record(ledger.write) == [2]
+    assert ledger.written == [1, 3, 2]
+
+
 def test_without_answers_nothing_is_written(ledger: _Ledger) -> None:
     ledger.is_away = True
-    assert Answers[int]().record(ledger.write) == ()
+    assert not Answers[int]().record(ledger.write)
 
 
 def test_what_no_ledger_can_take_is_not_swallowed() -> None:
-    def refuse(_: Sequence[int]) -> None:
+    def refuse(_: Sequence[int]) -> Sequence[int]:
         raise ValueError("impossible")
 
     answers = Answers[int]()
@@ -64,7 +79,8 @@ def test_news_of_all_accounts_wait_when_the_first_could_not_be_written() -> None
     """Each would wait as long, and the exits behind them all; the next pass begins with another one."""
     tried: list[int] = []
 
-    def away(account_id: AccountId, _: Sequence[OrderReport], *, source: str) -> None:
+    def away(account_id: AccountId, _: Sequence[OrderReport], *, source: str, is_brief: bool) -> None:
+        assert is_brief
         tried.append(account_id)
         raise OperationalError("UPDATE", None, ConnectionError(source))
 
