@@ -10,12 +10,23 @@ from sqlalchemy.orm import Session
 
 from app.db.loss_locks import deployment_is_locked
 from app.db.models import AccountRow, DeploymentRow, LegRow, SignalRow
-from app.db.orders import leg_of
 from app.db.shards import at_brokers
+from app.db.views import AnyRow
 from app.domain.accounts import BrokerCode
 from app.domain.deployments import Deployment, DeploymentState
 from app.domain.ids import AccountId, DeploymentId, InstrumentId, SignalKey, UserId
+from app.domain.numbers import ZERO
 from app.domain.strategy import LegView
+
+_LEG = (
+    LegRow.deployment_id,
+    LegRow.instrument_id,
+    LegRow.net_qty,
+    LegRow.entry_qty,
+    LegRow.entry_value,
+    LegRow.is_stopped,
+    LegRow.exit_reason,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +58,18 @@ def load_shard(
         .order_by(DeploymentRow.id)
     )
     emitted: dict[int, set[SignalKey]] = defaultdict(set)
+    of_market = select(DeploymentRow.id).where(at_brokers(DeploymentRow.account_id, brokers))
     keys = select(SignalRow.deployment_id, SignalRow.key).where(
-        SignalRow.user_id % of == shard, SignalRow.day == day
+        SignalRow.user_id % of == shard, SignalRow.day == day, SignalRow.deployment_id.in_(of_market)
     )
     for deployment_id, key in session.execute(keys):
         emitted[deployment_id].add(SignalKey(key))
     legs: dict[int, dict[InstrumentId, LegView]] = defaultdict(dict)
-    for leg in session.scalars(select(LegRow).where(LegRow.user_id % of == shard, LegRow.day == day)):
+    # Rows, not objects: this is asked for again with every piece of news, of all legs of the day.
+    held = select(*_LEG).where(
+        LegRow.user_id % of == shard, LegRow.day == day, at_brokers(LegRow.account_id, brokers)
+    )
+    for leg in session.execute(held):
         legs[leg.deployment_id][InstrumentId(leg.instrument_id)] = _to_leg(leg)
     return [
         DeploymentToday(deployment=_to_deployment(row), emitted=frozenset(emitted[row.id]), legs=legs[row.id])
@@ -103,12 +119,12 @@ def _to_deployment(row: DeploymentRow) -> Deployment:
     )
 
 
-def _to_leg(row: LegRow) -> LegView:
+def _to_leg(row: AnyRow) -> LegView:
     return LegView(
         instrument_id=InstrumentId(row.instrument_id),
         net_qty=row.net_qty,
         entry_qty=row.entry_qty,
-        entry_px=leg_of(row).entry_px,
+        entry_px=row.entry_value / row.entry_qty if row.entry_qty else ZERO,
         is_stopped=row.is_stopped,
         exit_reason=row.exit_reason,
     )
