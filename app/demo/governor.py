@@ -11,7 +11,7 @@ from app.demo.timeline import Move, Stop, Timeline
 from app.domain.ports import Clock
 
 _POLL_S = 0.004
-_LONG_WAIT_S = 0.2
+_LONG_WAIT_S, _LONG_POLL_S = 0.2, 0.05
 """What lasts longer is looked at less often: the looks take the processors from what they wait for."""
 _GLIDE_POLL_S = 0.02
 _PATIENCE_S = 20.0
@@ -120,7 +120,7 @@ class Governor:
             waiting = {key: what for key, what in found.items() if key not in self._given_up}
             if not waiting:
                 return
-            self._doors.sleep(_POLL_S if seen - began < _LONG_WAIT_S else _GLIDE_POLL_S)
+            self._doors.sleep(_POLL_S if seen - began < _LONG_WAIT_S else _LONG_POLL_S)
             self._note_bell()
             elapsed = self._doors.clock.monotonic() - seen
             seen += elapsed

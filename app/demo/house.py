@@ -33,7 +33,8 @@ _ACCOUNTS_READ_PER_S = 15.0
 
 
 _WATCHED_EACH_S = 0.03
-"""Virtual time waits for the risk watch at each round of prices, and minutes pass in less than a second."""
+_WATCHED_EACH_VIRTUAL_S = 2.0
+"""Virtual time waits for the risk watch at each round of prices; minutes may pass in less than a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,7 @@ def _furnish(
             "is_live_trading_allowed": False,
             "not_placed_after_s": _NOT_PLACED_AFTER_S,
             "reconcile_period_s": max(base.reconcile_period_s, options.accounts / _ACCOUNTS_READ_PER_S),
-            "risk_watch_period_s": _WATCHED_EACH_S,
+            "risk_watch_period_s": _watch_period(base, options.speed),
             "strategy_modules": (*base.strategy_modules, *modules),
         }
     )
@@ -136,6 +137,10 @@ def _furnish(
         simulator_ports=ports,
         env=environment(settings),
     )
+
+
+def _watch_period(base: Settings, speed: float) -> float:
+    return min(base.risk_watch_period_s, max(_WATCHED_EACH_S, _WATCHED_EACH_VIRTUAL_S / speed))
 
 
 def environment(settings: Settings) -> dict[str, str]:
