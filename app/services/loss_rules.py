@@ -1,7 +1,10 @@
 """Find out by which rules each scope's profit and loss is watched, in which currency."""
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
+from typing import Final
 
 from app.db.risk_book import RiskBook
 from app.domain.errors import InvalidInputError
@@ -21,6 +24,7 @@ from app.services.scope_values import WatchKey
 
 _IN_RUPEES = frozenset({LimitScope.TENANT, LimitScope.FAMILY, LimitScope.USER})
 """Scopes that span markets: their limits are rupees where they name no currency."""
+_REMEMBERED: Final = 10_000
 
 
 def read_rules(book: RiskBook, currency: Currency) -> tuple[dict[WatchKey, LossRules], dict[ScopeKey, str]]:
@@ -33,8 +37,7 @@ def read_rules(book: RiskBook, currency: Currency) -> tuple[dict[WatchKey, LossR
     unreadable: dict[ScopeKey, str] = {}
     for key in book.limits.keys() | book.initial.keys():
         try:
-            own = own_limits(book.limits.get(key, {}), book.initial.get(key, {}))
-            combined = CombinedRules.from_mapping(book.initial.get(key, {}))
+            own, combined = _read(_text(book.limits.get(key, {})), _text(book.initial.get(key, {})))
         except InvalidInputError as e:
             unreadable[key] = str(e)
             continue
@@ -47,6 +50,17 @@ def read_rules(book: RiskBook, currency: Currency) -> tuple[dict[WatchKey, LossR
             if not found.is_empty:
                 rules[key, of] = found
     return rules, unreadable
+
+
+@lru_cache(_REMEMBERED)
+def _read(newest: str, initial: str) -> tuple[LimitSet, CombinedRules]:
+    """Read a scope's sets from text, once: from look to look they are the same."""
+    settings = json.loads(initial)
+    return own_limits(json.loads(newest), settings), CombinedRules.from_mapping(settings)
+
+
+def _text(values: Mapping[str, object]) -> str:
+    return json.dumps(dict(values), sort_keys=True)
 
 
 def own_limits(newest: Mapping[str, object], initial: Mapping[str, object]) -> LimitSet:
