@@ -48,9 +48,10 @@ def retry_logins() -> None:
         day = market_day.today()
         if not market_day.is_login_time(day):
             continue
-        for batch in market_day.login_batches(day):
+        batches = market_day.login_batches(day)
+        for batch in batches:
             container().logins.log_in(day, batch)
-        market_day.after_logins(day)
+        market_day.let_join(day, has_news=bool(batches))
 
 
 def book_exercises_at_close(market_day: MarketDay, day: date) -> dict[str, Any]:

@@ -47,6 +47,7 @@ log = structlog.get_logger()
 
 _BATCH = 25
 _FLAT_WITHIN_S = 90.0
+_JOINS_EACH_S = 5.0
 _FLAT_POLL_S = 0.25
 _ZERO = timedelta(0)
 _LACK = (
@@ -82,6 +83,7 @@ class MarketDay:
         self._logins = logins
         self._paper = paper
         self._told_lack: date | None = None
+        self._joined_at = float("-inf")
         self._gateways = gateways
         self._adapters = adapters
         self._news = news
@@ -112,20 +114,15 @@ class MarketDay:
         A yesterday that began comes first: where sessions follow each other, its close is due when today has
         begun.
         """
-        today = self.today()
-        yesterday = today - ONE_DAY
-        began = bool(self._done(yesterday))
-        return (self._first_due(yesterday) if began else None) or self._first_due(today)
-
-    def _done(self, day: date) -> frozenset[Phase]:
+        today, now = self.today(), self._clock.now()
         with self._database.begin() as session:
-            return finished_phases(session, venue=self.venue, day=day)
-
-    def _first_due(self, day: date) -> tuple[date, ScheduledPhase] | None:
-        done, now = self._done(day), self._clock.now()
-        due = (p for p in self.schedule(day) if p.phase not in done and p.is_due(now))
-        first = next(due, None)
-        return None if first is None else (day, first)
+            for day in (today - ONE_DAY, today):
+                done = finished_phases(session, venue=self.venue, day=day)
+                rules = self._times.of_day(session, self.market, day) if done or day == today else None
+                for planned in () if rules is None else rules.schedule():
+                    if planned.phase not in done and planned.is_due(now):
+                        return day, planned
+        return None
 
     def begin(self, day: date, phase: Phase) -> bool:
         """Claim a phase for this caller; False when it ran, runs, or does not belong to the day."""
@@ -169,7 +166,8 @@ class MarketDay:
 
     def is_login_time(self, day: date) -> bool:
         """Whether accounts may still log in: the login phase has started and the square-off has not."""
-        done = self._done(day)
+        with self._database.begin() as session:
+            done = finished_phases(session, venue=self.venue, day=day)
         return Phase.LOGIN in done and Phase.SQUARE_OFF not in done
 
     def login_batches(self, day: date) -> list[list[AccountId]]:
@@ -194,6 +192,12 @@ class MarketDay:
                 self._want_loops(session)
         lack = {} if contracts or sources or not counts.get(LoginStatus.READY) else self._tell_lack(day)
         return {"contracts": contracts, **{f"accounts_{k.lower()}": v for k, v in counts.items()}, **lack}
+
+    def let_join(self, day: date, *, has_news: bool) -> None:
+        """Let in who came late: at once where somebody has just logged in, else every few seconds."""
+        if has_news or self._clock.monotonic() - self._joined_at >= _JOINS_EACH_S:
+            self._joined_at = self._clock.monotonic()
+            self.after_logins(day)
 
     def _tell_lack(self, day: date) -> dict[str, str]:
         """Say, once a day in the log, that paper accounts alone have neither contracts nor prices."""
