@@ -2,12 +2,16 @@
 
 from datetime import datetime
 
-from sqlalchemy import select, text, update
+from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.db.models import AlarmRow
 from app.domain.ids import UserId
+
+_OPEN_SUBJECTS = select(AlarmRow.subject).where(
+    AlarmRow.code == bindparam("of_code"), AlarmRow.cleared_at.is_(None)
+)
 
 
 def raise_alarm(
@@ -49,5 +53,4 @@ def clear_alarm(session: Session, code: str, *, subject: str, now: datetime) -> 
 
 def open_alarm_subjects(session: Session, code: str) -> frozenset[str]:
     """Return what the open alarms of a code are about."""
-    statement = select(AlarmRow.subject).where(AlarmRow.code == code, AlarmRow.cleared_at.is_(None))
-    return frozenset(session.scalars(statement))
+    return frozenset(session.scalars(_OPEN_SUBJECTS, {"of_code": code}))

@@ -17,7 +17,7 @@ from app.db.exit_rules import STOPPED
 from app.db.legs import same_leg
 from app.db.models import AccountRow, BrokerSessionRow, LegRow, OrderEventRow, OrderRow, SignalRow
 from app.db.orders import OPEN_STATUSES, leg_of
-from app.db.shards import Shard, in_shard, is_in, shard_of
+from app.db.shards import Shard, is_in, shard_of
 from app.domain.ids import AccountId, ClientOrderId, DeploymentId, InstrumentId, SignalKey, client_order_id
 from app.domain.numbers import ZERO
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
@@ -208,24 +208,31 @@ def resting_exit_qty(session: Session, leg: LegRow) -> Decimal:
 
 def exposed_legs(session: Session, spec: Mapping[str, Any], *, since_before: datetime) -> Sequence[LegRow]:
     """Return the shard's open legs that have been without protection since before a moment."""
-    statement = select(LegRow).where(
-        in_shard(LegRow.account_id, spec), LegRow.net_qty != 0, LegRow.exposed_since < since_before
-    )
-    return session.scalars(statement).all()
+    return session.scalars(_exposed(shard_of(spec)), {"since_before": since_before}).all()
+
+
+@cache
+def _exposed(shard: Shard) -> Select[LegRow]:
+    is_long = LegRow.exposed_since < bindparam("since_before", type_=DateTime(timezone=True))
+    return select(LegRow).where(is_in(shard, LegRow.account_id), LegRow.net_qty != 0, is_long)
 
 
 def open_entries(
     session: Session, spec: Mapping[str, Any], *, answered_before: datetime
 ) -> Sequence[OrderRow]:
     """Return the shard's entries that the broker took before a moment and has not called filled or ended."""
-    statement = select(OrderRow).where(
-        in_shard(OrderRow.account_id, spec),
+    return session.scalars(_silent_entries(shard_of(spec)), {"answered_before": answered_before}).all()
+
+
+@cache
+def _silent_entries(shard: Shard) -> Select[OrderRow]:
+    return select(OrderRow).where(
+        is_in(shard, OrderRow.account_id),
         OrderRow.role == OrderRole.ENTRY,
         OrderRow.status.in_((OrderStatus.ACCEPTED, OrderStatus.TRIGGERED, OrderStatus.PENDING_CANCEL)),
         OrderRow.filled_qty == 0,
-        OrderRow.answered_wall < answered_before,
+        OrderRow.answered_wall < bindparam("answered_before", type_=DateTime(timezone=True)),
     )
-    return session.scalars(statement).all()
 
 
 def entries_to_cancel(

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -15,6 +16,10 @@ from app.domain.instruments import Venue
 
 INTERRUPTED_AFTER = timedelta(seconds=10)
 """How long nobody may have held a lease for its run to count as unbroken: more than any takeover takes."""
+
+
+# Asked in each transaction of a lane; to build it would cost more than to ask it.
+_FENCE = select(LeaseRow.fence).where(LeaseRow.name == bindparam("of_run")).with_for_update(read=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +107,7 @@ def check_fence(session: Session, name: str, *, fence: int) -> None:
     Raises:
         LeaseLostError: another holder took over.
     """
-    current = session.scalar(select(LeaseRow.fence).where(LeaseRow.name == name).with_for_update(read=True))
+    current = session.scalar(_FENCE, {"of_run": name})
     if current != fence:
         raise LeaseLostError(f"lease {name}: expected fencing number {fence}, it is {current}")
 
@@ -132,18 +137,22 @@ class LastHeld:
 
 def last_holders(session: Session, kind: str) -> Sequence[LastHeld]:
     """Return the wanted runs of a kind with who holds or held them."""
+    return [
+        LastHeld(name, holder, fence, float(lapsed_s), float(waited_s))
+        for name, holder, fence, lapsed_s, waited_s in session.execute(_last_holders(kind))
+    ]
+
+
+@cache
+def _last_holders(kind: str) -> Select[str, str, int, float, float]:
     called_or_ended = func.greatest(LeaseRow.expires_at, LeaseRow.dispatched_at)
     lapsed, waited = (
         func.extract("epoch", func.clock_timestamp() - moment)
         for moment in (LeaseRow.expires_at, called_or_ended)
     )
-    statement = select(LeaseRow.name, LeaseRow.holder, LeaseRow.fence, lapsed, waited).where(
+    return select(LeaseRow.name, LeaseRow.holder, LeaseRow.fence, lapsed, waited).where(
         LeaseRow.is_wanted, LeaseRow.kind == kind
     )
-    return [
-        LastHeld(name, holder, fence, float(lapsed_s), float(waited_s))
-        for name, holder, fence, lapsed_s, waited_s in session.execute(statement)
-    ]
 
 
 def claim_lapsed(
