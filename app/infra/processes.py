@@ -24,6 +24,8 @@ _READY_POLL_S = 0.05
 _LOG_LIMIT_BYTES = 20_000_000
 _LOG_CHECK_S = 5.0
 _TAIL_LINES = 15
+_UNDERSTUDY_PLAYS_S = 4.0
+_UNDERSTUDY_CHECK_S = 0.1
 _NOT_STARTED = 127
 
 # Asks Linux to end the process when the thread that started it ends, gives way to others, then becomes the
@@ -67,6 +69,9 @@ class ProcessSpec:
     restart: bool = True
     nice: int = 0
     """How far it gives way to the others where they want more processors than there are: 0 to 19."""
+    understudy: str | None = None
+    """Who does its work as well. While that one runs, a dead process is replaced a moment later: its start
+    would take processors from who takes over just then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +173,12 @@ class ProcessGroup:
         """Pass on that a process keeps dying, once per loop."""
         self._on_crash_loop(message)
 
+    def is_running(self, name: str | None) -> bool:
+        """Whether a process is alive at this moment; it may not have noticed that it shall do more."""
+        with self._lock:
+            child = None if name is None else self._children.get(name)
+        return child is not None and child.status().pid is not None
+
     def _child(self, name: str) -> "_Child":
         with self._lock:
             if name not in self._children:
@@ -247,8 +258,15 @@ class _Child:
             self._group.save()
             if not self.spec.restart or self._ending.wait(self._backoff_s(exit_code)):
                 return
+            self._let_understudy_play()
             with self._lock:
                 self._restarts += 1
+
+    def _let_understudy_play(self) -> None:
+        deadline = time.monotonic() + _UNDERSTUDY_PLAYS_S
+        while self._group.is_running(self.spec.understudy) and time.monotonic() < deadline:
+            if self._ending.wait(_UNDERSTUDY_CHECK_S):
+                return
 
     def _live(self) -> int:
         """Run the process once, to its end, and return its exit status."""

@@ -26,7 +26,7 @@ class Worker:
     """Say what one Celery worker process serves and with how many threads or processes.
 
     `nice`: how far it gives way where processors are few. Nothing goes before exits, and the API, which stops
-    trading, and the feed, whose prices they need.
+    trading, and the feed, whose prices they need. `understudy`: who takes over when this one dies.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Worker:
     concurrency: int
     pool: str = "threads"
     nice: int = 0
+    understudy: str | None = None
 
 
 WORKERS = (
@@ -47,8 +48,8 @@ WORKERS = (
     # The risk watches as well: here are only runs, each with a thread, so that they never wait for one.
     Worker(name="worker-orders", queues=(QueueName.ORDERS, QueueName.RISK), concurrency=9, nice=3),
     # Two processes: while one dies the other has a free thread and takes the exits at once (I5).
-    Worker(name="worker-exits", queues=(QueueName.EXITS,), concurrency=4),
-    Worker(name="worker-exits-2", queues=(QueueName.EXITS,), concurrency=4),
+    Worker(name="worker-exits", queues=(QueueName.EXITS,), concurrency=4, understudy="worker-exits-2"),
+    Worker(name="worker-exits-2", queues=(QueueName.EXITS,), concurrency=4, understudy="worker-exits"),
     Worker(name="worker-cpu", queues=(QueueName.INDICATORS,), concurrency=1, pool="prefork", nice=10),
 )
 
@@ -212,4 +213,6 @@ def _worker_spec(worker: Worker, beats: _Heartbeats, env: Mapping[str, str]) -> 
         *("--without-gossip", "--without-mingle", "--loglevel", "warning"),
     )
     ready = partial(beats.of_worker, node)
-    return ProcessSpec(name=worker.name, argv=argv, env=env, ready=ready, nice=worker.nice)
+    return ProcessSpec(
+        name=worker.name, argv=argv, env=env, ready=ready, nice=worker.nice, understudy=worker.understudy
+    )

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +77,36 @@ def test_a_killed_process_is_replaced(group: ProcessGroup) -> None:
 
     assert only(group).restarts == 1
     assert only(group).last_exit == -signal.SIGKILL
+
+
+def test_whose_understudy_runs_is_replaced_a_moment_later(group: ProcessGroup) -> None:
+    group.start([python("lead", FOREVER, understudy="second"), python("second", FOREVER, understudy="lead")])
+
+    killed = time.monotonic()
+    group.kill("lead")
+    eventually(lambda: _status(group, "lead").restarts == 1)
+    assert time.monotonic() - killed > 2
+
+    for name in ("lead", "second"):
+        group.kill(name)
+    eventually(lambda: min(_status(group, name).restarts for name in ("lead", "second")) >= 1)
+    eventually(lambda: _status(group, "lead").restarts == 2)
+
+
+def test_who_waits_starts_when_the_understudy_dies_as_well(group: ProcessGroup) -> None:
+    group.start([python("lead", FOREVER, understudy="second"), python("second", FOREVER, restart=False)])
+    group.kill("lead")
+    eventually(lambda: _status(group, "lead").pid is None)
+
+    group.kill("second")
+    died = time.monotonic()
+    eventually(lambda: _status(group, "lead").restarts == 1)
+
+    assert time.monotonic() - died < 2
+
+
+def _status(group: ProcessGroup, name: str) -> ProcessStatus:
+    return next(status for status in group.status() if status.name == name)
 
 
 def test_a_process_that_ends_by_itself_is_replaced_unless_it_runs_once(group: ProcessGroup) -> None:
