@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import or_, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -20,8 +19,8 @@ from app.db.legs import lock_legs_of, note_protected
 from app.db.lost_orders import by_our_tag, lost_among
 from app.db.models import LegRow, OrderRow
 from app.db.orders import book_fill, lock_orders, move_order
+from app.db.report_matches import Matches, Reports, is_news, match_reports
 from app.db.session import Database, is_held, wait_briefly
-from app.db.views import AnyRow
 from app.domain.errors import InvariantError
 from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, ClientOrderId
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
@@ -87,23 +86,17 @@ class Execution:
         """
         if not reports:
             return ()
-        changed: list[OrderRow] = []
         with self._database.begin() as session:
             if is_brief:
                 wait_briefly(session)
-            ours = _match(session, account_id, reports)
-            ids = {number: order.id for number, order in ours.items()}
+            ours = match_reports(session, {account_id: reports})
+            ids = {number: order.id for (_, number), order in ours.items()}
             lost = lost_among(session, account_id, [r for r in reports if r.broker_order_id not in ids])
-            # A book of hundreds of ended orders must not keep their legs from the exits: only news locks.
-            news = [r for r in reports if r.broker_order_id in ids and _is_news(ours[r.broker_order_id], r)]
-            rows = lock_orders(session, {ids[report.broker_order_id] for report in news})
+            rows, news = self._lock_news(session, ours, {account_id: reports})
             legs = lock_legs_of_lost(session, account_id, now=self._clock.now()) if lost else ()
             lock_legs_of(session, rows.values())
             unsent = {o.client_order_id for o in rows.values() if o.submitted_wall is None}
-            for report in sorted(news, key=lambda r: r.version):
-                row = rows[ids[report.broker_order_id]]
-                if self._on_report(session, row, report, source):
-                    changed.append(row)
+            changed = self._take_news(session, rows, news, source)
             for row, report in take_back_exits(session, legs, lost, now=self._clock.now()):
                 self._on_report(session, row, report, source)
                 changed.append(row)
@@ -113,6 +106,55 @@ class Execution:
             by_tag = by_our_tag(r for r in reports if r.tag[:CLIENT_ORDER_ID_LENGTH] in unsent)
             self._note_ledger_behind(account_id, {**lost, **by_tag})
         return [r for r in reports if r.broker_order_id not in ids]
+
+    def apply_news(self, reports: Reports, *, source: str) -> Collection[AccountId]:
+        """Apply what several accounts' brokers say in one transaction, which costs less than one for each.
+
+        Returns: the accounts of which nothing was applied and each needs `apply_reports`: there is more to
+        them, a stranger's order or one that we never sent, or one of them cannot be applied now.
+        """
+        try:
+            with self._database.begin() as session:
+                wait_briefly(session)
+                ours = match_reports(session, reports)
+                alone = {i for i, of in reports.items() if not _are_plain(ours, i, of)}
+                together = {i: of for i, of in reports.items() if i not in alone}
+                rows, news = self._lock_news(session, ours, together)
+                lock_legs_of(session, rows.values())
+                changed = self._take_news(session, rows, news, source)
+        except InvariantError:
+            return reports.keys()
+        except OperationalError as e:
+            if not is_held(e):
+                raise
+            return reports.keys()
+        self._publish(changed)
+        return alone
+
+    def _lock_news(
+        self, session: Session, ours: Matches, reports: Reports
+    ) -> tuple[dict[int, OrderRow], list[tuple[int, OrderReport]]]:
+        """Lock the orders of which there may be news; return them, and the reports by order.
+
+        A book of hundreds of ended orders must not keep their legs from the exits: only news locks.
+        """
+        told = [(ours.get((i, r.broker_order_id)), r) for i, of in reports.items() for r in of]
+        news = [(order.id, r) for order, r in told if order is not None and is_news(order, r)]
+        return lock_orders(session, {order_id for order_id, _ in news}), news
+
+    def _take_news(
+        self,
+        session: Session,
+        rows: Mapping[int, OrderRow],
+        news: Iterable[tuple[int, OrderReport]],
+        source: str,
+    ) -> list[OrderRow]:
+        by_version = sorted(news, key=lambda told: told[1].version)
+        return [
+            rows[order_id]
+            for order_id, report in by_version
+            if self._on_report(session, rows[order_id], report, source)
+        ]
 
     def _note_ledger_behind(self, account_id: AccountId, lost: Mapping[ClientOrderId, OrderReport]) -> None:
         # In a transaction of its own: an account is locked before its orders and legs, never after them.
@@ -322,6 +364,12 @@ class Execution:
 _ENDED = frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED, _S.DENIED})
 
 
+def _are_plain(ours: Matches, account_id: AccountId, reports: Sequence[OrderReport]) -> bool:
+    """Whether an account's reports are all about orders that we sent."""
+    orders = [ours.get((account_id, report.broker_order_id)) for report in reports]
+    return all(order is not None and order.submitted_wall is not None for order in orders)
+
+
 def _facts(result: WriteResult) -> dict[str, Any]:
     return {
         "outcome": result.outcome,
@@ -330,41 +378,3 @@ def _facts(result: WriteResult) -> dict[str, Any]:
         "message": result.message,
         "broker_order_id": result.broker_order_id,
     }
-
-
-def _is_news(order: AnyRow, report: OrderReport) -> bool:
-    """Whether a report may say more than that an order, as `_match` found it, ended as the ledger has it."""
-    return (
-        order.broker_order_id != report.broker_order_id
-        or order.status not in _ENDED
-        or order.status != report.status
-        or order.filled_qty < report.filled
-        or order.venue_version < report.version
-    )
-
-
-def _match(session: Session, account_id: AccountId, reports: Sequence[OrderReport]) -> dict[str, AnyRow]:
-    """Find our order for each report: by the broker's id once it is bound, else by the tag."""
-    broker_ids = {str(r.broker_order_id) for r in reports}
-    tags = {r.tag[:CLIENT_ORDER_ID_LENGTH] for r in reports}
-    facts = (OrderRow.id, OrderRow.broker_order_id, OrderRow.client_order_id)
-    state = (OrderRow.status, OrderRow.filled_qty, OrderRow.venue_version)
-    statement = select(*facts, *state).where(
-        OrderRow.account_id == account_id,
-        OrderRow.status != _S.DENIED,  # it never left, whatever bears its id
-        or_(OrderRow.broker_order_id.in_(broker_ids), OrderRow.client_order_id.in_(tags)),
-    )
-    by_broker_id: dict[str, AnyRow] = {}
-    unbound: dict[str, AnyRow] = {}
-    for order in session.execute(statement):
-        if order.broker_order_id is not None:
-            by_broker_id[order.broker_order_id] = order
-        else:
-            unbound[order.client_order_id] = order
-    matched: dict[str, AnyRow] = {}
-    for report in reports:
-        tag = report.tag[:CLIENT_ORDER_ID_LENGTH]
-        found = by_broker_id.get(report.broker_order_id, unbound.get(tag))
-        if found is not None:
-            matched[report.broker_order_id] = found
-    return matched

@@ -77,7 +77,7 @@ HOPS: Sequence[Hop] = (
     *_sides("worker-loops", "commit", Trading.record),
     *_sides("worker-orders", "commit", EntryLane._claim, Execution.apply_submit_outcomes),
     *_sides("worker-orders", "call", EntryLane._send),
-    *_sides("worker-exits", "commit", ExitLane._take_steps, Execution.apply_reports),
+    *_sides("worker-exits", "commit", ExitLane._take_steps, Execution.apply_news),
     *_sides("worker-exits", "commit", Execution.apply_submit_outcomes, Execution.apply_change_outcomes),
     *_sides("worker-exits", "call", ExitLane._make),
     *_sides("worker-control", "commit", BooksRun._sync),

@@ -6,7 +6,7 @@ position to be protected (I5, I6, I7).
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -76,6 +76,8 @@ _CALLS_PER_BROKER = 48
 # Not more than an adapter has connections for orders; an account that hangs leaves the others theirs.
 _CALLS_PER_ACCOUNT = 8
 _REPEAT_CANCEL_AFTER = timedelta(seconds=5)
+_ACCOUNTS_AT_ONCE = 8
+"""Accounts whose news are one transaction: the rows of all of them are ours until it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +155,9 @@ class ExitLane:
     def _pass(
         self, lease: Lease, wakes: Wakes, *, streams: AccountStreams, catch_ups: CatchUps, bulkhead: Bulkhead
     ) -> None:
-        self._apply_news(streams, catch_ups)
+        # All answers are one transaction, and leave their streams little news to bring.
         self._record_answers()
+        self._apply_news(streams, catch_ups)
         # Before anything else that a successor has to read: a leg may have been bare since its predecessor.
         for call in self._take_steps(lease, bulkhead.seats()):
             bulkhead.start(call.account_id, partial(self._make, call, wakes))
@@ -176,26 +179,36 @@ class ExitLane:
 
     def _apply_news(self, streams: AccountStreams, catch_ups: CatchUps) -> None:
         reports = _take_reports(streams, catch_ups)
-        waiting, kept = deque(reports), list[AccountId]()
+        waiting = deque(reports)
         while waiting:
-            account_id = waiting.popleft()
+            together = [waiting.popleft() for _ in range(min(len(waiting), _ACCOUNTS_AT_ONCE))]
             try:
-                news = reports[account_id]
-                if self._execution.apply_reports(account_id, news, source="stream", is_brief=True):
-                    catch_ups.need(account_id)  # a stranger's order may have closed what we would close
-            except InvariantError as e:
-                # One account's impossible news must not end the exits of the others (I8); its books go on.
-                log.exception("news_refused", account_id=account_id, error=str(e))
+                alone = self._execution.apply_news({i: reports[i] for i in together}, source="stream")
             except OperationalError as e:
-                kept.append(account_id)
-                if is_held(e):
-                    continue  # by who brings the same news, as a rule: only this account's wait
                 # The others are not tried either: each would wait as long, and the exits behind them all.
-                log.warning("news_kept", account_id=account_id, error=type(e.orig).__name__)
-                break
-        for account_id in (*waiting, *kept):
-            for report in reports[account_id]:
-                streams.news.put((account_id, report))
+                log.warning("news_kept", account_ids=together, error=type(e.orig).__name__)
+                _put_back(streams, {i: reports[i] for i in (*waiting, *together)})
+                return
+            for account_id in alone:
+                self._apply_alone(account_id, reports[account_id], streams, catch_ups)
+
+    def _apply_alone(
+        self,
+        account_id: AccountId,
+        reports: Sequence[OrderReport],
+        streams: AccountStreams,
+        catch_ups: CatchUps,
+    ) -> None:
+        try:
+            if self._execution.apply_reports(account_id, reports, source="stream", is_brief=True):
+                catch_ups.need(account_id)  # a stranger's order may have closed what we would close
+        except InvariantError as e:
+            # One account's impossible news must not end the exits of the others (I8); its books go on.
+            log.exception("news_refused", account_id=account_id, error=str(e))
+        except OperationalError as e:
+            if not is_held(e):
+                log.warning("news_kept", account_ids=[account_id], error=type(e.orig).__name__)
+            _put_back(streams, {account_id: reports})
 
     def _take_steps(self, lease: Lease, seats: Seats) -> list[ExitCall]:
         """Commit one step for each leg that needs one and has a seat; return the calls to make."""
@@ -314,3 +327,9 @@ def _take_reports(streams: AccountStreams, catch_ups: CatchUps) -> dict[AccountI
         elif isinstance(event, Gap):
             catch_ups.need(account_id)
     return reports
+
+
+def _put_back(streams: AccountStreams, reports: Mapping[AccountId, Sequence[OrderReport]]) -> None:
+    for account_id, of_account in reports.items():
+        for report in of_account:
+            streams.news.put((account_id, report))

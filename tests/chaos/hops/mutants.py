@@ -43,14 +43,9 @@ def _without_sweeper(worker: str) -> None:
 
 def _without_tags(_worker: str) -> None:
     """Let nobody find an order by its tag, only by the number that the broker gave it."""
-    from dataclasses import replace
+    from app.db import report_matches
 
-    from app.services import execution
-
-    match = execution._match
-    execution._match = lambda session, account_id, reports: match(
-        session, account_id, [replace(report, tag="") for report in reports]
-    )
+    report_matches._tag = lambda _report: ""
 
 
 def _without_second_read(_worker: str) -> None:

@@ -40,7 +40,7 @@ def _events(desk: Desk, order_id: int) -> list[tuple[str, str]]:
         return [(row.kind, row.source) for row in rows]
 
 
-@pytest.mark.parametrize("what", ["apply_submit_outcomes", "apply_reports"])
+@pytest.mark.parametrize("what", ["apply_submit_outcomes", "apply_news"])
 def test_what_could_not_be_written_is_written_at_the_next_pass(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:

@@ -80,6 +80,7 @@ def test_news_about_rows_in_other_hands_fail_soon_where_that_was_asked_for(desk:
 
     failed = None
     with _held(desk, first):
+        assert set(desk.parts.execution.apply_news({AccountId(first): news}, source="stream")) == {first}
         try:
             desk.parts.execution.apply_reports(AccountId(first), news, source="stream", is_brief=True)
         except OperationalError as e:

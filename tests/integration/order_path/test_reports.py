@@ -1,12 +1,15 @@
 """What a broker says of an order is believed, also where it is less than we asked for."""
 
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import select
 
 from app.db.models import LegRow, OrderRow
-from app.domain.ids import AccountId
+from app.domain.ids import AccountId, BrokerOrderId
 from app.domain.orders import OrderRole, OrderStatus, OrderType
+from app.domain.reports import OrderReport
 from app.infra.names import RunKind
 from tests.integration.order_path.desk import Desk
 from tests.integration.order_path.reports import filled
@@ -62,3 +65,48 @@ def test_a_book_that_repeats_how_orders_ended_waits_for_nobody_and_changes_nothi
 
     assert [order.updated_at for order in desk.orders()] == before
     assert len(before) == 2
+
+
+def test_news_of_several_accounts_are_booked_together(desk: Desk) -> None:
+    news = _news_of_two_accounts(desk)
+
+    assert not desk.parts.execution.apply_news(news, source="test")
+
+    assert {leg.account_id for leg in desk.legs() if leg.net_qty != 0} == set(news)
+    assert desk.count_orders(status=OrderStatus.FILLED) == 4
+
+
+def test_an_account_with_a_strangers_order_is_left_to_itself_and_holds_up_nobody(desk: Desk) -> None:
+    news = _news_of_two_accounts(desk)
+    first, second = sorted(news)
+    stranger = replace(news[first][0], broker_order_id=BrokerOrderId("77"), tag="")
+    news[first] = [*news[first], stranger]
+
+    assert desk.parts.execution.apply_news(news, source="test") == {first}
+    assert {leg.account_id for leg in desk.legs() if leg.net_qty != 0} == {second}
+
+    assert desk.parts.execution.apply_reports(first, news[first], source="test") == [stranger]
+    assert desk.count_orders(status=OrderStatus.FILLED) == 4
+
+
+def test_an_order_that_never_left_is_nothing_to_book_beside_others(desk: Desk) -> None:
+    news = _news_of_two_accounts(desk)
+    first, _ = sorted(news)
+    with desk.database.begin() as session:
+        for order in session.scalars(select(OrderRow).where(OrderRow.account_id == first)):
+            order.status, order.submitted_wall, order.broker_order_id = OrderStatus.INITIALIZED, None, None
+
+    assert desk.parts.execution.apply_news(news, source="test") == {first}
+
+
+def _news_of_two_accounts(desk: Desk) -> dict[AccountId, Sequence[OrderReport]]:
+    """Let two accounts send their entries, and return the fills that nobody has told us of."""
+    desk.enroll(2)
+    with desk.running(RunKind.ENTRIES), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:2])
+        desk.wait_for(lambda: desk.count_orders(status=OrderStatus.ACCEPTED) == 4)
+    news: dict[AccountId, Sequence[OrderReport]] = {}
+    for order in desk.orders():
+        account_id = AccountId(order.account_id)
+        news[account_id] = [*news.get(account_id, ()), filled(order, order.quantity, at=desk.clock.now())]
+    return news

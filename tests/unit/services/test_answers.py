@@ -1,7 +1,7 @@
 """What a broker answered is kept until the ledger has it."""
 
 import queue
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import cast
 
@@ -76,22 +76,21 @@ def test_what_no_ledger_can_take_is_not_swallowed() -> None:
 
 
 def test_news_of_all_accounts_wait_when_the_first_could_not_be_written() -> None:
-    """Each would wait as long, and the exits behind them all; the next pass begins with another one."""
-    tried: list[int] = []
+    """Each would wait as long, and the exits behind them all; the next pass begins with others."""
+    tried: list[tuple[int, ...]] = []
 
-    def away(account_id: AccountId, _: Sequence[OrderReport], *, source: str, is_brief: bool) -> None:
-        assert is_brief
-        tried.append(account_id)
+    def away(reports: Mapping[AccountId, Sequence[OrderReport]], *, source: str) -> None:
+        tried.append(tuple(map(int, reports)))
         raise OperationalError("UPDATE", None, ConnectionError(source))
 
     lane = object.__new__(ExitLane)
-    lane._execution = cast("Execution", SimpleNamespace(apply_reports=away))
+    lane._execution = cast("Execution", SimpleNamespace(apply_news=away))
     streams = cast("AccountStreams", SimpleNamespace(news=queue.SimpleQueue()))
-    for number in (1, 2, 3):
+    for number in range(1, 12):
         streams.news.put((AccountId(number), object.__new__(OrderReport)))
 
     for _ in range(2):
         lane._apply_news(streams, cast("CatchUps", None))
 
-    assert tried == [1, 2]
-    assert streams.news.qsize() == 3
+    assert tried == [(1, 2, 3, 4, 5, 6, 7, 8), (9, 10, 11, 1, 2, 3, 4, 5)]
+    assert streams.news.qsize() == 11
