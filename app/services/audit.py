@@ -22,9 +22,9 @@ def align_alarms(database: Database, breaches: Iterable[Breach], *, now: datetim
     """Raise an alarm for each breach and clear those of the ones that are healed. Idempotent."""
     subjects = {f"{breach.invariant} {breach.subject}": breach.message for breach in breaches}
     with database.begin() as session:
-        for subject, message in subjects.items():
+        for subject, message in sorted(subjects.items()):
             raise_alarm(session, _CODE, subject=subject, message=message, user_id=None, now=now)
-        for healed in open_alarm_subjects(session, _CODE) - subjects.keys():
+        for healed in sorted(open_alarm_subjects(session, _CODE) - subjects.keys()):
             clear_alarm(session, _CODE, subject=healed, now=now)
 
 

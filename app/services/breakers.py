@@ -122,9 +122,9 @@ class Breakers:
         now = self._clock.now()
         with database.begin() as session:
             known = open_alarm_subjects(session, _ALARM)
-            for subject in known - failing.keys():
+            for subject in sorted(known - failing.keys()):
                 clear_alarm(session, _ALARM, subject=subject, now=now)
-            for subject in failing.keys() - known:
+            for subject in sorted(failing.keys() - known):
                 raise_alarm(session, _ALARM, subject=subject, message=failing[subject], user_id=None, now=now)
 
 

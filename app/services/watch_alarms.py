@@ -102,7 +102,7 @@ class WatchAlarms:
                     for subject in open_alarm_subjects(session, code)
                     if subject.endswith(f" {self._market.venue}")
                 }
-            for code, subject in wanted.keys() - known:
+            for code, subject in sorted(wanted.keys() - known):
                 raise_alarm(
                     session,
                     code,
@@ -111,6 +111,6 @@ class WatchAlarms:
                     user_id=None,
                     now=moment.now,
                 )
-            for code, subject in known - wanted.keys():
+            for code, subject in sorted(known - wanted.keys()):
                 clear_alarm(session, code, subject=subject, now=moment.now)
         self._open = set(wanted)

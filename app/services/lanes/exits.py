@@ -170,10 +170,19 @@ class ExitLane:
         return ExitPrices(*parts, max_age=self._max_age, wakes=wakes)
 
     def _look_around(self, lease: Lease, streams: AccountStreams) -> Sequence[AccountId]:
-        """Look for late accounts and bare legs; return all accounts."""
-        with self._database.begin() as session:
-            account_ids = accounts_with_session(session, lease.spec)
-            alarm_dangers(session, lease.spec, now=self._clock.now(), wall=self._clock.wall())
+        """Look for late accounts and bare legs; return all accounts, none where that must wait."""
+        try:
+            with self._database.begin() as session:
+                check_fence(session, lease.name, fence=lease.fence)
+                account_ids = accounts_with_session(session, lease.spec)
+                alarm_dangers(session, lease.spec, now=self._clock.now(), wall=self._clock.wall())
+        except LeaseLostError:
+            log.warning("look_refused", run=lease.name, fence=lease.fence)
+            return ()
+        except OperationalError as e:
+            # The exits go on meanwhile; the next look sees the same.
+            log.warning("look_postponed", run=lease.name, error=type(e.orig).__name__)
+            return ()
         streams.follow(account_ids)
         return account_ids
 
