@@ -25,13 +25,8 @@ def test_alarms_are_raised_and_cleared_in_the_order_of_their_subjects(
     monkeypatch.setattr(protection, "raise_alarm", touch)
     monkeypatch.setattr(protection, "clear_alarm", touch)
 
-    new = protection.align_alarms(
-        cast("Session", None),
-        "unprotected",
-        dict.fromkeys(subjects[1::2], (1, "bare")),
-        shard=shard,
-        now=_NOW,
-    )
+    bare = dict.fromkeys(subjects[1::2], (1, "bare"))
+    new = protection.align_alarms(cast("Session", None), "unprotected", bare, shard=shard, now=_NOW)
 
     assert touched == subjects
     assert new == set(subjects[1::2])
