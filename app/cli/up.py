@@ -24,7 +24,7 @@ from app.infra.stack import Addresses, is_free, notifier_specs, paper_spec, stac
 
 commands = typer.Typer()
 
-_READY_S = 90.0
+_READY_S = 180.0
 _STOP_S = 60.0
 _LOCK = "up.lock"
 _POLL_S = 0.2

@@ -33,7 +33,7 @@ from app.infra.stack import Addresses, notifier_specs, stack_specs, stop_stack
 from app.services.credentials import open_vault
 from strategies.registry import Registry, load_registry
 
-_READY_S = 60.0
+_READY_S = 180.0
 Windows = Sequence[tuple[datetime, datetime]]
 
 
