@@ -77,7 +77,7 @@ def test_valkey_hangs_at_the_bell_then_prices_stand_still_then_trading_halts(sta
     day.wait_until("09:14:59")
     with day.frozen("valkey"):
         day.wait_until("09:15:19")
-    entry, exit_ = _stale_prices("09:19:57", "09:20:20"), _stale_prices("09:21:30", "09:22:30")
+    entry, exit_ = _stale_prices("09:19:57", "09:20:20"), _stale_prices("09:21:30", "09:22:10")
     day.simulator("/_sim/faults", {"faults": [entry, exit_]})
     day.wait_until("09:20:03")
     stale_from = time.time()
@@ -86,8 +86,8 @@ def test_valkey_hangs_at_the_bell_then_prices_stand_still_then_trading_halts(sta
     day.wait_until("09:21:31")
     day.square_off("u002")
     day.wait_for("u002 is flat", lambda: _net(day, "OB002") == {0})
-    is_still_stale = f"{day.now():%H:%M:%S}" < "09:22:30"
-    day.wait_until("09:23")
+    is_still_stale = f"{day.now():%H:%M:%S}" < "09:22:10"
+    day.wait_until("09:22:30")
     now = day.now()
     assert now is not None
     until = now + timedelta(minutes=4)

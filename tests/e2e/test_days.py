@@ -41,7 +41,7 @@ def test_a_seed_repeats_its_decisions_even_when_the_bell_rings_twice(start_day: 
 
 def test_a_day_survives_kill_9_of_the_whole_stack_at_once(start_day: StartDay) -> None:
     """The timed entries have just filled: whoever comes back adopts the positions and guards them (I5)."""
-    day = start_day("--accounts", "4", "--seed", "8")
+    day = start_day("--accounts", "4", "--seed", "8", "--close", "09:45")
     day.wait_until("09:20:03")
     killed_at = datetime.now(UTC)
     day.kill_all(*KILLED)
