@@ -1,4 +1,4 @@
-"""Keep the processes of one machine alive: start, watch, restart at once, and end together."""
+"""Keep the processes of one machine alive: start, watch, restart, and end together."""
 
 import json
 import os
@@ -301,11 +301,14 @@ class _Child:
     def _backoff_s(self, exit_code: int) -> float:
         now = time.monotonic()
         self._deaths.append(now)
-        if len(self._deaths) < _CRASHES or now - self._deaths[0] > _CRASH_WINDOW_S:
+        # Moments in which the understudy played are no sign of health.
+        paused_s = _UNDERSTUDY_PLAYS_S * (_CRASHES - 1) if self.spec.understudy is not None else 0.0
+        window_s = _CRASH_WINDOW_S + paused_s
+        if len(self._deaths) < _CRASHES or now - self._deaths[0] > window_s:
             return 0.0
         self._deaths.clear()
         self._group.report_crash_loop(
-            f"{self.spec.name} died {_CRASHES} times within {_CRASH_WINDOW_S:.0f} s (last exit {exit_code}). "
+            f"{self.spec.name} died {_CRASHES} times within {window_s:.0f} s (last exit {exit_code}). "
             f"It is tried again. The end of {self._log}:\n{tail(self._log)}"
         )
         return _CRASH_BACKOFF_S
