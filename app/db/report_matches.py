@@ -8,15 +8,13 @@ from sqlalchemy.orm import Session
 from app.db.models import OrderRow
 from app.db.views import AnyRow
 from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, BrokerOrderId
-from app.domain.orders import OrderStatus
+from app.domain.orders import TERMINAL, OrderStatus
 from app.domain.reports import OrderReport
 
 Reports = Mapping[AccountId, Sequence[OrderReport]]
 Matches = dict[tuple[AccountId, BrokerOrderId], AnyRow]
 """Account and the broker's number -> our order's facts."""
 
-_S = OrderStatus
-_ENDED = frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED, _S.DENIED})
 _FACTS = (
     OrderRow.id,
     OrderRow.account_id,
@@ -35,7 +33,7 @@ def match_reports(session: Session, reports: Reports) -> Matches:
     tags = {_tag(r) for of_account in reports.values() for r in of_account}
     statement = select(*_FACTS).where(
         OrderRow.account_id.in_(list(reports)),
-        OrderRow.status != _S.DENIED,  # it never left, whatever bears its id
+        OrderRow.status != OrderStatus.DENIED,  # it never left, whatever bears its id
         or_(OrderRow.broker_order_id.in_(numbers), OrderRow.client_order_id.in_(tags)),
     )
     bound: dict[tuple[int, str], AnyRow] = {}
@@ -58,7 +56,7 @@ def is_news(order: AnyRow, report: OrderReport) -> bool:
     """Whether a report may say more than that an order, as it was matched, ended as the ledger has it."""
     return (
         order.broker_order_id != report.broker_order_id
-        or order.status not in _ENDED
+        or order.status not in TERMINAL
         or order.status != report.status
         or order.filled_qty < report.filled
         or order.venue_version < report.version

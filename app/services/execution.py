@@ -23,7 +23,7 @@ from app.db.report_matches import Matches, Reports, is_news, match_reports
 from app.db.session import Database, is_held, wait_briefly
 from app.domain.errors import InvariantError
 from app.domain.ids import CLIENT_ORDER_ID_LENGTH, AccountId, ClientOrderId
-from app.domain.orders import OrderEventKind, OrderRole, OrderStatus
+from app.domain.orders import TERMINAL, OrderEventKind, OrderRole, OrderStatus
 from app.domain.ports import Clock
 from app.domain.reconciliation import held_at_broker
 from app.domain.reports import FaultClass, OrderReport, Outcome, WriteResult
@@ -321,7 +321,7 @@ class Execution:
     @staticmethod
     def _take_terms(row: OrderRow, report: OrderReport) -> bool:
         """Believe the venue's terms, unless a change of ours is in flight."""
-        if row.status == _S.PENDING_UPDATE or report.status.is_terminal or row.status in _ENDED:
+        if row.status == _S.PENDING_UPDATE or report.status.is_terminal or row.status in TERMINAL:
             return False
         before = (row.price, row.trigger_price, row.quantity)
         row.price = report.price if report.price is not None else row.price
@@ -359,9 +359,6 @@ class Execution:
     def _publish(self, rows: Iterable[OrderRow]) -> None:
         for row in rows:
             self._news.tell_user(row.user_id, "order", order_news(row))
-
-
-_ENDED = frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED, _S.DENIED})
 
 
 def _are_plain(ours: Matches, account_id: AccountId, reports: Sequence[OrderReport]) -> bool:

@@ -84,7 +84,7 @@ def test_whose_understudy_runs_is_replaced_a_moment_later(group: ProcessGroup) -
 
     killed = time.monotonic()
     group.kill("lead")
-    eventually(lambda: _status(group, "lead").restarts == 1)
+    eventually(lambda: _status(group, "lead").restarts == 1 and _status(group, "lead").pid is not None)
     assert time.monotonic() - killed > 2
 
     for name in ("lead", "second"):

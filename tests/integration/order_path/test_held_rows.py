@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
@@ -78,16 +79,12 @@ def test_news_about_rows_in_other_hands_fail_soon_where_that_was_asked_for(desk:
     order = desk.orders(account_id=first)[0]
     news = [filled(order, order.quantity, at=desk.clock.now())]
 
-    failed = None
     with _held(desk, first):
         assert set(desk.parts.execution.apply_news({AccountId(first): news}, source="stream")) == {first}
-        try:
+        with pytest.raises(OperationalError) as failed:
             desk.parts.execution.apply_reports(AccountId(first), news, source="stream", is_brief=True)
-        except OperationalError as e:
-            failed = e
 
-    assert failed is not None
-    assert is_held(failed)
+    assert is_held(failed.value)
 
 
 def _stops(desk: Desk, account_id: int) -> int:
