@@ -22,6 +22,8 @@ from tests.integration.order_path.desk import TODAY, Desk
 
 KOTAK = BrokerCode.KOTAK_NEO
 LANES = (RunKind.ENTRIES, RunKind.EXITS)
+# What a stream misses while it connects, the books tell; without them a fill may stay unknown for ever.
+WITH_BOOKS = (*LANES, RunKind.BOOKS)
 _CALLS_PER_ACCOUNT = 4
 _FRESH = {
     "signal_id": None,
@@ -68,7 +70,7 @@ def _of(desk: Desk, tags: Sequence[str], *statuses: OrderStatus) -> list[OrderRo
 def _open_positions(desk: Desk) -> None:
     """Let three accounts hold a straddle with its stops."""
     desk.enroll(1)
-    with desk.running(*LANES, RunKind.BOOKS), desk.lease(RunKind.LOOPS) as loop:
+    with desk.running(*WITH_BOOKS), desk.lease(RunKind.LOOPS) as loop:
         desk.record(desk.straddle("entry"), loop)
         desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 6)
 
@@ -129,7 +131,7 @@ def test_an_exit_does_not_wait_behind_a_hanging_entry_of_its_account(desk: Desk)
     desk.fault(kind="hang", endpoint="place", seconds=30.0)
     hanging = _line_up(desk, 8, account=1)
 
-    with desk.running(*LANES):
+    with desk.running(*WITH_BOOKS):
         desk.wait_for(lambda: len(set(_seen_by_broker(desk, hanging))) == _CALLS_PER_ACCOUNT)
         _go_flat(desk, account=1)
         account_id = desk.deployments[0].account_id
@@ -162,7 +164,7 @@ def test_entries_wait_while_orders_fail_exits_go_and_a_probe_finds_the_end(desk:
     for account in (1, 2, 3):
         _line_up(desk, 2, account=account)
 
-    with desk.running(*LANES):
+    with desk.running(*WITH_BOOKS):
         desk.wait_for(lambda: _state(desk, EndpointClass.ORDERS) is BreakerState.OPEN)
         assert _broken(desk) == ["kotak_neo:ORDERS"]
 
@@ -193,7 +195,7 @@ def test_entries_wait_and_exits_go_while_the_breaker_cannot_be_read(desk: Desk) 
     )
     waiting = _line_up(desk, 1, account=1, valid_for_s=10)
 
-    with desk.running(*LANES):
+    with desk.running(*WITH_BOOKS):
         _go_flat(desk)
         desk.wait_for(lambda: all(leg.net_qty == 0 for leg in desk.legs()))
         desk.clock.set(desk.clock.now() + timedelta(seconds=11), rate=1.0)

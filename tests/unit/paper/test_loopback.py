@@ -64,13 +64,18 @@ def test_refuses_the_session_of_another_broker(broker: BrokerCode) -> None:
 def test_the_stream_follows_no_redirect() -> None:
     """A handshake that is answered with a redirect ends as lost; nobody else is called."""
     asked: list[str] = []
+    is_answered = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, target: str) -> None:
         asked.append(target)
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(f"HTTP/1.1 307 Moved\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode())
-        await writer.drain()
-        writer.close()
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"HTTP/1.1 307 Moved\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+            is_answered.set()
 
     async def first_event() -> object:
         other = await asyncio.start_server(lambda r, w: serve(r, w, target="/again"), "127.0.0.1", 0)
@@ -80,6 +85,7 @@ def test_the_stream_follows_no_redirect() -> None:
         events = OrderStream(base, token="t", egress="", on_order=lambda _report: None).events()
         event = await anext(events)
         await events.aclose()  # type: ignore[attr-defined]  # it is an async generator
+        await is_answered.wait()  # a loop that ends earlier leaves the exchange's end of the line open
         for server in (one, other):
             server.close()
         return event
