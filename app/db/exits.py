@@ -23,6 +23,7 @@ from app.domain.numbers import ZERO
 from app.domain.orders import OrderEventKind, OrderRole, OrderStatus, OrderType, Side, TimeInForce
 from app.domain.positions import Leg
 from app.domain.reconciliation import held_at_broker
+from app.domain.reports import FaultClass
 from app.domain.risk.exits import LiveExit, PlaceExit, exit_shares
 
 MostOf = Callable[[LegRow], Decimal | None]
@@ -30,6 +31,10 @@ MostOf = Callable[[LegRow], Decimal | None]
 _BOOKS_PATIENCE = timedelta(seconds=3)
 """How long a leg without an exit waits for the book that may show one; as long as it may be bare (I5)."""
 _BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0)
+_UNREACHED_S = 2.0
+"""Most time until a broker that takes no connection is tried again: what it missed must soon be there."""
+_NEWS_LASTS = timedelta(seconds=3)
+"""How long a connection that was not taken says that none is; longer than until the next try."""
 # A change or a cancel without an answer is no reason to let an entry stand.
 _CANCELABLE = (
     OrderStatus.ACCEPTED,
@@ -42,10 +47,14 @@ _CANCELABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Say how many exits of a leg were refused since one was filled, and when the last of them ended."""
+    """Say how many exits of a leg were refused since one was filled, and when the last of them ended.
+
+    `is_unreached`: that one was refused by nobody, the broker could not be reached.
+    """
 
     count: int = 0
     last: datetime | None = None
+    is_unreached: bool = False
 
 
 NO_REFUSALS = Refusals()
@@ -77,7 +86,15 @@ class LegWork:
         if self.refusals.last is None:
             return False
         wait_s = _BACK_OFF_S[self.refusals.count - 1]
+        if self.refusals.is_unreached:
+            wait_s = min(wait_s, _UNREACHED_S)
         return (wall - self.refusals.last).total_seconds() < wait_s
+
+    def is_out_of_reach(self, wall: datetime) -> bool:
+        """Whether the broker, as far as the last try knows, takes no connection for an exit."""
+        last = self.refusals.last
+        is_news = last is not None and wall - last < _NEWS_LASTS
+        return self.live is None and self.refusals.is_unreached and is_news
 
 
 def accounts_with_session(session: Session, spec: dict[str, Any]) -> list[AccountId]:
@@ -169,7 +186,7 @@ def _refusals(session: Session, leg: LegRow) -> Refusals:
     if leg.exit_attempts == 0:
         return NO_REFUSALS
     statement = (
-        select(OrderRow.status, OrderRow.ended_wall)
+        select(OrderRow.status, OrderRow.ended_wall, _was_unreached().label("is_unreached"))
         .where(
             OrderRow.deployment_id == leg.deployment_id,
             OrderRow.day == leg.day,
@@ -182,9 +199,16 @@ def _refusals(session: Session, leg: LegRow) -> Refusals:
         .order_by(OrderRow.id.desc())
         .limit(len(_BACK_OFF_S))
     )
-    ended = takewhile(lambda row: row.status != OrderStatus.FILLED, session.execute(statement))
-    walls = [row.ended_wall for row in ended]
-    return Refusals(len(walls), walls[0]) if walls else NO_REFUSALS
+    ended = list(takewhile(lambda row: row.status != OrderStatus.FILLED, session.execute(statement)))
+    return Refusals(len(ended), ended[0].ended_wall, ended[0].is_unreached) if ended else NO_REFUSALS
+
+
+def _was_unreached() -> ColumnElement[bool]:
+    return exists().where(
+        OrderEventRow.order_id == OrderRow.id,
+        OrderEventRow.kind == OrderEventKind.NOT_SENT,
+        OrderEventRow.details["fault"].astext == FaultClass.BROKER_DOWN,
+    )
 
 
 def _was_withdrawn() -> ColumnElement[bool]:

@@ -183,6 +183,21 @@ def next_exit_step(
     return CancelExit() if isinstance(step, ChangeExit) and not means.changes_in_place else step
 
 
+def is_short_of_stop(leg: Leg, *, instrument: Instrument, tick: Tick | None, stop: WantedStop | None) -> bool:
+    """Whether the market is known not to have reached the stop, so that no order could do anything yet.
+
+    Args:
+        leg: the position that the stop protects.
+        instrument: tick and lot.
+        tick: the latest price; without one nothing is known.
+        stop: the protection asked for with the entry, as its exit rules have moved it.
+    """
+    if leg.net_qty == 0 or tick is None or stop is None:
+        return False
+    trigger, _ = _stop_terms(leg, stop, instrument)
+    return not _is_due(stop, trigger, exit_side(leg), tick)
+
+
 def _next_change(
     leg: Leg,
     live: LiveExit,

@@ -43,6 +43,7 @@ from app.domain.risk.exits import (
     ExitStep,
     PlaceExit,
     WatchExit,
+    is_short_of_stop,
     next_exit_step,
 )
 from app.domain.risk.urgency import next_overdue_step
@@ -260,20 +261,32 @@ class ExitLane:
         except NotFoundError:
             log.warning("exit_without_contract", instrument_id=work.instrument_id)
             return None
-        wall = self._clock.wall()
-        step = self._next_step(work, instrument, marks.get(work.instrument_id), wall)
-        if isinstance(step, WatchExit):
+        wall, tick = self._clock.wall(), marks.get(work.instrument_id)
+        step = self._next_step(work, instrument, tick, wall)
+        if isinstance(step, WatchExit) or self._can_only_watch(work, instrument, tick, wall):
             # Watching a price that does not move any more protects nobody.
             (note_protected if self._is_watching(instrument.venue, wall) else note_exposed)(work.leg, wall)
-            return None
-        if isinstance(step, PlaceExit | AwaitExit):
+        elif isinstance(step, PlaceExit | AwaitExit):
             # Whatever ended the exit that was there, the exchange deleting it included, the leg is bare now.
             note_exposed(work.leg, wall)
+        if isinstance(step, WatchExit):
+            return None
         if step is None or isinstance(step, AwaitExit) or (work.live is None and work.is_backing_off(wall)):
             return None
         if not self._may_send(AccountId(work.leg.account_id), is_move=is_mere_move(step, work.live)):
             return None
         return self._exit_steps.take(session, work, step, fence=lease.fence)
+
+    def _can_only_watch(
+        self, work: LegWork, instrument: Instrument, tick: Tick | None, wall: datetime
+    ) -> bool:
+        """Whether the broker takes no connection, and the leg's stop would have nothing to do there yet."""
+        return work.is_out_of_reach(wall) and is_short_of_stop(
+            work.held,
+            instrument=instrument,
+            tick=tick,
+            stop=wanted_stop(work.leg, self._clock.now()),
+        )
 
     def _next_step(
         self, work: LegWork, instrument: Instrument, tick: Tick | None, wall: datetime

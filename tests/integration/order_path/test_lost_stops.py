@@ -1,7 +1,12 @@
 """Prove that a leg is protected although its stop is lost, late, deleted or out of the venue's reach (I5)."""
 
+import socket
 from datetime import timedelta
+from decimal import Decimal
 
+from sqlalchemy import update
+
+from app.db.models import LegRow
 from app.domain.orders import OrderRole, OrderStatus
 from app.infra.names import FEED_STATE_KEY, RunKind
 from tests.integration.order_path.desk import Desk
@@ -15,6 +20,22 @@ def _are_both_entries_filled(desk: Desk) -> bool:
 
 def _status_at_broker(desk: Desk, tags: set[str]) -> list[str]:
     return [order["status"] for order in desk.broker.get("orders") if order["tag"] in tags]
+
+
+def _let_nobody_listen(desk: Desk, *, seconds: float) -> None:
+    """Let the broker take no connection; one that is open would make an outcome unknown instead."""
+    desk.fault(kind="connection_refused", seconds=seconds)
+    desk.wait_for(lambda: not _is_listening(desk.broker.port))
+    account_id = desk.deployments[0].account_id
+    desk.parts.gateways.forget(account_id, desk.parts.gateways.get(account_id))
+
+
+def _is_listening(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def test_restart_protects_a_position_that_lost_its_guard(desk: Desk) -> None:
@@ -89,6 +110,44 @@ def test_a_stop_that_got_lost_is_watched_and_soon_replaced_but_only_once(desk: D
 
     assert desk.count_orders(role=OrderRole.STOP) == 4, "a second stop of a leg waits as long as an entry"
     assert all(leg.exposed_since is None for leg in desk.legs())
+
+
+def test_while_nobody_takes_a_connection_the_stop_is_watched_and_soon_there_when_somebody_does(
+    desk: Desk,
+) -> None:
+    """What no broker takes can rest nowhere (docs/adr/0012); its first second must not be missed either."""
+    seen = desk.clock.wall() + timedelta(hours=1)
+    desk.parts.valkey.hset(FEED_STATE_KEY.format(venue="NSE"), "last_wall", seen.isoformat())
+    with desk.running(RunKind.ENTRIES, RunKind.BOOKS), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+        desk.wait_for(lambda: _are_both_entries_filled(desk))
+    _let_nobody_listen(desk, seconds=15.0)
+
+    with desk.running(RunKind.EXITS, RunKind.BOOKS):
+        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.REJECTED) >= 10)
+        assert all(leg.exposed_since is None for leg in desk.legs())
+        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED) == 2)
+
+    for stop in desk.orders(role=OrderRole.STOP, status=OrderStatus.ACCEPTED):
+        refused = desk.orders(instrument_id=stop.instrument_id, attempt=stop.attempt - 1)[0]
+        assert stop.submitted_wall - refused.ended_wall < timedelta(seconds=3)  # type: ignore[operator]
+    assert len(_status_at_broker(desk, {o.client_order_id for o in desk.orders(role=OrderRole.STOP)})) == 2
+
+
+def test_a_stop_that_nobody_takes_is_missed_once_the_market_has_reached_it(desk: Desk) -> None:
+    seen = desk.clock.wall() + timedelta(hours=1)
+    desk.parts.valkey.hset(FEED_STATE_KEY.format(venue="NSE"), "last_wall", seen.isoformat())
+    with desk.running(RunKind.ENTRIES, RunKind.BOOKS), desk.lease(RunKind.LOOPS) as loop:
+        desk.record(desk.straddle("entry"), loop, desk.deployments[:1])
+        desk.wait_for(lambda: _are_both_entries_filled(desk))
+    _let_nobody_listen(desk, seconds=15.0)
+
+    with desk.running(RunKind.EXITS):
+        desk.wait_for(lambda: desk.count_orders(role=OrderRole.STOP, status=OrderStatus.REJECTED) >= 6)
+        assert all(leg.exposed_since is None for leg in desk.legs())
+        with desk.database.begin() as session:
+            session.execute(update(LegRow).values(stop_fraction=Decimal("0.0001")))
+        desk.wait_for(lambda: all(leg.exposed_since is not None for leg in desk.legs()))
 
 
 def test_a_stop_that_shows_up_after_it_was_replaced_is_withdrawn(desk: Desk) -> None:

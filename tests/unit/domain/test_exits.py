@@ -22,6 +22,7 @@ from app.domain.risk.exits import (
     WatchExit,
     exit_shares,
     exit_side,
+    is_short_of_stop,
     next_exit_step,
 )
 from tests.builders import CALL, FOREX, PERPETUAL, tick
@@ -324,6 +325,28 @@ def test_a_way_out_that_nobody_answers_for_is_watched_by_the_stop_of_the_entry()
 
 
 HALF = replace(SHORT, net_qty=Decimal(-35))
+
+
+@pytest.mark.parametrize(
+    ("leg", "last", "stop", "is_short"),
+    [
+        (SHORT, "124.95", WantedStop(fraction=STOP), True),
+        (SHORT, "125", WantedStop(fraction=STOP), False),
+        (SHORT, "110", WantedStop(fraction=STOP, moved_to=Decimal(105)), False),
+        (SHORT, "100", WantedStop(fraction=STOP, due_s=0.0), False),
+        (SHORT, None, WantedStop(fraction=STOP), False),
+        (SHORT, "100", None, False),
+        (FLAT, "100", WantedStop(fraction=STOP), False),
+    ],
+)
+def test_a_market_short_of_the_stop_leaves_an_order_nothing_to_do(
+    leg: Leg,
+    last: str | None,
+    stop: WantedStop | None,
+    is_short: bool,  # noqa: FBT001
+) -> None:
+    price = None if last is None else tick(last)
+    assert is_short_of_stop(leg, instrument=CALL, tick=price, stop=stop) is is_short
 
 
 def test_a_resting_stop_shrinks_with_a_leg_that_a_stranger_closed_in_part() -> None:
