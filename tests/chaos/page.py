@@ -71,13 +71,11 @@ def page_of(record: Mapping[str, Any]) -> str:
         "**still unknown at the end**": record["unknown_open"],
         "**still open at the end**": record["open_at_end"],
         "**exits behind entries**": record["exits_behind_entries"],
-        "**orders written by who had lost the lease**": record.get("writes_without_a_lease", 0),
+        "**orders written by who had lost the lease**": record["writes_without_a_lease"],
         "**longest without a stop**": f"{record['unprotected_max_s']} s",
+        "the same, while everything of ours was dead": f"{record['unprotected_in_power_cut_s']} s",
+        "entries that waited although no fault was under way": record["entries_late"],
     }
-    if "unprotected_in_power_cut_s" in record:
-        facts["the same, while everything of ours was dead"] = f"{record['unprotected_in_power_cut_s']} s"
-    if "entries_late" in record:
-        facts["entries that waited although no fault was under way"] = record["entries_late"]
     lines = [_HEAD, "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())]
     lines += ["", "## Faults by kind", "", "| fault | played | recovery p50 | longest |", "|---|---|---|---|"]
     for name, kind in record["kinds"].items():
@@ -87,13 +85,11 @@ def page_of(record: Mapping[str, Any]) -> str:
     if record["missed"]:
         lines += ["", "## Planned and not played", "", "| fault | times |", "|---|---|"]
         lines += [f"| {what} | {count} |" for what, count in sorted(record["missed"].items())]
-    lines += _mutants(record.get("mutants", {}))
+    lines += _mutants(record["mutants"])
     return "\n".join(lines) + "\n" + _TAIL
 
 
 def _mutants(mutants: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    if not mutants:
-        return []
     lines = ["", "## What the suite says when a safeguard is missing", ""]
     lines += ["| taken out | first reason given | reasons |", "|---|---|---|"]
     return lines + [f"| {m['what']} | {m['told']} | {m['reasons']} |" for m in mutants.values()]
