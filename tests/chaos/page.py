@@ -22,9 +22,9 @@ _TAIL = """
 - **A hop** is a side of a commit or of a call to a broker between a strategy's wish and the order's end. The
   worker dies or sleeps exactly there (`tests/chaos/hops`); nothing of the product knows of it.
 - **Without a stop** counts from the fill to a stop that the broker has confirmed, or that we watch
-  while it does not answer or takes no connection (docs/adr/0012), in every account, through every fault but one: where every
-  process and both engines are killed at once, nothing of ours can protect what had just been filled, and that
-  span has a line of its own.
+  while it does not answer or takes no connection (docs/adr/0012), in every account, through every fault but
+  one: where every process and both engines are killed at once, nothing of ours can protect what had just been
+  filled, and that span has a line of its own.
 - **Exits behind entries** are exits asked for before an entry of their account was wished, whose first step
   came after that entry had left, while no fault was under way.
 - **Entries that waited** left more than three seconds after their wish, and after the last fault that they
