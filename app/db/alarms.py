@@ -1,5 +1,6 @@
 """Raise and clear alarms: what a person must look at."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import bindparam, select, text, update
@@ -8,6 +9,9 @@ from sqlalchemy.orm import Session
 
 from app.db.models import AlarmRow
 from app.domain.ids import UserId
+
+Dangers = Mapping[str, tuple[int | None, str]]
+"""Subject of the alarm -> whose it is (None: for staff only), and a sentence."""
 
 _OPEN_SUBJECTS = select(AlarmRow.subject).where(
     AlarmRow.code == bindparam("of_code"), AlarmRow.cleared_at.is_(None)
@@ -54,3 +58,20 @@ def clear_alarm(session: Session, code: str, *, subject: str, now: datetime) -> 
 def open_alarm_subjects(session: Session, code: str) -> frozenset[str]:
     """Return what the open alarms of a code are about."""
     return frozenset(session.scalars(_OPEN_SUBJECTS, {"of_code": code}))
+
+
+def align_alarms(
+    session: Session, code: str, dangers: Dangers, *, prefix: str = "", now: datetime
+) -> frozenset[str]:
+    """Let these be the open alarms of a code whose subjects begin so; return the subjects of the new ones."""
+    known = {subject for subject in open_alarm_subjects(session, code) if subject.startswith(prefix)}
+    new = frozenset(dangers.keys() - known)
+    # In one order: who lost a lease may still look beside the successor, and two would cross.
+    for subject in sorted(known ^ dangers.keys()):
+        if subject in known:
+            clear_alarm(session, code, subject=subject, now=now)
+        else:
+            owner, message = dangers[subject]
+            user_id = None if owner is None else UserId(owner)
+            raise_alarm(session, code, subject=subject, message=message, user_id=user_id, now=now)
+    return new

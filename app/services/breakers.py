@@ -10,7 +10,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from app.config import Settings
-from app.db.alarms import clear_alarm, open_alarm_subjects, raise_alarm
+from app.db.alarms import align_alarms
 from app.db.session import Database
 from app.domain.accounts import BrokerCode
 from app.domain.breaker import (
@@ -112,20 +112,15 @@ class Breakers:
         """Raise an alarm for each breaker that is not CLOSED, and clear those of the others. Idempotent."""
         try:
             failing = {
-                f"{broker}:{endpoints}": failing_message(broker, endpoints)
+                f"{broker}:{endpoints}": (None, failing_message(broker, endpoints))
                 for (broker, endpoints), breaker in self._store.read_all().items()
                 if breaker.state is not BreakerState.CLOSED
             }
         except RedisError as e:
             log.warning("breaker_alarms_not_aligned", error=type(e).__name__)
             return
-        now = self._clock.now()
         with database.begin() as session:
-            known = open_alarm_subjects(session, _ALARM)
-            for subject in sorted(known - failing.keys()):
-                clear_alarm(session, _ALARM, subject=subject, now=now)
-            for subject in sorted(failing.keys() - known):
-                raise_alarm(session, _ALARM, subject=subject, message=failing[subject], user_id=None, now=now)
+            align_alarms(session, _ALARM, failing, now=self._clock.now())
 
 
 _CONSEQUENCES = {

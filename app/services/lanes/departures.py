@@ -15,6 +15,7 @@ from redis import Redis
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from app.db.alarms import align_alarms
 from app.db.audit import record_act
 from app.db.departures import LegKey, OpenLeg, last_refusals, let_leave, open_legs, waited_s
 from app.db.leases import LeaseLostError, check_fence
@@ -31,7 +32,7 @@ from app.domain.ports import Clock
 from app.domain.risk.urgency import Urgency, urgency_of
 from app.domain.time_bounds import FREE, LastDay, LeaveCause, TimeBounds, TimeRules
 from app.infra.marks import read_marks
-from app.services.lanes.protection import align_alarms, shard_prefix
+from app.services.lanes.protection import shard_prefix
 from app.services.lanes.requests import ContractBook
 from app.services.runs import Lease
 from app.services.time_book import TimeBook
@@ -210,7 +211,7 @@ class Departures:
         self, session: Session, spec: Mapping[str, Any], dangers: Mapping[str, Mapping[str, tuple[int, str]]]
     ) -> None:
         for code, found in dangers.items():
-            new = align_alarms(session, code, found, shard=shard_prefix(spec), now=self._clock.now())
+            new = align_alarms(session, code, found, prefix=shard_prefix(spec), now=self._clock.now())
             for subject in new:
                 log.error(code, subject=subject, what=found[subject][1])
                 _note(session, "square_off.escalate", subject, code, message=found[subject][1])

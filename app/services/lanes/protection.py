@@ -6,13 +6,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.db.alarms import clear_alarm, open_alarm_subjects, raise_alarm
+from app.db.alarms import align_alarms
 from app.db.exits import exposed_legs, open_entries
-from app.domain.ids import UserId
 
 MAX_UNPROTECTED = timedelta(seconds=3)
-Dangers = Mapping[str, tuple[int, str]]
-"""Subject of the alarm -> whose it is, and a sentence."""
 
 
 def shard_prefix(spec: Mapping[str, Any]) -> str:
@@ -46,20 +43,4 @@ def alarm_dangers(session: Session, spec: Mapping[str, Any], *, now: datetime, w
         for order in open_entries(session, spec, answered_before=since)
     }
     for code, dangers in (("unprotected", bare), ("entry_silent", silent)):
-        align_alarms(session, code, dangers, shard=shard, now=now)
-
-
-def align_alarms(
-    session: Session, code: str, dangers: Dangers, *, shard: str, now: datetime
-) -> frozenset[str]:
-    """Let the open alarms of a code and shard be these; return the subjects of the new ones."""
-    known = {subject for subject in open_alarm_subjects(session, code) if subject.startswith(shard)}
-    new = frozenset(dangers.keys() - known)
-    # In one order: a lane that lost its lease may still look beside its successor, and two would cross.
-    for subject in sorted(known ^ dangers.keys()):
-        if subject in known:
-            clear_alarm(session, code, subject=subject, now=now)
-        else:
-            user_id, message = dangers[subject]
-            raise_alarm(session, code, subject=subject, message=message, user_id=UserId(user_id), now=now)
-    return new
+        align_alarms(session, code, dangers, prefix=shard, now=now)

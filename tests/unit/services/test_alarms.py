@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy.orm import Session
 
-from app.services.lanes import protection
+from app.db import alarms
 
 _NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -20,13 +20,13 @@ def test_alarms_are_raised_and_cleared_in_the_order_of_their_subjects(
     def touch(_session: object, _code: str, *, subject: str, **_: Any) -> None:
         touched.append(subject)
 
-    shard, subjects = "NSE:0/1:", [f"NSE:0/1:{n:02}" for n in range(40)]
-    monkeypatch.setattr(protection, "open_alarm_subjects", lambda _session, _code: frozenset(subjects[::2]))
-    monkeypatch.setattr(protection, "raise_alarm", touch)
-    monkeypatch.setattr(protection, "clear_alarm", touch)
+    prefix, subjects = "NSE:0/1:", [f"NSE:0/1:{n:02}" for n in range(40)]
+    monkeypatch.setattr(alarms, "open_alarm_subjects", lambda _session, _code: frozenset(subjects[::2]))
+    monkeypatch.setattr(alarms, "raise_alarm", touch)
+    monkeypatch.setattr(alarms, "clear_alarm", touch)
 
     bare = dict.fromkeys(subjects[1::2], (1, "bare"))
-    new = protection.align_alarms(cast("Session", None), "unprotected", bare, shard=shard, now=_NOW)
+    new = alarms.align_alarms(cast("Session", None), "unprotected", bare, prefix=prefix, now=_NOW)
 
     assert touched == subjects
     assert new == set(subjects[1::2])
