@@ -8,6 +8,7 @@ dies. A second file sets a process's machine time off.
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ def _pass_by(hop: Path) -> None:
         hop.rename(hop.with_name(f"{hop.name}.{os.getpid()}"))
     except FileNotFoundError:
         return  # another process or thread was first
-    os.kill(os.getpid(), signal.Signals[how])
+    # To this thread: a signal to the process stops another one first, and this one would still commit.
+    signal.pthread_kill(threading.get_ident(), signal.Signals[how])
 
 
 def _is_inside(function: str) -> bool:
