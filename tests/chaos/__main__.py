@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     _say(f"The day held {run.record['played']} faults of {len(run.record['kinds'])} kinds.")
     if not options.short:
-        _write(_read() | run.record | {"at": stamp(datetime.now(UTC))})
+        _write(_read() | run.record | {"at": stamp(datetime.now(UTC)), "remarks": []})
     return 0
 
 

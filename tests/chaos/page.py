@@ -86,6 +86,8 @@ def page_of(record: Mapping[str, Any]) -> str:
         lines += ["", "## Planned and not played", "", "| fault | times |", "|---|---|"]
         lines += [f"| {what} | {count} |" for what, count in sorted(record["missed"].items())]
     lines += _mutants(record["mutants"])
+    if record["remarks"]:
+        lines += ["", "## What this run did otherwise than planned", "", *record["remarks"]]
     return "\n".join(lines) + "\n" + _TAIL
 
 
