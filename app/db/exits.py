@@ -91,10 +91,14 @@ class LegWork:
         return (wall - self.refusals.last).total_seconds() < wait_s
 
     def is_out_of_reach(self, wall: datetime) -> bool:
-        """Whether the broker, as far as the last try knows, takes no connection for an exit."""
-        last = self.refusals.last
-        is_news = last is not None and wall - last < _NEWS_LASTS
-        return self.live is None and self.refusals.is_unreached and is_news
+        """Whether the broker, as far as the last try knows, takes no connection for an exit.
+
+        After some tries in vain the leg counts as bare all the same: a person must hear of an outage that
+        lasts, be it of one account's terminal only.
+        """
+        if self.live is not None or self.refusals.last is None or self.refusals.count == len(_BACK_OFF_S):
+            return False
+        return self.refusals.is_unreached and wall - self.refusals.last < _NEWS_LASTS
 
 
 def accounts_with_session(session: Session, spec: dict[str, Any]) -> list[AccountId]:
